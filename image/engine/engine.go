@@ -51,4 +51,3 @@ type Outcome struct {
 	Error    *api.ScriptError
 	Warnings []string
 }
-
