@@ -39,7 +39,7 @@ type CodeInfo struct {
 	Fix     string // one sentence: what whoever wrote the script can do
 	Retry   Retry
 	// HTTPStatus is the status of POST /v1/executions. A script that ran is 200, whatever its code;
-	// a request that was refused before it could run is 400.
+	// a request that was refused before it could run is 400, and our own failure is 500.
 	HTTPStatus int
 }
 
@@ -59,8 +59,8 @@ var codes = []CodeInfo{
 		"Do without network, files, processes, eval and modules that are not on the list.", RetryNever, 200},
 	{OutputLimit, "The output, as JSON, is larger than 16 MiB.", "Return less: aggregate, or cut to what is needed.", RetryChanged, 200},
 	{Cancelled, "The execution was cancelled before it ended.", "Send it again if it is still wanted.", RetryNotSaid, 200},
-	{ExecutionFailed, "Glovebox itself failed; the script is not to blame.",
-		"Send it again; if it stays, ask the operator to run glovebox doctor.", RetryAsIs, 200},
+	{ExecutionFailed, "Glovebox itself failed; the script is not to blame, and may not have run.",
+		"Send it again; if it stays, ask the operator to run glovebox doctor.", RetryAsIs, 500},
 }
 
 // Codes returns the table of every result code, in the order in which documentation shows them. The

@@ -1,0 +1,99 @@
+// Package sandbox is the life of a box: what is asked of it, how it is talked to, how its end is
+// judged, and how it is destroyed whatever happens.
+//
+// A driver (docker, oci) knows how to create a container and how to kill it; it hands a [Container]
+// to [Open], and everything else, the conversation with the runner above all, is the same for all.
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Driver makes boxes on one kind of engine. It is safe for concurrent use.
+type Driver interface {
+	// Create starts a box with the Spec in force and returns it once it has sealed itself and said
+	// so. A box that is not what the Spec asks for is destroyed, and the error says what differs. When
+	// ctx ends first, nothing is left behind. Any error is ours, not a script's.
+	Create(ctx context.Context, spec Spec, limits Limits) (Box, error)
+	// Sweep destroys what dead owners have left behind, and nothing of a living one. It may be
+	// called at any time, by several processes at once. It goes on after a failure, and returns what
+	// it removed with the failures joined.
+	Sweep(ctx context.Context) (Swept, error)
+}
+
+// A Box is one sealed container that waits for its one job. It is not safe for concurrent use,
+// except that Destroy may be called at any time.
+type Box interface {
+	// Run hands over the job, a request that has passed its checks, and returns how it ended, but for
+	// the result's id and its time in the queue. It may be called once. The error is ours: a script
+	// that fails, or breaks its protocol, is a Result. When ctx ends, the box is killed and the result
+	// is CANCELLED. onLog gets each log entry as it comes, on a goroutine of Run's own;
+	// it must not block for long. Run does not destroy the box.
+	Run(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+	// Destroy kills whatever runs in the box and removes everything of it. It may be called again,
+	// and after a failure should be. ctx bounds it: give it one that outlives the caller's.
+	Destroy(ctx context.Context) error
+}
+
+// Swept counts what a sweep removed.
+type Swept struct {
+	Boxes []string // the ids of the boxes that were removed
+}
+
+// A Container is a started process with its confinement around it: what a driver gives for a box.
+// Its methods are safe for concurrent use.
+type Container interface {
+	// Usage reads the box's counters, also after its process has died, until Remove.
+	Usage(ctx context.Context) (Usage, error)
+	// Kill ends every process in the box, from outside. It returns when they have been signalled;
+	// killing what is dead is no error.
+	Kill(ctx context.Context) error
+	// Wait blocks until the runner has ended and says how. It may be called by several.
+	Wait(ctx context.Context) (Exit, error)
+	// Remove kills what still runs and removes everything of the box: container, cgroup, mounts, files,
+	// and the claim on its ids. It is idempotent.
+	Remove(ctx context.Context) error
+}
+
+// Stdio is the only channel to a box. Stdout and Stderr end when the box has ended.
+type Stdio struct {
+	Stdin  io.WriteCloser
+	Stdout io.Reader
+	Stderr io.Reader
+}
+
+// Usage is what a box has cost, from its cgroup's own counters.
+type Usage struct {
+	CPU             time.Duration
+	PeakMemoryBytes int64
+	// OOMKilled is true where the kernel killed a process of the box for want of memory.
+	OOMKilled bool
+	// MemoryAtLimit is true where the box's memory has run into its limit (failcnt, memory.events
+	// max): no verdict by itself, but one beside a SIGKILL that nobody sent.
+	MemoryAtLimit bool
+}
+
+// Exit is how a box's process ended: by a signal, or with a status.
+type Exit struct {
+	Status int
+	Signal int // 0 where it exited by itself
+}
+
+// Killed reports whether the process died of SIGKILL, also where a shell's 128 + 9 says so.
+func (e Exit) Killed() bool { return e.Signal == 9 || e.Status == 128+9 }
+
+// An UnsupportedError says that a driver cannot put a field of the Spec in force.
+type UnsupportedError struct {
+	Driver string
+	Field  string // the name of the Spec's field
+	Why    string // with what to do instead
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("the %s driver cannot put %s in force: %s", e.Driver, e.Field, e.Why)
+}
