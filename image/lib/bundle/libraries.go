@@ -178,9 +178,10 @@ func unsupported() map[string]bool {
 	}
 }
 
-// lateRandom loads seedrandom, which mathjs has for its random functions, when it is first called: it draws
-// from Math.random as it loads, and a seeded script must draw the same numbers whether or not the
-// library was loaded before the seed was set.
+// lateRandom makes the random functions of mathjs draw their seed from Math.random, when they are first used.
+// As published, mathjs seeds them from the clock, and seedrandom draws from Math.random, while they
+// load: a script with a seed of its own would see whether the library was loaded before that was set.
+// mathjs passes the clock as a number, and every seed of a user's as a string.
 var lateRandom = api.Plugin{Name: "late-random", Setup: func(build api.PluginBuild) {
 	const late = "late-random"
 	build.OnResolve(api.OnResolveOptions{Filter: `^seedrandom$`}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
@@ -190,7 +191,16 @@ var lateRandom = api.Plugin{Name: "late-random", Setup: func(build api.PluginBui
 		return api.OnResolveResult{Path: args.Path, Namespace: late, PluginData: args.ResolveDir}, nil
 	})
 	build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: late}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		text := `module.exports = function () { return require("seedrandom").apply(this, arguments) }`
+		text := `module.exports = function (seed) {
+			var draw;
+			return function () {
+				if (!draw) {
+					var seedrandom = require("seedrandom");
+					draw = seedrandom(typeof seed === "number" ? String(Math.random()) : seed);
+				}
+				return draw();
+			};
+		};`
 		dir, _ := args.PluginData.(string)
 		return api.OnLoadResult{Contents: &text, ResolveDir: dir}, nil
 	})

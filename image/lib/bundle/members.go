@@ -19,8 +19,8 @@ func members(modules, library string) ([]manifest.MemberSet, error) {
 	}
 	sets := map[string][]set{
 		"date-fns": {
-			{"date-fns", "date-fns", ".", manifest.Named, []string{"index", "fp", "locale", "constants", "cdn"}},
-			{"date-fns/fp", "date-fns/fp", "fp", manifest.Named, []string{"cdn"}},
+			{"date-fns", "date-fns", ".", manifest.Named, []string{"index", "fp", "locale", "constants", "cdn", "types"}},
+			{"date-fns/fp", "date-fns/fp", "fp", manifest.Named, []string{"cdn", "types"}},
 		},
 		"lodash": {{"lodash", "lodash", ".", manifest.Bare, []string{
 			// Categories, builds and internals: no members of the whole.
@@ -30,8 +30,8 @@ func members(modules, library string) ([]manifest.MemberSet, error) {
 			"toJSON", "toIterator",
 		}}},
 		"validator": {
-			{"validator/lib", "validator", "lib", manifest.Bare, nil},
-			{"validator/es/lib", "validator", "lib", manifest.Bare, nil},
+			{"validator/lib", "validator", "lib", manifest.Bare, []string{"alpha"}},
+			{"validator/es/lib", "validator", "lib", manifest.Bare, []string{"alpha"}},
 		},
 	}
 	var out []manifest.MemberSet
