@@ -3,6 +3,8 @@
 // runtimes and the runner's own, tighter filter are made from the same table.
 package seccomp
 
+//go:generate go run ./gen
+
 import (
 	"crypto/sha256"
 	"encoding/hex"

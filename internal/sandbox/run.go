@@ -107,8 +107,8 @@ func (r *run) read(events chan<- event, stop <-chan struct{}) {
 }
 
 func (r *run) log(l protocol.Log) {
-	entry := api.Log{Level: l.Level, Message: l.Message, AtMs: l.AtMs}
-	if r.logs.add(entry) && r.onLog != nil {
+	entry, ok := r.logs.add(api.Log{Level: l.Level, Message: l.Message, AtMs: l.AtMs})
+	if ok && r.onLog != nil {
 		r.onLog(entry)
 	}
 }
@@ -203,24 +203,21 @@ func (r *run) result(v verdict) api.Result {
 // A logStore keeps what a box logs, within the contract's bounds.
 type logStore struct {
 	kept      []api.Log
-	bytes     int
+	budget    protocol.LogBudget
 	truncated bool
 }
 
-// add keeps the entry, cut to what there is room for; false means that nothing of it was kept.
-func (s *logStore) add(entry api.Log) bool {
-	room := api.MaxLogBytes - s.bytes
-	if len(s.kept) >= api.MaxLogEntries || (room <= 0 && entry.Message != "") {
-		s.truncated = true
-		return false
+// add keeps the entry, cut to what there is room for, and returns it as kept; false means that nothing
+// of it was.
+func (s *logStore) add(entry api.Log) (api.Log, bool) {
+	message, ok, cut := s.budget.Admit(entry.Message)
+	s.truncated = s.truncated || cut
+	if !ok {
+		return api.Log{}, false
 	}
-	if len(entry.Message) > room {
-		entry.Message = CutText(entry.Message, room)
-		s.truncated = true
-	}
-	s.bytes += len(entry.Message)
+	entry.Message = message
 	s.kept = append(s.kept, entry)
-	return true
+	return entry, true
 }
 
 // entries never returns nil: the contract's logs are an array.

@@ -1,0 +1,166 @@
+// Package image is what runs in the container: it seals itself, says so, reads its one job, runs it,
+// tells how it ended, and waits to be destroyed.
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"glovebox/api"
+	"glovebox/image/engine"
+	"glovebox/image/seal"
+	"glovebox/internal/protocol"
+)
+
+// The runner's exit statuses. None of them is a verdict: the controller judges by what it was told and by
+// what it counts itself.
+const (
+	exitDone      = 0
+	exitNoSeal    = 70 // it could not shut itself in
+	exitNoJob     = 71 // stdin ended, or held no job
+	exitAbandoned = 72 // stdin was closed while the script ran: whoever waited is gone
+	exitNoStdout  = 73 // what it had to say could not be written
+)
+
+// maxStack bounds one goroutine's stack. Go's own bound of 1 GB would run into the box's memory limit
+// first, and end as MEMORY_LIMIT what is a stack overflow.
+const maxStack = 64 << 20
+
+// Run is the runner: newEngine makes the engine, before the seal and before there is a job. It returns the
+// process's exit status.
+func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Engine, error)) int {
+	debug.SetMaxStack(maxStack)
+	script, err := newEngine()
+	if err != nil {
+		return fail(stderr, exitNoSeal, err)
+	}
+	report, err := seal.Seal()
+	if err != nil {
+		return fail(stderr, exitNoSeal, err)
+	}
+	if err := protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameReady, Ready: ready(report)}); err != nil {
+		return fail(stderr, exitNoStdout, err)
+	}
+	job, err := protocol.ReadJob(stdin)
+	if errors.Is(err, io.EOF) {
+		return exitNoJob // a box that was not needed
+	}
+	if err != nil {
+		return fail(stderr, exitNoJob, err)
+	}
+	closed := watch(stdin)
+	result, err := execute(script, job, stdout)
+	if err == nil {
+		err = protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameResult, Result: result})
+	}
+	if err != nil {
+		return fail(stderr, exitNoStdout, err)
+	}
+	// The driver reads this box's counters while it still lives, and then closes stdin.
+	closed.wait()
+	return exitDone
+}
+
+func fail(stderr io.Writer, status int, err error) int {
+	_, _ = io.WriteString(stderr, "runner: "+err.Error()+"\n")
+	return status
+}
+
+func ready(r seal.Report) *protocol.Ready {
+	return &protocol.Ready{
+		Version: protocol.Version, UID: r.UID, GID: r.GID, Groups: r.Groups, PID: r.PID,
+		NoNewPrivs: r.NoNewPrivs, Seccomp: r.Seccomp, SeccompFilters: r.SeccompFilters,
+		CapEff: r.CapEff, CapPrm: r.CapPrm, CapBnd: r.CapBnd, CapInh: r.CapInh, CapAmb: r.CapAmb,
+		FDs: r.FDs, Env: r.Env, Hostname: r.Hostname, Interfaces: r.Interfaces, RootWritable: r.RootWritable,
+	}
+}
+
+// A watcher waits for the end of stdin. While a script runs that end means that the controller has
+// gone, killed perhaps: the box then ends by itself, and no sweep has to find it.
+type watcher struct {
+	done    chan struct{}
+	waiting atomic.Bool
+}
+
+func watch(stdin io.Reader) *watcher {
+	w := &watcher{done: make(chan struct{})}
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		if !w.waiting.Load() {
+			os.Exit(exitAbandoned)
+		}
+		close(w.done)
+	}()
+	return w
+}
+
+func (w *watcher) wait() {
+	w.waiting.Store(true)
+	<-w.done
+}
+
+// execute runs the job's script, sends its logs as they come, and returns its result. The error is one of
+// stdout's.
+func execute(script engine.Engine, job protocol.Job, stdout io.Writer) (*protocol.Result, error) {
+	start := time.Now()
+	timeout := time.Duration(job.TimeoutMs) * time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	logs := logSender{stdout: stdout, start: start}
+	outcome := script.Run(ctx, engine.Program{
+		Code: job.Code, Language: job.Language, Input: job.Input, Seed: job.Seed, Now: job.Now,
+		Timeout: timeout, MemoryBytes: job.MemoryBytes, MaxOutputBytes: api.MaxOutputBytes, Log: logs.log,
+	})
+	if logs.err != nil {
+		return nil, logs.err
+	}
+	return &protocol.Result{
+		Code: outcome.Code, Output: outcome.Output, Error: bounded(outcome.Error),
+		Warnings: outcome.Warnings, LogsTruncated: logs.cut,
+		ExecutionMs: milliseconds(time.Since(start)),
+	}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// Bounds on an error's texts, well within what the controller takes.
+const (
+	maxMessage   = 8 << 10
+	maxStackText = 16 << 10
+)
+
+func bounded(e *api.ScriptError) *api.ScriptError {
+	if e == nil {
+		return nil
+	}
+	return &api.ScriptError{
+		Name: protocol.CutText(e.Name, maxMessage), Message: protocol.CutText(e.Message, maxMessage),
+		Line: e.Line, Column: e.Column, Stack: protocol.CutText(e.Stack, maxStackText),
+	}
+}
+
+// A logSender sends log entries as frames, within the contract's bounds. It is used by the goroutine that
+// runs the script.
+type logSender struct {
+	stdout io.Writer
+	start  time.Time
+	budget protocol.LogBudget
+	cut    bool
+	err    error
+}
+
+func (s *logSender) log(level api.LogLevel, message string) {
+	kept, ok, cut := s.budget.Admit(message)
+	s.cut = s.cut || cut
+	if !ok || s.err != nil {
+		return
+	}
+	s.err = protocol.WriteMessage(s.stdout, protocol.Frame{Type: protocol.FrameLog, Log: &protocol.Log{
+		Level: level, Message: kept, AtMs: milliseconds(time.Since(s.start)),
+	}})
+}

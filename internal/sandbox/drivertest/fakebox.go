@@ -1,0 +1,106 @@
+package drivertest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"glovebox/internal/sandbox"
+)
+
+// A fakeBox is a [sandbox.Container] whose process is a goroutine.
+type fakeBox struct {
+	fake     *Fake
+	id       string
+	claim    *sandbox.Claim // nil where there is no state directory
+	limits   sandbox.Limits
+	overhead sandbox.Overhead
+	dead     chan struct{} // closed once the runner has ended
+
+	mu    sync.Mutex
+	ended bool
+	exit  sandbox.Exit
+	usage sandbox.Usage
+	ends  []interface{ Close() error } // the runner's ends of its pipes
+}
+
+var _ sandbox.Container = (*fakeBox)(nil)
+
+// startRunner starts the goroutine, and returns the controller's ends of its pipes.
+func (b *fakeBox) startRunner(start Start, hostname string, steps func(string) []Step) sandbox.Stdio {
+	stdin, toStdin := newPipe()
+	fromStdout, stdout := newPipe()
+	fromStderr, stderr := newPipe()
+	b.ends = append(b.ends, stdin, stdout, stderr)
+	p := &player{box: b, stdin: stdin, stdout: stdout, stderr: stderr}
+	go p.run(start, hostname, steps)
+	return sandbox.Stdio{Stdin: toStdin, Stdout: fromStdout, Stderr: fromStderr}
+}
+
+// die ends the runner, once; its pipes end with it.
+func (b *fakeBox) die(exit sandbox.Exit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return
+	}
+	b.ended, b.exit = true, exit
+	for _, end := range b.ends {
+		_ = end.Close()
+	}
+	close(b.dead)
+}
+
+// oom ends the runner as the kernel does when memory runs out.
+func (b *fakeBox) oom() {
+	b.mu.Lock()
+	b.usage.OOMKilled, b.usage.MemoryAtLimit = true, true
+	b.usage.PeakMemoryBytes = b.limits.MemoryBytes + b.overhead.MemoryBytes
+	b.mu.Unlock()
+	b.die(sandbox.Exit{Signal: 9})
+}
+
+func (b *fakeBox) addCPU(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.usage.CPU += d
+}
+
+// Usage implements [sandbox.Container].
+func (b *fakeBox) Usage(context.Context) (sandbox.Usage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	usage := b.usage
+	// No process costs nothing.
+	usage.CPU += time.Millisecond
+	usage.PeakMemoryBytes = max(usage.PeakMemoryBytes, 1<<20)
+	return usage, nil
+}
+
+// Kill implements [sandbox.Container].
+func (b *fakeBox) Kill(context.Context) error {
+	b.die(sandbox.Exit{Signal: 9})
+	return nil
+}
+
+// Wait implements [sandbox.Container].
+func (b *fakeBox) Wait(ctx context.Context) (sandbox.Exit, error) {
+	select {
+	case <-b.dead:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.exit, nil
+	case <-ctx.Done():
+		return sandbox.Exit{}, context.Cause(ctx)
+	}
+}
+
+// Remove implements [sandbox.Container].
+func (b *fakeBox) Remove(ctx context.Context) error {
+	_ = b.Kill(ctx)
+	b.fake.forget(b.id)
+	if b.claim != nil {
+		return b.claim.Release()
+	}
+	return nil
+}

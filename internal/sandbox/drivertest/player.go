@@ -1,0 +1,117 @@
+package drivertest
+
+import (
+	"io"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/protocol"
+	"glovebox/internal/sandbox"
+)
+
+// A Start is how a fake's runner begins.
+type Start string
+
+// The ways to begin. All but Honest are refused by Create.
+const (
+	Honest    Start = "honest"
+	DiesEarly Start = "dies"     // it ends before it says ready
+	NeverSays Start = "silent"   // it lives, and never says ready
+	Unsealed  Start = "unsealed" // its ready frame tells that no seccomp filter is in force
+	WrongUser Start = "root"     // its ready frame tells of another uid
+	SaysJunk  Start = "junk"     // what it says is not a frame
+	Deaf      Start = "deaf"     // it gets ready, and never reads its job
+)
+
+// A player is a fake's runner: a goroutine that speaks the runner's side of the protocol.
+type player struct {
+	box            *fakeBox
+	stdin          *pipeReader
+	stdout, stderr *pipeWriter
+	job            protocol.Job
+	started        time.Time
+}
+
+// run is the life of the runner.
+func (p *player) run(start Start, hostname string, steps func(code string) []Step) {
+	ready := protocol.Ready{
+		Version: protocol.Version, UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, NoNewPrivs: true, Seccomp: 2, SeccompFilters: 2,
+		FDs: []string{}, Env: []string{}, Hostname: hostname, Interfaces: []string{"lo"}, PID: 1,
+	}
+	switch start {
+	case DiesEarly:
+		_, _ = io.WriteString(p.stderr, "fatal error: this runner dies before it is ready\n")
+		p.box.die(sandbox.Exit{Status: 2})
+		return
+	case NeverSays:
+		p.hang()
+		return
+	case Unsealed:
+		ready.Seccomp, ready.SeccompFilters = 0, 0
+	case WrongUser:
+		ready.UID = 0
+	case SaysJunk:
+		Body("this is no frame").play(p)
+	}
+	p.say(protocol.Frame{Type: protocol.FrameReady, Ready: &ready})
+	if start == Deaf {
+		p.hang()
+		return
+	}
+	job, err := protocol.ReadJob(p.stdin)
+	if err != nil {
+		p.box.die(sandbox.Exit{Status: 1})
+		return
+	}
+	p.job, p.started = job, p.now()
+	for _, step := range steps(job.Code) {
+		if !step.play(p) {
+			return
+		}
+	}
+	p.end(protocol.Result{Code: api.Success, Output: []byte("null")})
+}
+
+func (p *player) now() time.Time { return time.Now() }
+
+func (p *player) sinceMs() float64 { return float64(p.now().Sub(p.started).Microseconds()) / 1000 }
+
+func (p *player) soft() time.Duration { return time.Duration(p.job.TimeoutMs) * time.Millisecond }
+
+func (p *player) say(v any) { _ = protocol.WriteMessage(p.stdout, v) }
+
+// end says the result, waits until stdin closes, and leaves.
+func (p *player) end(result protocol.Result) bool {
+	result.ExecutionMs = p.sinceMs()
+	p.say(protocol.Frame{Type: protocol.FrameResult, Result: &result})
+	_, _ = io.Copy(io.Discard, p.stdin)
+	p.box.die(sandbox.Exit{})
+	return ends
+}
+
+func (p *player) alive() bool {
+	select {
+	case <-p.box.dead:
+		return false
+	default:
+		return true
+	}
+}
+
+// hang waits for the kill.
+func (p *player) hang() bool {
+	<-p.box.dead
+	return ends
+}
+
+// wait waits for d, or for the kill: false means that it came.
+func (p *player) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return p.alive()
+	case <-p.box.dead:
+		return false
+	}
+}
