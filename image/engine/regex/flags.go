@@ -59,3 +59,25 @@ func (f flags) String() string {
 	add(f.sticky, 'y')
 	return string(b)
 }
+
+// set turns one flag on.
+func (f *flags) set(c byte) {
+	switch c {
+	case 'd':
+		f.hasIndices = true
+	case 'g':
+		f.global = true
+	case 'i':
+		f.ignoreCase = true
+	case 'm':
+		f.multiline = true
+	case 's':
+		f.dotAll = true
+	case 'u':
+		f.unicode = true
+	case 'v':
+		f.sets = true
+	case 'y':
+		f.sticky = true
+	}
+}

@@ -1,0 +1,68 @@
+package regex_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"unicode"
+
+	"glovebox/image/engine/regex"
+	"glovebox/image/engine/regex/golden"
+
+	"github.com/dop251/goja"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew, with the Node.js of this machine")
+
+func runNode(program string) ([]byte, error) {
+	cmd := exec.Command("node", "-")
+	cmd.Stdin = bytes.NewReader([]byte(program))
+	cmd.Env = append(os.Environ(), "TZ=UTC", "LANG=en_US.UTF-8")
+	cmd.Stderr = os.Stderr
+	return cmd.Output()
+}
+
+func updater() func(string) ([]byte, error) {
+	if *update {
+		return runNode
+	}
+	return nil
+}
+
+func newRuntime() *goja.Runtime {
+	rt := goja.New()
+	regex.Install(rt)
+	return rt
+}
+
+// TestLikeNode compares with Node.js what patterns match, and what they are refused for.
+func TestLikeNode(t *testing.T) {
+	for _, file := range []string{"testdata/patterns.txt", "testdata/objects.txt", "testdata/unicode.txt"} {
+		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), updater()) })
+	}
+}
+
+// TestTables holds the generated tables to what Node.js knows, when asked to.
+func TestTables(t *testing.T) {
+	if !*update {
+		t.Skip("needs -update: the tables are generated")
+	}
+	names, err := json.Marshal(slices.Sorted(maps.Keys(unicode.Scripts)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "testdata/tables.js")
+	cmd.Stdin = bytes.NewReader(names)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("tables.go", out, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
