@@ -17,37 +17,45 @@ import (
 // polyfills writes each module of core-js as a file of its own, so that the engine compiles only those
 // that a feature needs when a script first touches it: a few milliseconds, where all of it costs forty.
 // A file is the expression `(function(module,exports,require){…})`, and the names that it requires
-// are those of the files ("internals/export").
+// are those of the files ("internals/export"). One more, "actual", requires every module in core-js's own
+// order: tests compare what it adds with what the engine offers.
 func polyfills(modules string, out output) (manifest.Library, error) {
 	const name = "core-js"
 	root := filepath.Join(modules, name)
-	todo, err := requires(root, "actual/index")
-	if err != nil {
-		return manifest.Library{}, err
-	}
+	var all strings.Builder
 	done := map[string]bool{}
-	for len(todo) > 0 {
-		module := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	var visit func(module string) error
+	visit = func(module string) error {
 		if done[module] {
-			continue
+			return nil
 		}
 		done[module] = true
-		more, err := requires(root, module)
+		required, err := requires(root, module)
 		if err != nil {
-			return manifest.Library{}, err
+			return err
 		}
-		todo = append(todo, more...)
-		// Entry points do nothing but require what does the work.
-		if !strings.HasPrefix(module, "internals/") && !strings.HasPrefix(module, "modules/") {
-			continue
+		for _, name := range required {
+			if err := visit(name); err != nil {
+				return err
+			}
+		}
+		switch {
+		case strings.HasPrefix(module, "modules/"):
+			fmt.Fprintf(&all, "require(%q);", module)
+		case !strings.HasPrefix(module, "internals/"):
+			return nil // entry points do nothing but require what does the work
 		}
 		text, err := wrap(root, module)
 		if err != nil {
-			return manifest.Library{}, fmt.Errorf("%s: %w", module, err)
+			return fmt.Errorf("%s: %w", module, err)
 		}
 		out[path.Join(manifest.Polyfills, module+".js")] = text
+		return nil
 	}
+	if err := visit("actual/index"); err != nil {
+		return manifest.Library{}, err
+	}
+	out[path.Join(manifest.Polyfills, "actual.js")] = fmt.Appendf(nil, "(function(module,exports,require){%s})\n", all.String())
 	return describe(modules, name)
 }
 
