@@ -52,13 +52,17 @@ type box struct {
 	limits    Limits
 	isolation api.Isolation
 
-	mu   sync.Mutex
-	used bool
+	mu        sync.Mutex
+	used      bool
+	destroyed bool
 }
 
 var _ Box = (*box)(nil)
 
-var errUsed = errors.New("sandbox: a box runs one job")
+var (
+	errUsed      = errors.New("sandbox: a box runs one job")
+	errDestroyed = errors.New("the box was destroyed")
+)
 
 func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -78,7 +82,13 @@ func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
 		return fmt.Errorf("sandbox: the box did not get ready: %w", context.Cause(ctx))
 	case got := <-ready:
 		if got.err != nil {
-			return fmt.Errorf("sandbox: the box died before it was ready: %w%s", got.err, b.lastWords.suffix(ctx))
+			// Its last words end with it: one that still lives is not waited for.
+			wordsCtx, cancel := context.WithTimeout(ctx, quietLimit)
+			defer cancel()
+			if killErr := b.container.Kill(wordsCtx); killErr != nil {
+				return fmt.Errorf("sandbox: the box did not get ready: %w", errors.Join(got.err, killErr))
+			}
+			return fmt.Errorf("sandbox: the box did not get ready: %w%s", got.err, b.lastWords.suffix(wordsCtx))
 		}
 		return checkReady(*got.frame.Ready, spec, expect)
 	}
@@ -87,18 +97,30 @@ func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
 // Destroy implements [Box].
 func (b *box) Destroy(ctx context.Context) error {
 	// Stdin is closed first: a runner that has ended its work then leaves by itself.
+	b.mu.Lock()
+	b.destroyed = true
+	b.mu.Unlock()
 	_ = b.stdin.Close()
 	return b.container.Remove(ctx)
+}
+
+func (b *box) isDestroyed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.destroyed
 }
 
 // Run implements [Box].
 func (b *box) Run(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	b.mu.Lock()
-	used := b.used
+	used, destroyed := b.used, b.destroyed
 	b.used = true
 	b.mu.Unlock()
-	if used {
+	switch {
+	case used:
 		return api.Result{}, errUsed
+	case destroyed:
+		return api.Result{}, fmt.Errorf("sandbox: %w before it ran", errDestroyed)
 	}
 	run := &run{box: b, onLog: onLog, evidence: evidence{limits: b.limits}}
 	return run.do(ctx, request)

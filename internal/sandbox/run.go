@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"glovebox/api"
@@ -15,8 +16,9 @@ type run struct {
 	onLog    func(api.Log)
 	evidence evidence
 
-	started time.Time
-	logs    logStore
+	started  time.Time
+	deadline time.Time // the hard one
+	logs     logStore
 }
 
 // event is what the reading goroutine reports.
@@ -26,25 +28,26 @@ type event struct {
 }
 
 func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
-	if err := r.hand(ctx, request); err != nil {
-		return api.Result{}, err
-	}
-	hard := time.NewTimer(r.box.limits.Timeout + softGrace)
+	r.hand(ctx, request)
+	r.deadline = r.started.Add(r.box.limits.Timeout + softGrace)
+	hard := time.NewTimer(time.Until(r.deadline))
 	defer hard.Stop()
 	events := make(chan event)
 	stop := make(chan struct{})
 	defer close(stop)
 	go r.read(events, stop)
 
-	killed := false
+	done := ctx.Done()
+	var overdue <-chan time.Time
 	kill := func(why *bool) {
 		*why = true
-		if !killed {
-			killed = true
-			r.kill()
+		if r.kill(); overdue == nil {
+			overdue = time.After(killLimit)
 		}
 	}
-	done := ctx.Done()
+	if r.evidence.killed {
+		overdue = time.After(killLimit)
+	}
 	for {
 		select {
 		case <-done:
@@ -52,6 +55,9 @@ func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
 			kill(&r.evidence.cancelled)
 		case <-hard.C:
 			kill(&r.evidence.hardTimeout)
+		case <-overdue:
+			return api.Result{}, fmt.Errorf("sandbox: the box was killed and did not end: %w",
+				errors.Join(errUndead, r.evidence.killError))
 		case e := <-events:
 			if e.err == nil && e.frame.Type == protocol.FrameLog {
 				r.log(*e.frame.Log)
@@ -61,34 +67,37 @@ func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
 			if e.err == nil {
 				r.evidence.result = e.frame.Result
 			}
-			return r.finish(ctx, e.err, killed)
+			return r.finish(ctx, e.err)
 		}
 	}
 }
 
-// hand gives the job to the box and starts the script's clock. A box that does not take it in time
-// is killed by the caller's Destroy.
-func (r *run) hand(ctx context.Context, request api.Request) error {
+var (
+	errUndead = errors.New("its stdout is still open")
+	errSlow   = errors.New("the box did not take in the job in time")
+)
+
+// hand gives the job to the box and starts the script's clock. What goes wrong is evidence: a box that
+// has died, or never reads, tells more by its end than by its pipe.
+func (r *run) hand(ctx context.Context, request api.Request) {
 	job := protocol.Job{
 		Code: request.Code, Language: request.Language, Input: request.InputData, Seed: request.Seed, Now: request.Now,
 		TimeoutMs: r.box.limits.Timeout.Milliseconds(), MemoryBytes: r.box.limits.MemoryBytes,
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, handLimit, errors.New("the box did not take in the job in time"))
-	defer cancel()
 	handed := make(chan error, 1)
 	go func() { handed <- protocol.WriteMessage(r.box.stdin, job) }()
+	limit := time.NewTimer(handLimit)
+	defer limit.Stop()
 	select {
-	case err := <-handed:
-		r.started = time.Now()
-		// A box that has died, or never reads, tells more by its end than by its pipe: what it had
-		// to say is read as after any job.
-		r.evidence.handError = err
-		return nil
+	case r.evidence.handError = <-handed:
 	case <-ctx.Done():
+		r.evidence.cancelled = true
 		r.kill()
-		<-handed // the pipe is broken now
-		return context.Cause(ctx)
+	case <-limit.C:
+		r.evidence.handError = errSlow
+		r.kill()
 	}
+	r.started = time.Now()
 }
 
 // read passes on what the box says, up to the result or to the first fault.
@@ -118,39 +127,60 @@ func (r *run) log(l protocol.Log) {
 func (r *run) kill() {
 	ctx, cancel := context.WithTimeout(context.Background(), killLimit)
 	defer cancel()
+	r.evidence.killed = true
 	r.evidence.killError = r.box.container.Kill(ctx)
 }
 
 // finish gathers the evidence while the box's cgroup still lives, and passes the verdict.
-func (r *run) finish(ctx context.Context, readErr error, killed bool) (api.Result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killLimit)
-	defer cancel()
+func (r *run) finish(caller context.Context, readErr error) (api.Result, error) {
 	var broken *protocol.ProtocolError
 	if errors.As(readErr, &broken) {
 		r.evidence.broken = broken
 		r.kill()
-		killed = true
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), 2*killLimit)
+	defer cancel()
 	if r.evidence.result != nil {
 		r.checkSilence(ctx)
 	} else {
-		exit, err := r.box.container.Wait(ctx)
-		if err != nil {
-			// Its stdout ended, and it lives on.
-			r.evidence.waitError = err
-			r.kill()
-		}
-		r.evidence.exit = exit
+		r.awaitExit(caller, ctx)
+		r.evidence.fatal = r.box.lastWords.fatal(ctx)
 	}
 	usage, usageErr := r.box.container.Usage(ctx)
 	r.evidence.usage = usage
-	r.evidence.fatal = r.box.lastWords.fatal(ctx)
-	r.evidence.killed = killed
+	r.evidence.destroyed = r.box.isDestroyed()
 	verdict, err := r.evidence.verdict()
 	if err != nil {
 		return api.Result{}, errors.Join(err, usageErr)
 	}
 	return r.result(verdict), nil
+}
+
+// awaitExit learns how the box ended, now that its stdout has. One that lives on for longer than an
+// end takes, or than its time allows, is killed.
+func (r *run) awaitExit(caller, ctx context.Context) {
+	if r.evidence.killed {
+		r.evidence.exit, r.evidence.waitError = r.box.container.Wait(ctx)
+		return
+	}
+	patience := min(quietLimit, time.Until(r.deadline))
+	first, cancel := context.WithTimeout(caller, patience)
+	defer cancel()
+	exit, err := r.box.container.Wait(first)
+	if err != nil {
+		r.kill()
+		switch {
+		case caller.Err() != nil:
+			r.evidence.cancelled = true
+		case first.Err() == nil: // it is Wait that failed
+		case patience < quietLimit:
+			r.evidence.hardTimeout = true
+		default:
+			r.evidence.lingered = true
+		}
+		exit, err = r.box.container.Wait(ctx)
+	}
+	r.evidence.exit, r.evidence.waitError = exit, err
 }
 
 // checkSilence lets an honest runner leave, and finds one that says more than its result.

@@ -20,6 +20,8 @@ type evidence struct {
 	cancelled   bool                    // we killed it: the caller had gone
 	hardTimeout bool                    // we killed it: its time was up
 	killed      bool                    // we killed it, for whatever reason
+	lingered    bool                    // we killed it: it had closed its stdout, and lived on
+	destroyed   bool                    // somebody called Destroy meanwhile
 	exit        Exit                    // how it ended, where there is no result
 	usage       Usage
 	fatal       fatal // what kind of Go fatal its last words tell of
@@ -38,7 +40,8 @@ type verdict struct {
 }
 
 // verdict judges. The order matters: what we did ourselves comes first, then what the kernel counted,
-// then what the runner said, then how it died. The error is ours: it could not be killed.
+// then what the runner said, then how it died. The error is ours: it could not be killed, it never had
+// the job, or nobody can tell how it ended.
 func (e *evidence) verdict() (verdict, error) {
 	switch {
 	case e.waitError != nil && e.killError != nil:
@@ -54,6 +57,20 @@ func (e *evidence) verdict() (verdict, error) {
 		return failed(api.Cancelled, "Cancelled", "the execution was cancelled"), nil
 	case e.hardTimeout:
 		return e.timeout(), nil
+	case e.destroyed:
+		return verdict{}, fmt.Errorf("sandbox: %w while it ran", errDestroyed)
+	case e.fatal == fatalMemory:
+		return e.memory(), nil
+	case e.exit.Killed() && e.usage.MemoryAtLimit:
+		// gVisor's kernel dies whole, and nobody counts an OOM kill of ours.
+		return e.memory(), nil
+	case e.handError != nil:
+		return verdict{}, fmt.Errorf("sandbox: the box did not take in its job: %w; it ended with %v", e.handError, e.exit)
+	case e.waitError != nil:
+		return verdict{}, fmt.Errorf("sandbox: how the box ended cannot be told: %w", e.waitError)
+	case e.lingered && e.exit.Killed():
+		return failed(api.SecurityError, "ProtocolError",
+			"the box broke the protocol between runner and controller: it closed its stdout and lived on"), nil
 	default:
 		return e.death(), nil
 	}
@@ -71,15 +88,10 @@ func (e *evidence) death() verdict {
 	switch {
 	case e.fatal == fatalStack:
 		return failed(api.RuntimeError, "RangeError", "the script nested too deeply: the stack overflowed")
-	case e.fatal == fatalMemory:
-		return e.memory()
-	case e.exit.Killed() && e.usage.MemoryAtLimit:
-		// gVisor's kernel dies whole, and nobody counts an OOM kill of ours.
-		return e.memory()
 	case e.exit.Killed():
 		return failed(api.MemoryLimit, "MemoryLimit",
 			"the box was killed from outside, as the kernel does when memory runs out, though it counted nothing")
-	case e.exit.Signal == sigsys:
+	case e.exit.Signal == sigsys || e.exit.Status == 128+sigsys:
 		return failed(api.SecurityError, "SecurityError", "the box made a system call that is not allowed")
 	default:
 		return failed(api.RuntimeError, "Error", "the runner ended without a result: "+e.exit.String())

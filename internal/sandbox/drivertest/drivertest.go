@@ -32,11 +32,15 @@ type Harness struct {
 	Slack time.Duration
 	// Fake is true for a driver that runs no code: cases that only a kernel can answer are left out.
 	Fake bool
+
+	test string // the name of the test that called Run
 }
 
-// Run runs the suite. Call it from a top-level test: one case starts the test binary again, with
-// -test.run for that test alone, to see what becomes of boxes whose owner was killed.
+// Run runs the suite. It may be called from a subtest, but not from two at once in one test: a case
+// starts the test binary again, with -test.run for the calling test alone, to see what becomes of
+// boxes whose owner was killed. In that process Run is that owner.
 func Run(t *testing.T, h Harness) {
+	h.test = t.Name()
 	if childAsked() {
 		h.beChild(t)
 		return

@@ -1,0 +1,124 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// findings is what a hostile process sees of its box. Package drivertest decodes it.
+type findings struct {
+	Root       []string          `json:"root"`       // what stands in /
+	Readable   []string          `json:"readable"`   // paths of the host's that hold a byte
+	Writable   []string          `json:"writable"`   // directories in which a file could be made, and files that could be opened to write
+	Processes  []int             `json:"processes"`  // in /proc
+	Interfaces []string          `json:"interfaces"` // of the network
+	Routes     int               `json:"routes"`
+	FDs        map[string]string `json:"fds"` // beyond 0, 1 and 2
+	Rlimits    map[string]uint64 `json:"rlimits"`
+	Cgroups    []string          `json:"cgroups"` // paths, as /proc/self/cgroup tells them
+	Devices    []string          `json:"devices"` // in /dev
+}
+
+func probe() findings {
+	f := findings{
+		Root: names("/"), Devices: names("/dev"), Interfaces: interfaces(), Processes: []int{}, Rlimits: map[string]uint64{},
+		FDs: map[string]string{}, Readable: []string{}, Writable: []string{},
+	}
+	for _, path := range []string{
+		"/etc/passwd", "/etc/shadow", "/root", "/home", "/tmp", "/var", "/run", "/usr", "/bin/sh", "/var/run/docker.sock",
+		"/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda", "/dev/fuse", "/dev/kvm", "/dev/net/tun",
+		"/proc/kcore", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/cmdline",
+		"/sys/kernel", "/sys/fs/cgroup", "/sys/firmware",
+	} {
+		if holdsAnything(path) {
+			f.Readable = append(f.Readable, path)
+		}
+	}
+	for _, dir := range []string{"/", "/dev", "/dev/shm", "/dev/mqueue", "/proc", "/sys", "/tmp", "/etc"} {
+		if canCreate(dir) {
+			f.Writable = append(f.Writable, dir)
+		}
+	}
+	for _, path := range []string{
+		"/runner", "/proc/self/exe", "/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/etc/hosts",
+	} {
+		if fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+			_ = unix.Close(fd)
+			f.Writable = append(f.Writable, path)
+		}
+	}
+	for _, name := range names("/proc") {
+		if pid, err := strconv.Atoi(name); err == nil {
+			f.Processes = append(f.Processes, pid)
+		}
+	}
+	if routes, err := os.ReadFile("/proc/net/route"); err == nil {
+		f.Routes = max(strings.Count(strings.TrimSpace(string(routes)), "\n"), 0)
+	}
+	for _, name := range names("/proc/self/fd") {
+		if fd, err := strconv.Atoi(name); err == nil && fd > 2 {
+			if target, err := os.Readlink("/proc/self/fd/" + name); err == nil {
+				f.FDs[name] = target
+			}
+		}
+	}
+	if cgroups, err := os.ReadFile("/proc/self/cgroup"); err == nil {
+		for line := range strings.Lines(string(cgroups)) {
+			if parts := strings.SplitN(strings.TrimSpace(line), ":", 3); len(parts) == 3 {
+				f.Cgroups = append(f.Cgroups, parts[2])
+			}
+		}
+	}
+	for name, number := range map[string]int{
+		"RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE,
+		"RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NPROC": unix.RLIMIT_NPROC,
+		"RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_AS": unix.RLIMIT_AS,
+	} {
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(number, &limit); err == nil {
+			f.Rlimits[name] = limit.Max
+		}
+	}
+	return f
+}
+
+func names(dir string) []string {
+	list := []string{}
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		list = append(list, entry.Name())
+	}
+	return list
+}
+
+// holdsAnything reports whether a file has a byte, or a directory an entry, that can be read.
+func holdsAnything(path string) bool {
+	if len(names(path)) > 0 {
+		return true
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	n, err := unix.Read(fd, make([]byte, 1))
+	return err == nil && n > 0
+}
+
+// canCreate reports whether a file can be made in dir; it leaves none.
+func canCreate(dir string) bool {
+	path := filepath.Join(dir, "hostile")
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(fd)
+	_ = unix.Unlink(path)
+	return true
+}
