@@ -55,11 +55,13 @@ func (h *host) regexOf(pattern, flagsArg goja.Value) *regex {
 
 // object makes a RegExp object with re behind it.
 func (h *host) object(newTarget *goja.Object, re *regex) *goja.Object {
-	if newTarget == nil {
-		newTarget = h.ctor
-	}
-	obj, err := h.newNative(newTarget)
+	obj, err := h.newNative(nil, h.template)
 	check(err)
+	if newTarget != nil && newTarget != h.ctor {
+		if proto, ok := newTarget.Get("prototype").(*goja.Object); ok {
+			check(obj.SetPrototype(proto))
+		}
+	}
 	h.bind(obj, re)
 	return obj
 }
@@ -84,6 +86,8 @@ func (h *host) recompile(call goja.FunctionCall) goja.Value {
 	} else if !undefined(call.Argument(1)) {
 		h.typeError("Cannot supply flags when constructing one RegExp from another")
 	}
+	_, err := h.nativeComp(obj, h.marker)
+	check(err)
 	h.bind(obj, re)
 	h.setLastIndex(obj, 0)
 	return obj

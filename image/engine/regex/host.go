@@ -23,7 +23,10 @@ type host struct {
 	iterProto  *goja.Object // %RegExpStringIteratorPrototype%, goja's own; nil until asked for
 	newNative  goja.Constructor
 	nativeAll  goja.Callable
-	source     goja.Callable
+	source     goja.Callable // goja's accessors, which tell about the objects that it made
+	nativeComp goja.Callable // goja's compile
+	template   *goja.Object  // an object of goja's with the marker: it makes a copy without compiling
+	marker     goja.Value    // the source that goja sees in the objects that we made
 	getters    []nativeFlag
 	poll       func()
 	ascii      matcher[uint8]
@@ -49,6 +52,10 @@ type nativeFlag struct {
 	get  goja.Callable
 	flag byte
 }
+
+// markerSource is no pattern that a script would write. Where one does, nothing is lost: its object is
+// not among those that we made.
+const markerSource = "glovebox\x00"
 
 // maxPrograms bounds how many compiled patterns are remembered.
 const maxPrograms = 1000
@@ -138,12 +145,15 @@ func (h *host) find(v goja.Value) *regex {
 	if obj.ClassName() != "RegExp" {
 		return nil
 	}
-	re, ok := h.made[weak.Make(obj)]
-	if !ok {
-		src, err := h.source(obj)
-		if err != nil {
-			return nil // a Proxy, or an object that only looks like one
-		}
+	src, err := h.source(obj)
+	if err != nil {
+		return nil // a Proxy, or an object that only looks like one
+	}
+	var re *regex
+	if src.SameAs(h.marker) {
+		re = h.made[weak.Make(obj)]
+	}
+	if re == nil {
 		var f flags
 		for _, g := range h.getters {
 			if v, err := g.get(obj); err == nil && v.ToBoolean() {

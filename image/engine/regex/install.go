@@ -29,6 +29,11 @@ func Install(rt *goja.Runtime) {
 		sweepAt:  1000,
 	}
 	h.newNative, _ = goja.AssertConstructor(native)
+	h.marker = rt.ToValue(markerSource)
+	var err error
+	h.template, err = h.newNative(nil, h.marker)
+	check(err)
+	h.nativeComp, _ = goja.AssertFunction(h.proto.Get("compile"))
 	h.nativeAll, _ = goja.AssertFunction(h.proto.GetSymbol(goja.SymMatchAll))
 	h.captureNative()
 	h.installConstructor()

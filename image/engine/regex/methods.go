@@ -157,9 +157,7 @@ func (h *host) symbolMatchAll(call goja.FunctionCall) goja.Value {
 // the object's and not the prototype's.
 func (h *host) iterator(matcher *goja.Object, s goja.String, global, full bool) goja.Value {
 	if h.iterProto == nil {
-		sample, err := h.newNative(h.ctor)
-		check(err)
-		it, err := h.nativeAll(sample, h.rt.ToValue(""))
+		it, err := h.nativeAll(h.template, h.rt.ToValue(""))
 		check(err)
 		h.iterProto = it.(*goja.Object).Prototype()
 	}

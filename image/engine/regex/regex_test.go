@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"go/format"
 	"maps"
 	"os"
 	"os/exec"
@@ -34,9 +35,11 @@ func updater() func(string) ([]byte, error) {
 	return nil
 }
 
+func install(rt *goja.Runtime) { regex.Install(rt) }
+
 func newRuntime() *goja.Runtime {
 	rt := goja.New()
-	regex.Install(rt)
+	install(rt)
 	return rt
 }
 
@@ -60,6 +63,9 @@ func TestTables(t *testing.T) {
 	cmd.Stdin = bytes.NewReader(names)
 	out, err := cmd.Output()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = format.Source(out); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("tables.go", out, 0o644); err != nil {
