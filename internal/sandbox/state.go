@@ -37,10 +37,8 @@ func OpenState(dir string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: who am I: %w", err)
 	}
-	for _, d := range []string{dir, filepath.Join(dir, claimsDir)} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("state: %w; name a directory of your own with --state-dir", err)
-		}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state: %w; name a directory of your own with --state-dir", err)
 	}
 	var stat unix.Stat_t
 	if err := unix.Lstat(dir, &stat); err != nil {
@@ -49,6 +47,10 @@ func OpenState(dir string) (*State, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
 		return nil, fmt.Errorf("state: %s must be a directory of uid %d with mode 0700; mend it, or name another with --state-dir",
 			dir, os.Geteuid())
+	}
+	// Nothing is made in the directory before it has been found to be ours.
+	if err := os.MkdirAll(filepath.Join(dir, claimsDir), 0o700); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
 	}
 	return &State{dir: dir, owner: owner}, nil
 }

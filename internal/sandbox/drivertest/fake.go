@@ -26,6 +26,7 @@ type Fake struct {
 	start   Start
 	delay   time.Duration
 	fail    error
+	wrap    func(sandbox.Container) sandbox.Container
 	boxes   map[string]*fakeBox // the living
 	created int
 }
@@ -80,6 +81,15 @@ func (f *Fake) FailCreate(err error) *Fake {
 	return f
 }
 
+// Wrap puts what wrap returns in the place of the containers of boxes to come, so that a test can make
+// a method of theirs fail. It returns the fake.
+func (f *Fake) Wrap(wrap func(sandbox.Container) sandbox.Container) *Fake {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wrap = wrap
+	return f
+}
+
 // Created returns how many boxes have been created.
 func (f *Fake) Created() int {
 	f.mu.Lock()
@@ -100,7 +110,7 @@ func (f *Fake) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.Lim
 		return nil, err
 	}
 	f.mu.Lock()
-	start, delay, fail := f.start, f.delay, f.fail
+	start, delay, fail, wrap := f.start, f.delay, f.fail, f.wrap
 	f.mu.Unlock()
 	if fail != nil {
 		return nil, fail
@@ -120,7 +130,11 @@ func (f *Fake) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.Lim
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Open(ctx, box, box.startRunner(start, spec.Hostname, f.steps), spec, limits,
+	var container sandbox.Container = box
+	if wrap != nil {
+		container = wrap(box)
+	}
+	return sandbox.Open(ctx, container, box.startRunner(start, spec.Hostname, f.steps), spec, limits,
 		sandbox.Expect{UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, PIDOne: true}, isolationOf(spec))
 }
 
