@@ -54,8 +54,10 @@ func (p *polyfills) replace(i int) error {
 	if err != nil {
 		return err
 	}
+	before := len(p.order)
 	for _, name := range groups[i].modules {
 		if _, err = p.module("modules/" + name); err != nil {
+			p.forget(before)
 			break
 		}
 	}
@@ -143,8 +145,8 @@ func (p *polyfills) module(name string) (goja.Value, error) {
 		return nil, err
 	}
 	p.modules[name] = module
+	p.order = append(p.order, name)
 	if _, err := run(goja.Undefined(), module, exports, p.require); err != nil {
-		delete(p.modules, name) // half a module must not be found by the next try
 		return nil, err
 	}
 	if name == "internals/shared-store" {
@@ -154,6 +156,15 @@ func (p *polyfills) module(name string) (goja.Value, error) {
 		}
 	}
 	return module.Get("exports"), nil
+}
+
+// forget drops the modules that came after the first n: after a failure the next try must meet neither half a module nor
+// one that has looked at built-ins while a script had broken them.
+func (p *polyfills) forget(n int) {
+	for _, name := range p.order[n:] {
+		delete(p.modules, name)
+	}
+	p.order = p.order[:n]
 }
 
 // throw ends a native function with err: a script's exception and what cannot be caught (an interrupt, a full stack) as they

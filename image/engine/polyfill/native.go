@@ -10,7 +10,7 @@ import (
 // natives are the built-ins that are made in Go, at once: too small to wait for, or such that core-js cannot make
 // them here.
 func (p *polyfills) installNatives() error {
-	for _, install := range []func() error{p.symbols, p.cosh, p.dates, p.buffers, p.unscopables} {
+	for _, install := range []func() error{p.symbols, p.cosh, p.dates, p.buffers, p.unscopables, p.parse} {
 		if err := install(); err != nil {
 			return err
 		}

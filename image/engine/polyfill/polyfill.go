@@ -44,10 +44,12 @@ type polyfills struct {
 	symbol  *goja.Object
 	require goja.Value
 	modules map[string]*goja.Object // core-js's, by name: loaded, or being loaded
+	order   []string                // their names, as they came
 	stubs   [len(groups)][]*stub
 	loaded  [len(groups)]bool
 	loading int // how deep in loading we are; stubs are then absent, as core-js must see goja as it is
 
+	sourceParse   goja.Callable // core-js's JSON.parse; nil until it is needed
 	functionProto *goja.Object
 	descriptor    goja.Callable // Object.getOwnPropertyDescriptor
 	define        goja.Callable // Object.defineProperty
@@ -81,6 +83,7 @@ func (p *polyfills) trust() error {
 		arrayStatics:   object("Array"),
 		dataViewProto:  object("DataView.prototype"),
 		dateProto:      object("Date.prototype"),
+		jsonStatics:    object("JSON"),
 		mapStatics:     object("Map"),
 		mapProto:       object("Map.prototype"),
 		mathStatics:    object("Math"),
@@ -140,7 +143,7 @@ func (p *polyfills) stub(i int) error {
 		if s.getter, err = p.function("get "+k.name, 0, func(goja.FunctionCall) goja.Value { return p.touch(i, s) }); err != nil {
 			return err
 		}
-		if s.setter, err = p.function("set "+k.name, 1, func(call goja.FunctionCall) goja.Value {
+		if s.setter, err = p.function("set "+k.name, 0, func(call goja.FunctionCall) goja.Value {
 			p.assign(s, call.This, call.Argument(0))
 			return goja.Undefined()
 		}); err != nil {
@@ -159,6 +162,9 @@ func (p *polyfills) function(name string, length int, f func(goja.FunctionCall) 
 	object := p.rt.ToValue(f).(*goja.Object)
 	if err := object.DefineDataProperty("name", p.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
 		return nil, err
+	}
+	if length == 0 { // as goja makes it
+		return object, nil
 	}
 	return object, object.DefineDataProperty("length", p.rt.ToValue(length), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }

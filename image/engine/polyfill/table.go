@@ -9,6 +9,7 @@ const (
 	dataViewProto
 	dateProto
 	iteratorProto
+	jsonStatics
 	mapStatics
 	mapProto
 	mathStatics
