@@ -1,0 +1,192 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"glovebox/api"
+)
+
+// TestRoutesAreTheDocuments holds the routes of the server and the paths of the document together, both
+// ways.
+func TestRoutesAreTheDocuments(t *testing.T) {
+	var documented, routed []string
+	for path, item := range theContract(t).doc.Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	s := testServer(t, succeeds)
+	for _, r := range s.echo.Routes() {
+		if r.Method == http.MethodHead && slices.ContainsFunc(s.table, func(row route) bool { return row.path == r.Path && row.method == http.MethodGet }) {
+			continue // the document says it of all GETs at once
+		}
+		routed = append(routed, r.Method+" "+r.Path)
+	}
+	slices.Sort(documented)
+	slices.Sort(routed)
+	if !slices.Equal(documented, routed) {
+		t.Errorf("the document has\n%v\nand the server\n%v", documented, routed)
+	}
+}
+
+// TestTypesAreTheDocuments holds the types of this package and the document's schemas together.
+func TestTypesAreTheDocuments(t *testing.T) {
+	schemas := theContract(t).doc.Components.Schemas
+	for name, value := range map[string]any{
+		"Problem": Problem{}, "Health": Health{}, "Info": Info{}, "Build": Build{}, "Library": Library{},
+		"Limits": Limits{}, "Range": Range{}, "ResultMeaning": ResultMeaning{},
+	} {
+		var in, out, required, must []string
+		for field := range reflect.TypeOf(value).Fields() {
+			member, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			in = append(in, member)
+			if options == "" {
+				must = append(must, member)
+			}
+		}
+		for member := range schemas[name].Value.Properties {
+			out = append(out, member)
+		}
+		required = slices.Clone(schemas[name].Value.Required)
+		for _, list := range [][]string{in, out, required, must} {
+			slices.Sort(list)
+		}
+		if !slices.Equal(in, out) || !slices.Equal(must, required) {
+			t.Errorf("%s: Go has %v (always %v), the document %v (always %v)", name, in, must, out, required)
+		}
+	}
+}
+
+func TestOpenAPIIsServed(t *testing.T) {
+	a := ask(t, testServer(t, succeeds), request("GET", "/openapi.yaml", nil))
+	if a.status != http.StatusOK || !bytes.Equal(a.body, api.OpenAPI()) || a.header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("status %d, %v", a.status, a.header)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	a := ask(t, testServer(t, succeeds), request("GET", "/v1/info", nil))
+	var info Info
+	if err := json.Unmarshal(a.body, &info); err != nil {
+		t.Fatal(err)
+	}
+	if info.Limits.CPUs.Max != 4 || info.Limits.TimeoutSeconds != (Range{0.1, 300, 30}) || len(info.ResultCodes) != len(api.Codes()) ||
+		info.Build.Commit != "0123abc" || info.Libraries[0].Name != "lodash" {
+		t.Errorf("got %+v", info)
+	}
+	bare := testServer(t, succeeds, func(c *Config, _ *bounds) { c.Libraries = nil })
+	ask(t, bare, request("GET", "/v1/info", nil)) // the contract has no null
+}
+
+func TestReadiness(t *testing.T) {
+	var log logged
+	var err error
+	s := testServer(t, succeeds, log.option(), func(c *Config, _ *bounds) {
+		c.Ready = func(ctx context.Context) error {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Error("the check may take for ever")
+			}
+			return err
+		}
+	})
+	if a := ask(t, s, request("GET", "/readyz", nil)); a.status != http.StatusOK {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+	err = errors.New("no daemon at /run/some.sock")
+	a := ask(t, s, request("GET", "/readyz", nil))
+	if a.status != http.StatusServiceUnavailable || strings.Contains(string(a.body), "some.sock") || !strings.Contains(log.String(), "some.sock") {
+		t.Errorf("status %d: %s\n%s", a.status, a.body, log.String())
+	}
+	if a := ask(t, s, request("GET", "/healthz", nil)); a.status != http.StatusOK {
+		t.Errorf("not healthy: status %d", a.status)
+	}
+	err = nil
+	s.draining.Store(true)
+	if a := ask(t, s, request("GET", "/readyz", nil)); a.status != http.StatusServiceUnavailable {
+		t.Errorf("ready while draining: status %d", a.status)
+	}
+	if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("runs while draining: status %d", a.status)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	other := prometheus.NewCounter(prometheus.CounterOpts{Name: "other_total", Help: "Of others."})
+	s := testServer(t, succeeds, func(c *Config, _ *bounds) {
+		c.Collectors = []prometheus.Collector{other}
+		c.Load = func() (int, int) { return 3, 7 }
+	})
+	ask(t, s, post(`{"code":"1"}`))
+	ask(t, s, post(`{`))
+	ask(t, s, request("GET", "/some/made/up/path", nil))
+	failing := testServer(t, executorFunc(func(context.Context, api.Request) (api.Result, error) { return api.Result{}, errors.New("x") }))
+	ask(t, failing, post(`{"code":"1"}`))
+
+	a := ask(t, s, request("GET", "/metrics", nil))
+	for _, line := range []string{
+		`glovebox_executions_total{code="SUCCESS"} 1`,
+		`glovebox_executions_total{code="TIMEOUT"} 0`,
+		`glovebox_execution_seconds_count 1`,
+		`glovebox_execution_seconds_sum 0.0015`,
+		`glovebox_queue_seconds_sum 0.0025`,
+		`glovebox_executions_in_flight 0`,
+		`glovebox_http_requests_total{route="POST /v1/executions",status="200"} 1`,
+		`glovebox_http_requests_total{route="POST /v1/executions",status="400"} 1`,
+		`glovebox_http_requests_total{route="none",status="404"} 1`,
+		`glovebox_build_info{commit="0123abc",version="test"} 1`,
+		`glovebox_boxes 3`,
+		`glovebox_queue_length 7`,
+		`other_total 0`,
+	} {
+		if !strings.Contains(string(a.body), line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+	if strings.Contains(string(a.body), "made/up") {
+		t.Error("a client's path became a label")
+	}
+	if a := ask(t, failing, request("GET", "/metrics", nil)); !strings.Contains(string(a.body), `glovebox_executions_total{code="EXECUTION_FAILED"} 1`) {
+		t.Error("our failure was not counted")
+	}
+}
+
+func TestPlayground(t *testing.T) {
+	a := ask(t, testServer(t, succeeds), request("GET", "/", nil))
+	html, policy := string(a.body), a.header.Get("Content-Security-Policy")
+	if a.status != http.StatusOK || strings.Count(html, "<script>") != 1 || strings.Count(html, "<style>") != 1 {
+		t.Fatalf("status %d; or not one script and one style", a.status)
+	}
+	if !strings.HasPrefix(policy, "default-src 'none'; script-src 'sha256-") || strings.Contains(policy, "unsafe") ||
+		strings.Contains(policy, sourceHash("<script></script>", "script")) {
+		t.Errorf("policy %s", policy)
+	}
+	for _, banned := range []string{"http://", "https://", "innerHTML", "eval(", " style=", " onclick="} {
+		if strings.Contains(html, banned) {
+			t.Errorf("the page has %s", banned)
+		}
+	}
+}
+
+// TestRequestIDs: each request has one of its own, never a client's.
+func TestRequestIDs(t *testing.T) {
+	s := testServer(t, succeeds)
+	seen := map[string]bool{}
+	for range 3 {
+		r := request("GET", "/healthz", nil)
+		r.Header.Set(headerRequestID, "mine")
+		seen[ask(t, s, r).header.Get(headerRequestID)] = true
+	}
+	if len(seen) != 3 || seen["mine"] || seen[""] {
+		t.Errorf("ids %v", seen)
+	}
+}

@@ -1,0 +1,164 @@
+// Package controller is Glovebox over HTTP: it reads a request, judges it, hands it to whoever runs
+// it, and tells how it ended. It knows nothing of containers. Every byte that comes in is checked
+// before anything runs, and no text of a script or of its data is ever logged.
+//
+// It is built on echo, which no exported name shows.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"glovebox/api"
+)
+
+// An Executor runs requests. It is safe for concurrent use.
+type Executor interface {
+	// Execute runs a request that has passed its checks in a box of its own, which is destroyed whatever
+	// happens, a panic included. A script that fails is a Result. onLog, where it is not nil, gets each
+	// log entry as it comes. When ctx ends, so does the run.
+	//
+	// An error is never the script's. One that has a method RetryAfter() time.Duration says that there
+	// is no place now, and sandbox.ErrClosed that there will be none (503); any other is ours (500).
+	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+}
+
+// A Build says which Glovebox this is.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+}
+
+// A Library is one that scripts may require.
+type Library struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Config is all that a Server depends on. Executor and HostCPUs must be set.
+type Config struct {
+	Executor Executor
+	// HostCPUs is how many processors the host has: more cannot be asked for.
+	HostCPUs  int
+	Build     Build
+	Libraries []Library
+	// Ready reports whether a box could be made now; nil means that nobody knows better than yes. It
+	// must be cheap: anyone who reaches the server may ask.
+	Ready func(ctx context.Context) error
+	// Load tells how many boxes there are and how many requests wait, for /metrics; nil means that it is
+	// not shown.
+	Load func() (boxes, waiting int)
+	// AllowedHosts are names that the Host header may hold beside loopback's own with the listener's
+	// port: "name" for any port, or "name:port". They are for a proxy or a tunnel in front.
+	AllowedHosts []string
+	// DrainLimit is how long Serve lets running scripts go on once it has been told to stop; 0 means
+	// 30 seconds. What runs longer is cancelled.
+	DrainLimit time.Duration
+	// Log gets one line a request and what goes wrong; nil means nowhere.
+	Log *slog.Logger
+	// Collectors are metrics of others, shown at /metrics beside the server's own.
+	Collectors []prometheus.Collector
+}
+
+// bounds are the bounds of a conversation, apart from those of a request.
+type bounds struct {
+	header, body, write, idle time.Duration // the longest that each part may take
+	drain, cleanup            time.Duration // how long Serve waits for scripts, and for their boxes' end
+	ready                     time.Duration // how long Config.Ready may take
+	headerBytes               int
+	heldBytes                 int64 // of bodies, at once
+}
+
+var defaultBounds = bounds{
+	header: 10 * time.Second, body: time.Minute, write: time.Minute, idle: 2 * time.Minute,
+	drain: 30 * time.Second, cleanup: 10 * time.Second, ready: 5 * time.Second,
+	headerBytes: 16 << 10,
+	heldBytes:   512 << 20,
+}
+
+// A Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	config  Config
+	hosts   hostRule
+	bounds  bounds
+	table   []route
+	echo    *echo.Echo
+	metrics *metrics
+	page    page
+	held    budget // bytes of bodies in memory
+
+	draining atomic.Bool
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New returns a server that answers, but listens nowhere yet: see [Server.Serve].
+func New(config Config) (*Server, error) { return newServer(config, defaultBounds) }
+
+func newServer(config Config, b bounds) (*Server, error) {
+	if config.Executor == nil {
+		return nil, errors.New("controller: an Executor is needed")
+	}
+	if config.HostCPUs < 1 {
+		return nil, fmt.Errorf("controller: HostCPUs is %d; at least 1 is needed", config.HostCPUs)
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.DrainLimit > 0 {
+		b.drain = config.DrainLimit
+	}
+	hosts, err := newHostRule(config.AllowedHosts)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := newMetrics(config)
+	if err != nil {
+		return nil, fmt.Errorf("controller: register metrics: %w", err)
+	}
+	s := &Server{config: config, hosts: hosts, bounds: b, metrics: measured, page: newPage()}
+	s.held.most = b.heldBytes
+	s.echo = echo.New()
+	s.echo.Logger.SetOutput(io.Discard)
+	s.echo.HTTPErrorHandler = s.answerError
+	s.echo.Pre(s.observe, s.recover, s.guard)
+	s.table = s.routes()
+	for _, r := range s.table {
+		s.echo.Add(r.method, r.path, r.handler)
+		if r.method == http.MethodGet {
+			s.echo.Add(http.MethodHead, r.path, r.handler)
+		}
+	}
+	return s, nil
+}
+
+// A route is one row of the server's table; HEAD goes where GET goes.
+type route struct {
+	method, path string
+	handler      echo.HandlerFunc
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{http.MethodPost, "/v1/executions", s.execute},
+		{http.MethodGet, "/v1/info", s.info},
+		{http.MethodGet, "/openapi.yaml", s.openAPI},
+		{http.MethodGet, "/healthz", s.healthy},
+		{http.MethodGet, "/readyz", s.ready},
+		{http.MethodGet, "/metrics", s.showMetrics},
+		{http.MethodGet, "/", s.playground},
+	}
+}
+
+// ServeHTTP answers one request. What embeds the server in another http.Server has to bound reading
+// itself, as [Server.Serve] does.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }

@@ -1,0 +1,158 @@
+package controller
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// CheckListenAddress refuses an address to listen at that others than this host could reach: there
+// are no keys yet, so that whoever reaches the server may run code. The name localhost is taken
+// here; what it resolves to is checked again by [Server.Serve].
+func CheckListenAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("listen address %q is not host:port, as in 127.0.0.1:8080", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("listen address %q: the port must be a number from 0 to 65535", address)
+	}
+	if isLoopback(host) {
+		return nil
+	}
+	return fmt.Errorf("listen address %q is refused: until there are API keys, Glovebox listens on loopback only "+
+		"(127.0.0.1, [::1] or localhost); to be reached from elsewhere, put a tunnel or an authenticating proxy in front", address)
+}
+
+// isLoopback reports whether a host, as it stands in an address or a Host header, is this one.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// guard refuses requests that a page of some other site has made a browser send: a name that was
+// rebound to loopback (Host), a form or a fetch from elsewhere (Origin, Sec-Fetch-Site).
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if r := s.hosts.check(c.Request()); r != nil {
+			return r
+		}
+		return next(c)
+	}
+}
+
+// A hostRule says which Host headers are ours.
+type hostRule struct{ allowed map[string]struct{} }
+
+func newHostRule(allowed []string) (hostRule, error) {
+	rule := hostRule{allowed: make(map[string]struct{}, len(allowed))}
+	for _, name := range allowed {
+		host, port, ok := splitHost(name)
+		if !ok {
+			return hostRule{}, fmt.Errorf("allowed host %q is not a name or name:port", name)
+		}
+		rule.allowed[joinHost(host, port)] = struct{}{}
+	}
+	return rule, nil
+}
+
+func (rule hostRule) check(r *http.Request) *refusal {
+	host, port, ok := splitHost(r.Host)
+	if !ok || !rule.allows(host, port, localPort(r)) {
+		return refuse(kindForbidden, "The Host header does not name this server.")
+	}
+	for _, origin := range r.Header.Values("Origin") {
+		if !sameOrigin(origin, host, port) {
+			return refuse(kindForbidden, "The Origin header names another site than the Host header.")
+		}
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return refuse(kindForbidden, "The browser says that another site asked for this.")
+		}
+	}
+	return nil
+}
+
+// allows takes the port that the connection came in at, "" where nobody knows: then only names that
+// were allowed by configuration pass.
+func (rule hostRule) allows(host, port, local string) bool {
+	if _, ok := rule.allowed[host]; ok {
+		return true
+	}
+	if _, ok := rule.allowed[joinHost(host, port)]; ok {
+		return true
+	}
+	return isLoopback(host) && local != "" && portOr(port, "80") == local
+}
+
+// localPort is the port that the server was reached at, by the connection's own account.
+func localPort(r *http.Request) string {
+	address, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return ""
+	}
+	return port
+}
+
+// splitHost takes a Host header, or an allowed name, apart: the host in lower case and without
+// brackets, the port "" where there is none.
+func splitHost(s string) (host, port string, ok bool) {
+	host = s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		host = s[1 : len(s)-1]
+	} else if strings.Contains(s, ":") {
+		var err error
+		if host, port, err = net.SplitHostPort(s); err != nil {
+			return "", "", false
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "", "", false
+		}
+	}
+	if host == "" || strings.ContainsAny(host, "@/\\?#[] ") {
+		return "", "", false
+	}
+	return strings.ToLower(host), port, true
+}
+
+func joinHost(host, port string) string {
+	if port == "" {
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func portOr(port, otherwise string) string {
+	if port == "" {
+		return otherwise
+	}
+	return port
+}
+
+// sameOrigin reports whether an Origin header names the host and port that the request asked for. A
+// port that is left out is the scheme's: behind a proxy that is https's.
+func sameOrigin(origin, host, port string) bool {
+	scheme, authority, _ := strings.Cut(origin, "://")
+	usual := map[string]string{"http": "80", "https": "443"}[scheme]
+	originHost, originPort, ok := splitHost(authority)
+	return ok && usual != "" && originHost == host && portOr(originPort, usual) == portOr(port, usual)
+}

@@ -1,0 +1,181 @@
+package controller
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCheckListenAddress(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:8080", "127.0.0.1:0", "127.1.2.3:80", "[::1]:8080", "localhost:8080", "LocalHost:1", "[::ffff:127.0.0.1]:1"} {
+		if err := CheckListenAddress(address); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for _, address := range []string{":8080", "0.0.0.0:8080", "[::]:8080", "192.168.1.1:80", "10.0.0.1:80", "[fe80::1]:80", "example.com:80",
+		"localhost.example.com:80", "[::ffff:10.0.0.1]:1", "*:80"} {
+		if err := CheckListenAddress(address); err == nil || !strings.Contains(err.Error(), "loopback only") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for _, address := range []string{"", "8080", "127.0.0.1", "::1", "127.0.0.1:http", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:-1"} {
+		if err := CheckListenAddress(address); err == nil {
+			t.Errorf("%q was taken", address)
+		}
+	}
+}
+
+func TestServeRefusesAnOpenListener(t *testing.T) {
+	listener, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := testServer(t, succeeds).Serve(t.Context(), listener); err == nil || !strings.Contains(err.Error(), "loopback only") {
+		t.Errorf("Serve said %v", err)
+	}
+	if _, err := listener.Accept(); err == nil {
+		t.Error("the listener is open")
+	}
+}
+
+// TestHostAndOrigin asks every route as a browser would that some other site has led here.
+func TestHostAndOrigin(t *testing.T) {
+	cases := []struct {
+		name, host string
+		header     http.Header
+		ok         bool
+	}{
+		{"address", "127.0.0.1:8080", nil, true},
+		{"another of loopback", "127.9.9.9:8080", nil, true},
+		{"IPv6", "[::1]:8080", nil, true},
+		{"name", "LOCALHOST:8080", nil, true},
+		{"own origin", "localhost:8080", http.Header{"Origin": {"http://localhost:8080"}, "Sec-Fetch-Site": {"same-origin"}}, true},
+		{"typed in", "localhost:8080", http.Header{"Sec-Fetch-Site": {"none"}}, true},
+		{"allowed", "Box.example.com", nil, true},
+		{"allowed, any port", "box.example.com:444", nil, true},
+		{"allowed, behind TLS", "box.example.com", http.Header{"Origin": {"https://box.example.com"}}, true},
+		{"allowed with its port", "other.example.com:99", nil, true},
+
+		{"rebound name", "evil.example.com:8080", nil, false},
+		{"allowed with another port", "other.example.com:98", nil, false},
+		{"name with loopback in front", "127.0.0.1.evil.example.com:8080", nil, false},
+		{"name with localhost in front", "localhost.evil.example.com:8080", nil, false},
+		{"user in front", "localhost@evil.example.com:8080", nil, false},
+		{"another port", "127.0.0.1:8081", nil, false},
+		{"no port", "127.0.0.1", nil, false},
+		{"no host", "", nil, false},
+		{"port alone", ":8080", nil, false},
+		{"all addresses", "0.0.0.0:8080", nil, false},
+		{"address in another form", "2130706433:8080", nil, false},
+		{"garbage", "[::1:8080", nil, false},
+		{"origin elsewhere", "localhost:8080", http.Header{"Origin": {"http://evil.example.com"}}, false},
+		{"origin of a sandboxed frame", "localhost:8080", http.Header{"Origin": {"null"}}, false},
+		{"origin on another port", "localhost:8080", http.Header{"Origin": {"http://localhost:3000"}}, false},
+		{"origin with another name of the same", "localhost:8080", http.Header{"Origin": {"http://127.0.0.1:8080"}}, false},
+		{"origin of another scheme", "localhost:8080", http.Header{"Origin": {"file://localhost:8080"}}, false},
+		{"origin with a path", "localhost:8080", http.Header{"Origin": {"http://localhost:8080/"}}, false},
+		{"two origins", "localhost:8080", http.Header{"Origin": {"http://localhost:8080", "http://evil.example.com"}}, false},
+		{"empty origin", "localhost:8080", http.Header{"Origin": {""}}, false},
+		{"a link elsewhere", "localhost:8080", http.Header{"Sec-Fetch-Site": {"cross-site"}}, false},
+		{"a page on another port", "localhost:8080", http.Header{"Sec-Fetch-Site": {"same-site"}}, false},
+	}
+	s := testServer(t, succeeds, func(c *Config, _ *bounds) { c.AllowedHosts = []string{"box.example.com", "OTHER.example.com:99"} })
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, row := range append(s.table, route{method: "GET", path: "/nowhere"}, route{method: "DELETE", path: "/"}, route{method: "OPTIONS", path: "/"}) {
+				r := request(row.method, row.path, strings.NewReader(`{"code":"1"}`))
+				r.Header = c.header.Clone()
+				if r.Header == nil {
+					r.Header = http.Header{}
+				}
+				r.Header.Set("Content-Type", "application/json")
+				r.Host = c.host
+				a := ask(t, s, r)
+				if (a.status != http.StatusForbidden) != c.ok {
+					t.Errorf("%s %s: status %d: %.300s", row.method, row.path, a.status, a.body)
+				}
+			}
+		})
+	}
+}
+
+// TestUnknownPortIsRefused: without the connection's own account, no loopback name is taken on trust.
+func TestUnknownPortIsRefused(t *testing.T) {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "http://127.0.0.1:8080/healthz", nil)
+	if a := ask(t, testServer(t, succeeds), r); a.status != http.StatusForbidden {
+		t.Errorf("status %d", a.status)
+	}
+}
+
+func TestUsualPortMayBeLeftOut(t *testing.T) {
+	rule, err := newHostRule(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rule.allows("localhost", "", "80") || rule.allows("localhost", "", "8080") {
+		t.Error("a Host without a port is not port 80's")
+	}
+	if !sameOrigin("http://localhost", "localhost", "80") || !sameOrigin("http://localhost:80", "localhost", "") {
+		t.Error("port 80 written and left out are two origins")
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	for name, c := range map[string]Config{
+		"no executor":     {HostCPUs: 1},
+		"no processors":   {Executor: succeeds},
+		"empty host":      {Executor: succeeds, HostCPUs: 1, AllowedHosts: []string{""}},
+		"host with a URL": {Executor: succeeds, HostCPUs: 1, AllowedHosts: []string{"http://x"}},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if _, err := New(Config{Executor: succeeds, HostCPUs: 1}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMethodsAndPaths(t *testing.T) {
+	s := testServer(t, succeeds)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/v1/executions", 405, "OPTIONS, POST"},
+		{"HEAD", "/v1/executions", 405, "OPTIONS, POST"},
+		{"PUT", "/v1/executions", 405, "OPTIONS, POST"},
+		{"TRACE", "/v1/executions", 405, "OPTIONS, POST"},
+		{"BREW", "/v1/executions", 405, "OPTIONS, POST"},
+		{"POST", "/healthz", 405, "GET, HEAD, OPTIONS"},
+		{"DELETE", "/", 405, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/v1/executions", 204, "OPTIONS, POST"},
+		{"OPTIONS", "/healthz", 204, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/nowhere", 404, ""},
+		{"GET", "/nowhere", 404, ""},
+		{"GET", "/healthz/", 404, ""},
+		{"GET", "/v1", 404, ""},
+		{"GET", "//healthz", 404, ""},
+		{"GET", "/v1/../healthz", 404, ""},
+		{"GET", "/%68ealthz", 404, ""},
+		{"POST", "/v1%2Fexecutions", 404, ""},
+		{"HEAD", "/healthz", 200, ""},
+		{"HEAD", "/", 200, ""},
+		{"HEAD", "/openapi.yaml", 200, ""},
+		{"HEAD", "/metrics", 200, ""},
+	} {
+		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			a := ask(t, s, request(c.method, c.path, nil))
+			allow := strings.Split(a.header.Get("Allow"), ", ")
+			slices.Sort(allow)
+			if got := strings.Join(allow, ", "); a.status != c.status || got != c.allow {
+				t.Errorf("status %d, Allow %q: %s", a.status, got, a.body)
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"glovebox/api"
+)
+
+// metrics is what the server counts, in a registry of its own.
+type metrics struct {
+	handler    http.Handler
+	requests   *prometheus.CounterVec
+	executions *prometheus.CounterVec
+	duration   prometheus.Histogram
+	queued     prometheus.Histogram
+	inFlight   prometheus.Gauge
+}
+
+func newMetrics(config Config) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "glovebox_http_requests_total", Help: "HTTP requests that were answered, by route and status.",
+		}, []string{"route", "status"}),
+		executions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "glovebox_executions_total", Help: "Executions that have ended, by result code.",
+		}, []string{"code"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "glovebox_execution_seconds", Help: "How long scripts ran, from the moment at which their box began on them.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+		}),
+		queued: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "glovebox_queue_seconds", Help: "How long requests waited for a place and for their box.",
+			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "glovebox_executions_in_flight", Help: "Requests that are with the executor now: running or queued.",
+		}),
+	}
+	about := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "glovebox_build_info", Help: "Always 1; the labels say which Glovebox this is.",
+		ConstLabels: prometheus.Labels{"version": config.Build.Version, "commit": config.Build.Commit},
+	})
+	about.Set(1)
+	// Every code is shown from the start, so that a rate over its first event is right.
+	for _, row := range api.Codes() {
+		if refusedBeforeRun := row.HTTPStatus == http.StatusBadRequest; !refusedBeforeRun {
+			m.executions.WithLabelValues(string(row.Code))
+		}
+	}
+	registry := prometheus.NewRegistry()
+	own := []prometheus.Collector{m.requests, m.executions, m.duration, m.queued, m.inFlight, about,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
+	if config.Load != nil {
+		own = append(own, loadGauges(config.Load)...)
+	}
+	for _, c := range append(own, config.Collectors...) {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
+	return m, nil
+}
+
+func loadGauges(load func() (boxes, waiting int)) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "glovebox_boxes", Help: "Boxes that live now.",
+		}, func() float64 { boxes, _ := load(); return float64(boxes) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "glovebox_queue_length", Help: "Requests that wait for a place now.",
+		}, func() float64 { _, waiting := load(); return float64(waiting) }),
+	}
+}
+
+func (m *metrics) request(route string, status int) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+}
+
+// executed counts a result whose code is in the table.
+func (m *metrics) executed(r api.Result) {
+	m.executions.WithLabelValues(string(r.ResultCode)).Inc()
+	m.duration.Observe(r.ExecutionTimeMs / 1000)
+	m.queued.Observe(r.QueueTimeMs / 1000)
+}
+
+func (m *metrics) failed() { m.executions.WithLabelValues(string(api.ExecutionFailed)).Inc() }
+
+func (s *Server) showMetrics(c echo.Context) error {
+	s.metrics.handler.ServeHTTP(c.Response(), c.Request())
+	return nil
+}

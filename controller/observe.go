@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/oklog/ulid/v2"
+)
+
+const (
+	headerRequestID = "X-Request-Id"
+	keyRequestID    = "glovebox.request"
+	keyResultCode   = "glovebox.code"
+)
+
+func requestID(c echo.Context) string {
+	id, _ := c.Get(keyRequestID).(string)
+	return id
+}
+
+// observe gives each request an id of our own, since a client's could forge lines of a log, and tells
+// of it once when it is over: by its route, never by its path, body or answer.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		started := time.Now()
+		id := ulid.Make().String()
+		c.Set(keyRequestID, id)
+		c.Response().Header().Set(headerRequestID, id)
+		s.boundWrite(c)
+		if err := next(c); err != nil {
+			s.answerError(err, c)
+		}
+		route, status := s.routeName(c), c.Response().Status
+		s.metrics.request(route, status)
+		level := slog.LevelDebug
+		if route == executionsRoute {
+			level = slog.LevelInfo
+		}
+		attrs := []slog.Attr{
+			slog.String("request", id), slog.String("route", route), slog.Int("status", status),
+			slog.Duration("took", time.Since(started)), slog.Int64("bytes", c.Response().Size),
+		}
+		if code, ok := c.Get(keyResultCode).(string); ok {
+			attrs = append(attrs, slog.String("code", code))
+		}
+		s.config.Log.LogAttrs(c.Request().Context(), level, "request", attrs...)
+		return nil
+	}
+}
+
+const executionsRoute = "POST /v1/executions"
+
+// routeName names the route that answered: one of the table, so that a client cannot make up new
+// ones for the log and the metrics to hold.
+func (s *Server) routeName(c echo.Context) string {
+	method := c.Request().Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, r := range s.table {
+		if r.method == method && r.path == c.Path() {
+			return r.method + " " + r.path
+		}
+	}
+	return "none"
+}
+
+// recover turns a panic into our failure. The request's context ends with its handler, however that
+// ends, so that nothing goes on running for it.
+func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		ctx, cancel := context.WithCancel(c.Request().Context())
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				err = failed(fmt.Errorf("panic: %s\n%s", panicText(p), debug.Stack()))
+			}
+		}()
+		return next(c)
+	}
+}
+
+// panicText says what happened without a word that could be a script's: of a value that is not the Go
+// runtime's own, only the type.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a value of type %T", p)
+}

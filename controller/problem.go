@@ -1,0 +1,138 @@
+package controller
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"glovebox/api"
+)
+
+// A Problem is the body of every answer that is not a success: a problem document (RFC 9457).
+type Problem struct {
+	Type   string `json:"type"` // a URN that stays the same for the same kind of problem
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Field is the request's field at fault, where it is one field's fault.
+	Field string `json:"field,omitempty"`
+	// ResultCode is set where the fault has a result code of its own.
+	ResultCode api.ResultCode `json:"resultCode,omitempty"`
+	// RequestID is the id under which the server's log tells more.
+	RequestID string `json:"requestId"`
+}
+
+const (
+	problemType   = "application/problem+json"
+	problemPrefix = "urn:glovebox:problem:"
+)
+
+// A kind is what all problems of one type have in common.
+type kind struct {
+	name   string
+	status int
+	title  string
+}
+
+var (
+	kindInvalid     = kind{"invalid-request", http.StatusBadRequest, "The request is not valid"}
+	kindForbidden   = kind{"forbidden-origin", http.StatusForbidden, "The request comes from where none may come from"}
+	kindNotFound    = kind{"not-found", http.StatusNotFound, "There is nothing at this path"}
+	kindMethod      = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The path does not take this method"}
+	kindSlow        = kind{"slow-body", http.StatusRequestTimeout, "The request's body did not come in time"}
+	kindTooLarge    = kind{"too-large", http.StatusRequestEntityTooLarge, "The request is too large"}
+	kindMedia       = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is not plain JSON"}
+	kindInternal    = kind{"internal", http.StatusInternalServerError, "Glovebox itself failed"}
+	kindBusy        = kind{"busy", http.StatusServiceUnavailable, "There is no place now"}
+	kindUnavailable = kind{"unavailable", http.StatusServiceUnavailable, "Glovebox cannot run scripts now"}
+)
+
+// A refusal is an error that is answered with a problem document. Its text is for the client.
+type refusal struct {
+	kind       kind
+	detail     string
+	field      string
+	resultCode api.ResultCode
+	retryAfter time.Duration // 0 means not said
+	// cause is the server's own trouble behind it: logged, never shown.
+	cause error
+}
+
+func (r *refusal) Error() string { return r.kind.name + ": " + r.detail }
+
+func (r *refusal) Unwrap() error { return r.cause }
+
+func refuse(k kind, detail string) *refusal { return &refusal{kind: k, detail: detail} }
+
+// failed is a refusal for what is our own fault; nothing of the cause is shown.
+func failed(cause error) *refusal {
+	return &refusal{
+		kind: kindInternal, detail: "Glovebox failed before the script had a result. The server's log tells more under the request's id.",
+		resultCode: api.ExecutionFailed, cause: cause,
+	}
+}
+
+// refuseRequest is the one place where faults that package api found become answers.
+func refuseRequest(e *api.Error) *refusal {
+	k := kindInvalid
+	if e.Kind == api.KindTooLarge {
+		k = kindTooLarge
+	}
+	return &refusal{kind: k, detail: e.Error(), field: e.Field, resultCode: e.ResultCode}
+}
+
+// asRefusal makes an answer of any error.
+func asRefusal(err error) *refusal {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	var invalid *api.Error
+	if errors.As(err, &invalid) {
+		return refuseRequest(invalid)
+	}
+	var routing *echo.HTTPError
+	if errors.As(err, &routing) {
+		switch routing.Code {
+		case http.StatusNotFound:
+			return refuse(kindNotFound, "The paths are listed in /openapi.yaml.")
+		case http.StatusMethodNotAllowed:
+			return refuse(kindMethod, "The Allow header lists the methods that it takes.")
+		}
+	}
+	return failed(err)
+}
+
+// answerError answers a request whose handler, or whose routing, ended in an error.
+func (s *Server) answerError(err error, c echo.Context) {
+	r := asRefusal(err)
+	if r.cause != nil {
+		s.config.Log.Error("request failed", "request", requestID(c), "problem", r.kind.name, "error", r.cause)
+	}
+	if c.Response().Committed {
+		return
+	}
+	header := c.Response().Header()
+	if r.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(retrySeconds(r.retryAfter)))
+	}
+	if r.kind == kindMedia {
+		header.Set("Accept-Encoding", "identity")
+		header.Set("Accept-Post", jsonType)
+	}
+	problem := Problem{
+		Type: problemPrefix + r.kind.name, Title: r.kind.title, Status: r.kind.status,
+		Detail: r.detail, Field: r.field, ResultCode: r.resultCode, RequestID: requestID(c),
+	}
+	// A client that does not take its answer is told of by observe.
+	_ = s.writeJSON(c, r.kind.status, problemType, problem)
+}
+
+// retrySeconds rounds up: who comes back too early would come in vain.
+func retrySeconds(d time.Duration) int {
+	return max(1, int(math.Ceil(d.Seconds())))
+}

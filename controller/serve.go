@@ -1,0 +1,69 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+var errDrained = errors.New("the server stops")
+
+// Serve answers on the listener, which it closes, until ctx ends. Then it drains: it takes nothing
+// new, lets what runs end within Config.DrainLimit, cancels the rest, and waits for their boxes to
+// be gone. A drained server returns nil. It may be called once.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	if err := CheckListenAddress(listener.Addr().String()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	// What runs must outlive the signal that ends ctx.
+	base, cancelAll := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancelAll(errDrained)
+	server := &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: s.bounds.header,
+		ReadTimeout:       s.bounds.body, // of the whole request; a body is the long part of it
+		IdleTimeout:       s.bounds.idle,
+		MaxHeaderBytes:    s.bounds.headerBytes,
+		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+		// OPTIONS * is answered as any other path that there is not.
+		DisableGeneralOptionsHandler: true,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	err := s.drain(server, cancelAll)
+	<-ended
+	return err
+}
+
+func (s *Server) drain(server *http.Server, cancelAll context.CancelCauseFunc) error {
+	s.config.Log.Info("draining", "limit", s.bounds.drain)
+	if s.shutdown(server, s.bounds.drain) == nil {
+		return nil
+	}
+	s.config.Log.Warn("cancelling what still runs", "after", s.bounds.drain)
+	cancelAll(errDrained)
+	err := s.shutdown(server, s.bounds.cleanup)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("executions have not ended after they were cancelled: %w", err), server.Close())
+}
+
+// shutdown waits until every connection is done with. A connection is busy for as long as its
+// handler runs, also when its client has gone: no execution is left behind.
+func (s *Server) shutdown(server *http.Server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
