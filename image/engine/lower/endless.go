@@ -1,0 +1,54 @@
+package lower
+
+import "strings"
+
+// markEndless puts an expression into the loops that never end and do nothing, `while (true) {}` and
+// the like: goja knows no position in them, and a script that hangs in one is to be told where. code is
+// what esbuild printed. The expression stands at the end of a line, where it moves nothing else.
+func markEndless(code, expression string) string {
+	if !strings.Contains(code, "while (") && !strings.Contains(code, "for (; ; )") {
+		return code
+	}
+	e := &editor{src: code}
+	s := newScanner(code)
+	var last [7]token // the latest tokens, the newest at the end
+	for t := s.next(); t.kind != tokEOF; t = s.next() {
+		copy(last[:], last[1:])
+		last[len(last)-1] = t
+		switch {
+		case s.ends(last[:], "for", "(", ";", ";", ")", "{", "}"), s.ends(last[:], "while", "(", "true", ")", "{", "}"),
+			s.ends(last[:], "while", "(", "1", ")", "{", "}"), s.ends(last[:], "do", "{", "}"):
+			open := last[len(last)-2].end
+			e.replace(open, open, expression)
+		case s.ends(last[:], "for", "(", ";", ";", ")", ";"), s.ends(last[:], "while", "(", "true", ")", ";"),
+			s.ends(last[:], "while", "(", "1", ")", ";"):
+			if !isDoWhile(code, last[:], s) {
+				e.replace(t.start, t.start, expression)
+			}
+		}
+	}
+	return e.result()
+}
+
+// isDoWhile reports whether the while among the tokens ends a do loop, as it does after a brace on the
+// same line in what esbuild prints.
+func isDoWhile(code string, last []token, s *scanner) bool {
+	for _, t := range last {
+		if t.kind == tokName && s.text(t) == "while" {
+			line := code[strings.LastIndexByte(code[:t.start], '\n')+1 : t.start]
+			return strings.HasPrefix(strings.TrimSpace(line), "}")
+		}
+	}
+	return false
+}
+
+// ends reports whether the tokens end with these texts.
+func (s *scanner) ends(tokens []token, texts ...string) bool {
+	tail := tokens[len(tokens)-len(texts):]
+	for i, t := range tail {
+		if t.kind == tokNone || t.kind == tokString || t.kind == tokTemplate || s.text(t) != texts[i] {
+			return false
+		}
+	}
+	return true
+}
