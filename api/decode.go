@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -84,7 +85,10 @@ func (r *Request) setField(name string, raw json.RawMessage) *Error {
 	case "code":
 		return text(name, raw, &r.Code)
 	case "language":
-		return text(name, raw, (*string)(&r.Language))
+		if err := text(name, raw, (*string)(&r.Language)); err != nil {
+			return err
+		}
+		return checkLanguage(*r, 0) // here already: an empty one was given all the same
 	case "inputData":
 		r.InputData = raw
 		return nil
@@ -235,9 +239,11 @@ func inRange(field string, n, least, most float64) *Error {
 func isBlank(code string) bool {
 	for _, r := range code {
 		switch r {
-		case ' ', '\t', '\n', '\v', '\f', '\r', '\u00a0', '\u2028', '\u2029', '\ufeff':
+		case '\t', '\n', '\v', '\f', '\r', '\u2028', '\u2029', '\ufeff':
 		default:
-			return false
+			if !unicode.Is(unicode.Zs, r) {
+				return false
+			}
 		}
 	}
 	return true

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep JSON may nest, in what comes in and in what a script gives out: an array or
-// object in 1,000 others is the deepest.
+// MaxDepth is how deep JSON may nest, in what comes in and in what a script gives out: 1,000 arrays and
+// objects in one another are the most.
 const MaxDepth = 1000
 
 // A JSONError says what is wrong with a JSON text, and where.
