@@ -17,7 +17,7 @@ func TestProfileForGVisorNamesNoActionItRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(body, []byte(seccomp.Kill)) || bytes.Count(body, []byte(killThread)) != 2 {
+	if bytes.Contains(body, []byte(seccomp.Kill)) || bytes.Count(body, []byte(trap)) != 2 {
 		t.Errorf("the profile for gVisor: %s", body)
 	}
 	if profile.Digest() != before {
