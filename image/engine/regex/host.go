@@ -2,9 +2,10 @@ package regex
 
 import (
 	"fmt"
-	"weak"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/regex/side"
 )
 
 // A regex is what stands behind a RegExp object: its source as written, its flags and its program.
@@ -35,8 +36,7 @@ type host struct {
 	scanned    goja.String
 	programs   map[string]*regex
 	recent     [256]slot
-	made       map[weak.Pointer[goja.Object]]*regex
-	sweepAt    int
+	made       side.Table[*regex]
 	lastInput  goja.String
 	lastGroups []int32
 }
@@ -119,15 +119,7 @@ func (h *host) compiled(pattern goja.String, f flags) *regex {
 
 // bind says what stands behind obj, which our constructor made.
 func (h *host) bind(obj *goja.Object, re *regex) {
-	if len(h.made) >= h.sweepAt {
-		for p := range h.made {
-			if p.Value() == nil {
-				delete(h.made, p)
-			}
-		}
-		h.sweepAt = 2*len(h.made) + 1000
-	}
-	h.made[weak.Make(obj)] = re
+	h.made.Put(obj, re)
 	*h.slotOf(obj) = slot{obj, re}
 }
 
@@ -151,7 +143,7 @@ func (h *host) find(v goja.Value) *regex {
 	}
 	var re *regex
 	if src.SameAs(h.marker) {
-		re = h.made[weak.Make(obj)]
+		re, _ = h.made.Get(obj)
 	}
 	if re == nil {
 		var f flags

@@ -9,7 +9,6 @@ package regex
 
 import (
 	"sync"
-	"weak"
 
 	"github.com/dop251/goja"
 )
@@ -25,8 +24,6 @@ func Install(rt *goja.Runtime) {
 		rt:       rt,
 		proto:    native.Get("prototype").(*goja.Object),
 		programs: map[string]*regex{},
-		made:     map[weak.Pointer[goja.Object]]*regex{},
-		sweepAt:  1000,
 	}
 	h.newNative, _ = goja.AssertConstructor(native)
 	h.marker = rt.ToValue(markerSource)
