@@ -322,3 +322,38 @@ func TestLockHoldsHashesAndNoAddresses(t *testing.T) {
 		}
 	}
 }
+
+// What a script may pass to require is any string at all.
+func FuzzSource(f *testing.F) {
+	for _, seed := range []string{"lodash", "lodash/groupBy", "date-fns/fp/format.js", "../manifest", "a/b\x00c", "//", "lodash/__proto__", "polyfills/actual"} {
+		f.Add(seed)
+	}
+	known := map[string]bool{}
+	for _, library := range lib.Libraries() {
+		known[library.Name] = true
+	}
+	for _, specifier := range lib.Subpaths() {
+		known[specifier] = true
+	}
+	f.Fuzz(func(t *testing.T, specifier string) {
+		source, ok := lib.Source(specifier)
+		if want := known[strings.TrimSuffix(specifier, ".js")]; ok != want {
+			t.Errorf("%q is offered: %v, want %v", specifier, ok, want)
+		}
+		if ok != strings.HasPrefix(source, "(function(require){") {
+			t.Errorf("%q: %v, %.40q", specifier, ok, source)
+		}
+	})
+}
+
+func TestWithoutTheBundleThereIsNothing(t *testing.T) {
+	if lib.Available() == nil {
+		t.Skip("the libraries are bundled")
+	}
+	if !errors.Is(lib.Available(), lib.ErrNotBundled) || !strings.Contains(lib.Available().Error(), "make libs") {
+		t.Errorf("Available says %v", lib.Available())
+	}
+	if _, ok := lib.Source("lodash"); ok || len(lib.Libraries()) != 0 || lib.Notices() != "" || lib.Polyfills().Name != "" {
+		t.Error("there is something")
+	}
+}

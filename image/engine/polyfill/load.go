@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
 
 	"glovebox/image/lib"
 )
@@ -128,7 +129,12 @@ func (p *polyfills) module(name string) (goja.Value, error) {
 		}
 		return nil, fmt.Errorf("core-js has no module %s", name)
 	}
-	program, err := goja.Compile("core-js/"+name, source, false)
+	// Without the option goja would look for a source map, in a file.
+	tree, err := goja.Parse("core-js/"+name, source, parser.WithDisableSourceMaps)
+	if err != nil {
+		return nil, err
+	}
+	program, err := goja.CompileAST(tree, false)
 	if err != nil {
 		return nil, err
 	}

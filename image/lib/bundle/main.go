@@ -36,30 +36,41 @@ func run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// bundle builds everything in memory first, so that a failure leaves the last good output alone.
+// bundle makes dir's dist from its node_modules.
 func bundle(dir string) error {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
-	modules := filepath.Join(root, "node_modules")
+	out, err := assemble(filepath.Join(root, "node_modules"))
+	if err != nil {
+		return err
+	}
+	return out.write(filepath.Join(root, "dist"))
+}
+
+// assemble builds everything in memory, so that a failure leaves the last good output alone.
+func assemble(modules string) (output, error) {
+	if _, err := os.Stat(modules); err != nil {
+		return nil, fmt.Errorf("run `npm ci --ignore-scripts` first: %w", err)
+	}
 	out := output{}
 	m, err := libraries(modules, out)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.Polyfill, err = polyfills(modules, out); err != nil {
-		return err
+		return nil, err
 	}
 	if out[manifest.Notices], err = notices(modules); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := json.MarshalIndent(m, "", "\t")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out[manifest.File] = append(text, '\n')
-	return out.write(filepath.Join(root, "dist"))
+	return out, nil
 }
 
 // output is what goes into dist: contents by slash-separated name.

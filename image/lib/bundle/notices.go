@@ -11,6 +11,13 @@ import (
 	"strings"
 )
 
+// preamble says what was changed, as some of the licences ask.
+const preamble = `The JavaScript packages below are part of the runner. Each was bundled and had its white space and comments
+removed. The random functions of mathjs take their seed from Math.random when they are first used, and
+its functions are made when they are first called for.
+
+`
+
 // notices collects the licence texts of every package in node_modules: of what scripts import, and
 // of what that brings along.
 func notices(modules string) ([]byte, error) {
@@ -19,6 +26,7 @@ func notices(modules string) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
+	out.WriteString(preamble)
 	for _, name := range packages {
 		library, err := describe(modules, name)
 		if err != nil {
