@@ -17,6 +17,8 @@ type Case struct {
 	Name   string
 	Code   string
 	Script []Step
+	// Language is the code's; "" is JavaScript.
+	Language api.Language
 	// Input is the job's input; nil is none.
 	Input json.RawMessage
 	// TimeoutSeconds, MemoryMB and CPUs are the job's; 0 is a default that is short for tests.
@@ -45,7 +47,7 @@ const (
 
 // request returns the case's request, with its defaults.
 func (c Case) request() api.Request {
-	r := api.Request{Code: c.Code, InputData: c.Input, TimeoutSeconds: new(c.TimeoutSeconds), MemoryLimitMB: new(c.MemoryMB), CPUs: new(c.CPUs)}
+	r := api.Request{Code: c.Code, Language: c.Language, InputData: c.Input, TimeoutSeconds: new(c.TimeoutSeconds), MemoryLimitMB: new(c.MemoryMB), CPUs: new(c.CPUs)}
 	if c.TimeoutSeconds == 0 {
 		*r.TimeoutSeconds = caseTimeoutSeconds
 	}

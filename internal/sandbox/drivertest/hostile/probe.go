@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,7 +28,7 @@ type findings struct {
 
 func probe() findings {
 	f := findings{
-		Root: names("/"), Devices: names("/dev"), Interfaces: interfaces(), Processes: []int{}, Rlimits: map[string]uint64{},
+		Root: names("/"), Devices: names("/dev"), Interfaces: interfaces(), Processes: []int{},
 		FDs: map[string]string{}, Readable: []string{}, Writable: []string{},
 	}
 	for _, path := range []string{
@@ -75,17 +76,32 @@ func probe() findings {
 			}
 		}
 	}
-	for name, number := range map[string]int{
-		"RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE,
-		"RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NPROC": unix.RLIMIT_NPROC,
-		"RLIMIT_STACK": unix.RLIMIT_STACK, "RLIMIT_AS": unix.RLIMIT_AS,
-	} {
-		var limit unix.Rlimit
-		if err := unix.Getrlimit(number, &limit); err == nil {
-			f.Rlimits[name] = limit.Max
+	f.Rlimits = rlimits()
+	return f
+}
+
+// rlimits reads the hard limits from /proc: the profile allows no call that tells them.
+func rlimits() map[string]uint64 {
+	limits := map[string]uint64{}
+	table, _ := os.ReadFile("/proc/self/limits")
+	for line := range strings.Lines(string(table)) {
+		for name, prefix := range map[string]string{
+			"RLIMIT_CORE": "Max core file size", "RLIMIT_NOFILE": "Max open files", "RLIMIT_FSIZE": "Max file size",
+			"RLIMIT_MEMLOCK": "Max locked memory", "RLIMIT_MSGQUEUE": "Max msgqueue size", "RLIMIT_NPROC": "Max processes",
+			"RLIMIT_STACK": "Max stack size", "RLIMIT_AS": "Max address space",
+		} {
+			if rest, ok := strings.CutPrefix(line, prefix); ok {
+				if fields := strings.Fields(rest); len(fields) > 1 {
+					n, err := strconv.ParseUint(fields[1], 10, 64)
+					if err != nil {
+						n = math.MaxUint64 // unlimited
+					}
+					limits[name] = n
+				}
+			}
 		}
 	}
-	return f
+	return limits
 }
 
 func names(dir string) []string {
