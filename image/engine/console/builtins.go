@@ -344,25 +344,30 @@ func dateText(o *goja.Object) string {
 	return sign + strings.Repeat("0", max(0, 6-len(digits))) + digits + rest
 }
 
-// regexpText prints a regular expression from what goja compiled, not from properties.
+// regexpText prints a regular expression from what its built-in getters say, not those of a subclass.
 func (p *printer) regexpText(o *goja.Object) string {
-	source := "(?:)"
-	get := p.nativeOn(o, "source", true)
-	if get == nil {
-		get = p.nativeOn(p.prototypeOf("RegExp"), "source", true)
+	get := func(name string) goja.Value {
+		call := p.nativeOn(o, name, true)
+		if call == nil { // no prototype, or a patched one
+			call = p.nativeOn(p.prototypeOf("RegExp"), name, true)
+		}
+		if call == nil {
+			return goja.Undefined()
+		}
+		return call(goja.FunctionCall{This: o})
 	}
-	if get != nil {
-		source = stringOf(get(goja.FunctionCall{This: o}), p.limit)
+	source, ok := asString(get("source"))
+	if !ok {
+		return "/<source unknown>/"
 	}
 	flags := ""
-	if pattern := p.field(o, "pattern"); pattern.IsValid() && pattern.Kind() == reflect.Pointer && !pattern.IsNil() {
-		for _, f := range []struct{ letter, field string }{
-			{"g", "global"}, {"i", "ignoreCase"}, {"m", "multiline"}, {"s", "dotAll"}, {"u", "unicode"}, {"y", "sticky"},
-		} {
-			if on := pattern.Elem().FieldByName(f.field); on.IsValid() && on.Bool() {
-				flags += f.letter
-			}
+	for _, f := range [...]struct{ letter, name string }{
+		{"d", "hasIndices"}, {"g", "global"}, {"i", "ignoreCase"}, {"m", "multiline"}, {"s", "dotAll"}, {"u", "unicode"},
+		{"v", "unicodeSets"}, {"y", "sticky"},
+	} {
+		if get(f.name).ToBoolean() {
+			flags += f.letter
 		}
 	}
-	return "/" + source + "/" + flags
+	return "/" + stringOf(source, p.limit) + "/" + flags
 }

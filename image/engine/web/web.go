@@ -93,8 +93,8 @@ func (h *host) lazyTogether(names []string, makeAll func() []goja.Value) {
 // bring; without it an Error gets the name.
 func (h *host) exception(name, message string) *goja.Object {
 	if ctor := h.rt.Get("DOMException"); ctor != nil {
-		if make, ok := goja.AssertConstructor(ctor); ok {
-			if e, err := make(nil, h.rt.ToValue(message), h.rt.ToValue(name)); err == nil {
+		if construct, ok := goja.AssertConstructor(ctor); ok {
+			if e, err := construct(nil, h.rt.ToValue(message), h.rt.ToValue(name)); err == nil {
 				return e
 			}
 		}
