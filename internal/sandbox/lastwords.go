@@ -57,6 +57,7 @@ const (
 	fatalNone fatal = iota
 	fatalStack
 	fatalMemory
+	fatalSyscall
 )
 
 // fatal reads the one text that may weigh: the first line of a Go fatal, which the Go runtime writes
@@ -70,6 +71,9 @@ func (w *lastWords) fatal(ctx context.Context) fatal {
 		strings.HasPrefix(line, "fatal error: out of memory"), strings.HasPrefix(line, "runtime: cannot allocate memory"),
 		strings.HasPrefix(line, "fatal error: runtime: cannot allocate memory"):
 		return fatalMemory
+	case strings.HasPrefix(line, "SIGSYS: bad system call"):
+		// gVisor raises the signal where Linux kills.
+		return fatalSyscall
 	}
 	return fatalNone
 }

@@ -19,6 +19,8 @@ func TestFatal(t *testing.T) {
 		{"runtime: out of memory: cannot allocate 8589934592-byte block\nfatal error: out of memory", fatalMemory},
 		{"fatal error: runtime: out of memory\n", fatalMemory},
 		{"fatal error: runtime: cannot allocate memory", fatalMemory},
+		{"SIGSYS: bad system call\nPC=0x1 m=0 sigcode=1", fatalSyscall},
+		{"panic: SIGSYS: bad system call", fatalNone},
 		{"panic: runtime: out of memory", fatalNone},
 		{" fatal error: runtime: out of memory", fatalNone},
 		{"first\nfatal error: runtime: out of memory", fatalNone},

@@ -75,6 +75,7 @@ func TestRun(t *testing.T) {
 		{"a kill by nobody", []step{drivertest.Signal(9)}, api.MemoryLimit, 0},
 		{"too much memory", []step{drivertest.Alloc(math.MaxInt64)}, api.MemoryLimit, 0},
 		{"a system call that kills", []step{drivertest.Signal(31)}, api.SecurityError, 0},
+		{"a system call that traps", []step{drivertest.Stderr("SIGSYS: bad system call\n"), drivertest.Exit(2)}, api.SecurityError, 0},
 		{"a crash", []step{drivertest.Signal(11)}, api.RuntimeError, 0},
 		{"exit 0", []step{drivertest.Exit(0)}, api.RuntimeError, 0},
 		{"exit 1", []step{drivertest.Exit(1)}, api.RuntimeError, 0},

@@ -91,7 +91,7 @@ func (e *evidence) death() verdict {
 	case e.exit.Killed():
 		return failed(api.MemoryLimit, "MemoryLimit",
 			"the box was killed from outside, as the kernel does when memory runs out, though it counted nothing")
-	case e.exit.Signal == sigsys || e.exit.Status == 128+sigsys:
+	case e.fatal == fatalSyscall || e.exit.Signal == sigsys || e.exit.Status == 128+sigsys:
 		return failed(api.SecurityError, "SecurityError", "the box made a system call that is not allowed")
 	default:
 		return failed(api.RuntimeError, "Error", "the runner ended without a result: "+e.exit.String())

@@ -53,6 +53,7 @@ func TestVerdict(t *testing.T) {
 		{"the stack overflowed", evidence{fatal: fatalStack, exit: Exit{Status: 2}}, api.RuntimeError},
 		{"a system call that is not allowed", evidence{exit: Exit{Signal: 31}}, api.SecurityError},
 		{"the same, told as a status", evidence{exit: Exit{Status: 128 + 31}}, api.SecurityError},
+		{"a system call that is not allowed, on gVisor", evidence{fatal: fatalSyscall, exit: Exit{Status: 2}}, api.SecurityError},
 		{"it left with 0", evidence{}, api.RuntimeError},
 		{"it left with a status", evidence{exit: Exit{Status: 2}}, api.RuntimeError},
 		{"it died of another signal", evidence{exit: Exit{Signal: 11}}, api.RuntimeError},

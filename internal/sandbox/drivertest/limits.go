@@ -107,12 +107,19 @@ func (f findings) faults(spec sandbox.Spec) (faults []string) {
 			faults = append(faults, fmt.Sprintf(format, args...))
 		}
 	}
-	for _, name := range f.Root {
-		// Docker's own, which cannot be had otherwise: /.dockerenv and three files in /etc.
-		known := []string{"runner", "proc", "dev", "sys", "etc", ".dockerenv"}
-		fault(!slices.Contains(known, name), "the root holds %q", name)
+	// Docker's own, which cannot be had otherwise, are /.dockerenv and three files in /etc.
+	inRoot := []string{"runner", "proc", "dev", "sys", "etc", ".dockerenv"}
+	var readable []string
+	if sandbox.RuntimeKind(spec.Runtime) == sandbox.KindRunsc {
+		// gVisor has an empty /tmp of its own, and its kernel's command line, not the host's.
+		inRoot, readable = append(inRoot, "tmp"), append(readable, "/proc/cmdline")
 	}
-	fault(len(f.Readable) > 0, "it can read %q", f.Readable)
+	for _, name := range f.Root {
+		fault(!slices.Contains(inRoot, name), "the root holds %q", name)
+	}
+	for _, path := range f.Readable {
+		fault(!slices.Contains(readable, path), "it can read %q", path)
+	}
 	fault(len(f.Writable) > 0, "it can write to %q", f.Writable)
 	for _, name := range f.Interfaces {
 		fault(name != "lo", "it sees the network interface %q", name)
