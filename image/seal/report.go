@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ type Report struct {
 
 // observe looks at what the seal takes away the means to look at.
 func observe() Report {
-	r := Report{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid(), RootWritable: rootWritable()}
+	r := Report{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid()}
 	if groups, err := unix.Getgroups(); err == nil {
 		for _, group := range groups {
 			// A runtime may name the group itself once more; any other is one too many.
@@ -49,13 +50,41 @@ func observe() Report {
 		r.Hostname = unix.ByteSliceToString(uts.Nodename[:])
 	}
 	r.Interfaces = interfaces()
+	r.RootWritable = rootWritable()
 	return r
 }
 
-// rootWritable asks the kernel, without writing: a read-only file system answers EROFS before it looks at
-// who asks.
+// rootWritable reads how the root is mounted. To ask by access(2) would not do: a process that lacks the
+// permission is told of that first. What cannot be read counts as writable: the box is refused.
 func rootWritable() bool {
-	return !errors.Is(unix.Faccessat(unix.AT_FDCWD, "/", unix.W_OK, 0), unix.EROFS)
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return true
+	}
+	return !rootReadOnly(string(mounts))
+}
+
+// rootReadOnly looks for the last mount on / in a mountinfo: it lies over those before it. A mount is
+// read-only by its own options, or by those of its file system.
+func rootReadOnly(mountinfo string) bool {
+	const mountPoint, options = 4, 5
+	readOnly := false
+	for line := range strings.Lines(mountinfo) {
+		// Optional fields stand between the mount's options and " - ", the type, the source and the
+		// file system's options.
+		mount, fileSystem, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(mount)
+		if len(fields) <= options || fields[mountPoint] != "/" {
+			continue
+		}
+		super := strings.Fields(fileSystem)
+		readOnly = hasOption(fields[options], "ro") || len(super) > 2 && hasOption(super[2], "ro")
+	}
+	return readOnly
+}
+
+func hasOption(options, name string) bool {
+	return slices.Contains(strings.Split(options, ","), name)
 }
 
 // foreignFDs lists what is open beyond 0, 1 and 2. It runs before the Go runtime has opened anything, and

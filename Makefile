@@ -1,0 +1,67 @@
+# Two commands matter: `make demo` shows a script in a sealed container, `make test` runs every test. Both do all the
+# set-up that is missing. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+export GOTOOLCHAIN := local
+export CGO_ENABLED := 0
+
+GOARCH := $(shell go env GOARCH)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+DIST := internal/runnerimage/dist
+# The runner's bytes depend on its source alone: no path, no build id, no time, no state of the checkout.
+RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
+LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker
+
+help: ## list what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+build: runner runc ## bin/glovebox with the runner inside, and bin/runc beside it
+	@go build -trimpath -buildvcs=false -ldflags "$(LINK)" -o bin/glovebox ./cmd/glovebox
+
+demo: build ## run examples/monthly-sales.js in a real container
+	@bin/glovebox run examples/monthly-sales.js --input examples/sales.json --verbose
+
+test: build gvisor docker ## every test, in real containers on all that set-up could provide
+	@scripts/test.sh
+
+quick: ## the tests that need no container
+	@go test ./...
+
+libs: ## the JavaScript libraries, from npm by lockfile, bundled
+	@scripts/setup.sh libs
+
+runner: libs ## the runner for this architecture, to be embedded
+	@go build $(RUNNER_FLAGS) -o $(DIST)/runner-linux-$(GOARCH) ./cmd/runner && chmod 0555 $(DIST)/runner-linux-$(GOARCH)
+	@cp image/lib/dist/manifest.json $(DIST)/libraries.json
+	@go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner > $(DIST)/NOTICES.txt
+
+runc: ## bin/runc, from its Go module
+	@scripts/setup.sh runc
+
+runsc gvisor: ## bin/runsc (gVisor), from its Go module
+	@scripts/setup.sh runsc
+
+docker: ## look for a Docker daemon (SETUP_DOCKER=1 lets it install and start one)
+	@scripts/setup.sh docker || echo "make: going on without Docker" >&2
+
+image: runner ## the runner's image from Dockerfile.runner, as glovebox-runner:local
+	@docker build --quiet --tag glovebox-runner:local --build-arg ARCH=$(GOARCH) --file Dockerfile.runner $(DIST)
+
+lint: ## formatting, go vet, staticcheck's and golangci-lint's checks
+	@scripts/lint.sh
+
+generate: ## everything that is generated and committed
+	@go generate ./...
+
+soak: build gvisor docker ## 2,000 runs on each runtime, looking for a stray kill
+	@GLOVEBOX_SOAK=2000 scripts/test.sh -run 'TestSoak' -timeout 120m ./internal/sandbox/...
+
+fuzz: ## each fuzz test for a minute
+	@scripts/fuzz.sh
+
+clean: ## remove what was built
+	@rm -rf bin image/lib/node_modules image/lib/dist/* $(DIST)/runner-linux-* $(DIST)/libraries.json $(DIST)/NOTICES.txt
+	@git checkout -q -- image/lib/dist/PLACEHOLDER

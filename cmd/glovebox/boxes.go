@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+	"glovebox/internal/sandbox/oci"
+)
+
+// boxFlags choose how boxes are made.
+type boxFlags struct {
+	driver   string
+	runtime  string
+	strict   bool
+	stateDir string
+}
+
+func (f *boxFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.driver, "driver", "auto", "docker, oci (no daemon), or auto: docker where a daemon answers, else oci")
+	flags.StringVar(&f.runtime, "runtime", "", "OCI runtime: runc, crun, runsc, or any that Docker knows (default runsc where it is found, else runc)")
+	flags.BoolVar(&f.strict, "strict", false, "refuse, in place of a warning, isolation that is weaker than possible here or a runtime below the CVE floor")
+	f.registerState(flags)
+}
+
+func (f *boxFlags) registerState(flags *pflag.FlagSet) {
+	flags.StringVar(&f.stateDir, "state-dir", sandbox.DefaultStateDir(), "directory, of mode 0700, in which processes agree about boxes")
+}
+
+// boxes is a driver, and the Spec of every box that it makes.
+type boxes struct {
+	name   string
+	driver sandbox.Driver
+	spec   sandbox.Spec
+}
+
+// open chooses a driver and a runtime and makes them ready, sweeps what dead owners left behind, and tells of
+// everything that is weaker than it could be: as warnings or, under --strict, as an error.
+func (f *boxFlags) open(ctx context.Context, log *slog.Logger, warn func(string)) (boxes, error) {
+	image, err := runnerimage.Embedded()
+	if err != nil {
+		return boxes{}, sandboxError(err)
+	}
+	state, err := sandbox.OpenState(f.stateDir)
+	if err != nil {
+		return boxes{}, sandboxError(err)
+	}
+	found, warnings, err := f.choose(ctx, image, state, log)
+	if err != nil {
+		return boxes{}, err
+	}
+	if f.strict && len(warnings) > 0 {
+		return boxes{}, sandboxError(fmt.Errorf("refused by --strict: %s", strings.Join(warnings, "; ")))
+	}
+	for _, warning := range warnings {
+		warn(warning)
+	}
+	if _, err := found.driver.Sweep(ctx); err != nil {
+		warn("sweeping up after dead owners failed: " + err.Error())
+	}
+	return found, nil
+}
+
+func (f *boxFlags) choose(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
+	switch f.driver {
+	case "docker":
+		return f.openDocker(ctx, image, state, log)
+	case "oci":
+		return f.openOCI(ctx, image, state, log)
+	case "auto":
+		found, warnings, err := f.openDocker(ctx, image, state, log)
+		if !errors.Is(err, docker.ErrNoDaemon) {
+			return found, warnings, err
+		}
+		found, warnings, err = f.openOCI(ctx, image, state, log)
+		if err != nil {
+			err = sandboxError(fmt.Errorf("no Docker daemon answers, and without one: %w", err))
+		}
+		return found, warnings, err
+	}
+	return boxes{}, nil, usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
+}
+
+func (f *boxFlags) openDocker(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
+	driver, err := docker.New(ctx, docker.Config{Image: image, State: state, Runtime: f.runtime, Log: log})
+	if err != nil {
+		return boxes{}, nil, sandboxError(err)
+	}
+	spec := driver.Spec()
+	warnings := driver.Warnings()
+	if best := driver.Info().BestRuntime(); weaker(spec.Runtime, best) {
+		warnings = append(warnings, weakerWarning(spec.Runtime, best))
+	}
+	return boxes{"docker", driver, spec}, warnings, nil
+}
+
+func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
+	found := oci.FindRuntimes(ctx, oci.SearchDirs())
+	chosen, err := f.ociRuntime(ctx, found)
+	if err != nil {
+		return boxes{}, nil, sandboxError(err)
+	}
+	driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: chosen, Log: log})
+	if err != nil {
+		return boxes{}, nil, sandboxError(err)
+	}
+	var warnings []string
+	if ok, why := sandbox.CheckFloor(chosen.Kind, chosen.Version); !ok {
+		warnings = append(warnings, why)
+	}
+	for _, other := range found {
+		if weaker(string(chosen.Kind), string(other.Kind)) {
+			warnings = append(warnings, weakerWarning(string(chosen.Kind), string(other.Kind)))
+		}
+	}
+	if err := driver.UserNamespaces(); err != nil {
+		warnings = append(warnings, "boxes get no user namespace: "+err.Error())
+	}
+	return boxes{"oci", driver, sandbox.Sealed(image.BinaryDigest(), string(chosen.Kind))}, warnings, nil
+}
+
+// ociRuntime returns the runtime that was asked for, by name or by path, or else the best that there is.
+func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Runtime, error) {
+	if strings.Contains(f.runtime, "/") {
+		return oci.Inspect(ctx, f.runtime)
+	}
+	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
+		if f.runtime != "" && f.runtime != string(kind) {
+			continue
+		}
+		if i := slices.IndexFunc(found, func(r oci.Runtime) bool { return r.Kind == kind }); i >= 0 {
+			return found[i], nil
+		}
+	}
+	if f.runtime == "" {
+		return oci.Runtime{}, errors.New("no OCI runtime was found: type `make build` in Glovebox's source, or install runc or gVisor's runsc")
+	}
+	return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %s` in Glovebox's source, or install it",
+		f.runtime, f.runtime)
+}
+
+// weaker reports whether a runtime that was chosen lacks the second kernel that another has.
+func weaker(chosen, best string) bool {
+	return sandbox.RuntimeKind(best) == sandbox.KindRunsc && sandbox.RuntimeKind(chosen) != sandbox.KindRunsc
+}
+
+func weakerWarning(chosen, best string) string {
+	return fmt.Sprintf("runtime %s isolates less than %s, which is here too: leave --runtime out, or ask for %s", chosen, best, best)
+}

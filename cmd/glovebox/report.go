@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"glovebox/api"
+	"glovebox/internal/terminal"
+)
+
+// A reporter tells people, or a program, how a run ended.
+type reporter struct {
+	stdout, stderr  io.Writer
+	asJSON, verbose bool
+}
+
+// log tells a log entry as it happens. In a JSON document it stands with the result.
+func (r reporter) log(entry api.Log) {
+	if !r.asJSON {
+		fmt.Fprintln(r.stderr, terminal.Text(r.stderr, entry.Message))
+	}
+}
+
+// result tells the result and returns the error that gives the exit status.
+func (r reporter) result(result api.Result) error {
+	if r.asJSON {
+		if err := r.document(result); err != nil {
+			return sandboxError(err)
+		}
+	} else if err := r.people(result); err != nil {
+		return sandboxError(err)
+	}
+	switch {
+	case result.Success:
+		return nil
+	case result.ResultCode == api.ExecutionFailed:
+		return sandboxError(fmt.Errorf("%s", result.ResultCode))
+	}
+	return errScript
+}
+
+// failed tells that there is no result: Glovebox itself failed.
+func (r reporter) failed(err error) error {
+	if r.asJSON {
+		document := api.Result{
+			ResultCode: api.ExecutionFailed, Logs: []api.Log{}, Warnings: []string{},
+			Error:     &api.ScriptError{Name: "ExecutionFailed", Message: err.Error()},
+			Isolation: api.Isolation{Layers: []string{}},
+		}
+		if writeErr := r.document(document); writeErr != nil {
+			return sandboxError(writeErr)
+		}
+	}
+	return sandboxError(fmt.Errorf("%w\nglovebox doctor tells what this machine lacks", err))
+}
+
+func (r reporter) document(result api.Result) error {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the output is the script's own bytes
+	if err := encoder.Encode(result); err != nil {
+		return err
+	}
+	return r.write(body.Bytes())
+}
+
+// write prints a JSON document: indented and escaped for a terminal, as it is for a program.
+func (r reporter) write(document []byte) error {
+	if !terminal.Is(r.stdout) {
+		_, err := r.stdout.Write(append(bytes.TrimRight(document, "\n"), '\n'))
+		return err
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, document, "", "  "); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(r.stdout, terminal.Escape(strings.TrimRight(indented.String(), "\n")))
+	return err
+}
+
+func (r reporter) people(result api.Result) error {
+	say := func(format string, args ...any) {
+		fmt.Fprintln(r.stderr, terminal.Text(r.stderr, fmt.Sprintf(format, args...)))
+	}
+	for _, warning := range result.Warnings {
+		say("glovebox: warning: %s", warning)
+	}
+	if result.Truncated.Logs {
+		say("glovebox: warning: the script printed more than is kept")
+	}
+	if r.verbose {
+		r.tellIsolation(result, say)
+	}
+	if result.Success {
+		return r.write(result.Output)
+	}
+	say("%s: %s", result.ResultCode, describe(result.Error))
+	if e := result.Error; e != nil && e.Stack != "" {
+		say("%s", e.Stack)
+	}
+	if info, ok := result.ResultCode.Info(); ok {
+		say("%s", info.Fix)
+	}
+	return nil
+}
+
+func describe(e *api.ScriptError) string {
+	if e == nil {
+		return "no more is known"
+	}
+	text := e.Message
+	if e.Name != "" && e.Name != "Error" {
+		text = e.Name + ": " + text
+	}
+	if e.Line > 0 {
+		text += fmt.Sprintf(" (line %d, column %d)", e.Line, e.Column)
+	}
+	return text
+}
+
+func (r reporter) tellIsolation(result api.Result, say func(string, ...any)) {
+	i := result.Isolation
+	say("driver %s, runtime %s %s", i.Driver, i.Runtime, i.RuntimeVersion)
+	say("layers: %s", strings.Join(i.Layers, ", "))
+	say("ran for %.0f ms after %.0f ms of waiting for its box; CPU of the box %.0f ms, memory at most %d MiB",
+		result.ExecutionTimeMs, result.QueueTimeMs, result.Usage.CPUMs, result.Usage.PeakMemoryBytes/api.MiB)
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"glovebox/api"
+	"glovebox/internal/sandbox"
+)
+
+// runFlags are the flags of `glovebox run`, as they were typed.
+type runFlags struct {
+	boxes    boxFlags
+	input    inputFlags
+	language string
+	timeout  time.Duration
+	memory   string
+	cpus     float64
+	seed     int64
+	now      string
+	asJSON   bool
+	verbose  bool
+}
+
+func newRunCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [FILE|-]",
+		Short: "Run one script in one sealed container",
+		Long: `Runs one script, from FILE or from standard input, in one sealed container made for it and destroyed after it.
+
+The script sees its data as ` + "`input`" + `. Its result is what it returns at top level, or what it leaves in
+` + "`output`" + `. The result goes to standard output as JSON; what the script prints goes to standard error as it
+happens.
+
+Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
+		Example: `  glovebox run examples/monthly-sales.js --input examples/sales.json
+  echo 'return input.length' | glovebox run - --input-text notes.txt
+  glovebox run job.ts --timeout 5s --memory 64MiB --json
+  glovebox run job.js --seed 1 --now 2026-01-31T00:00:00Z    # the same result every time`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runScript(cmd, args, &f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.language, "language", "", "javascript or typescript (default javascript; a .ts file implies typescript)")
+	f.input.register(flags)
+	flags.DurationVar(&f.timeout, "timeout", api.DefaultTimeoutSeconds*time.Second, "time limit of the script, from 100ms to 5m")
+	flags.StringVar(&f.memory, "memory", "128MiB", "memory limit of the script, from 16MiB to 2GiB")
+	flags.Float64Var(&f.cpus, "cpus", api.DefaultCPUs, "processors that the script may use, from 0.1")
+	flags.Int64Var(&f.seed, "seed", 0, "fix randomness: the same seed gives the same numbers")
+	flags.StringVar(&f.now, "now", "", "stop the script's clock at this `TIME` (RFC 3339)")
+	flags.BoolVar(&f.asJSON, "json", false, "print the whole result as one JSON document")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell on standard error which driver, runtime and layers were in force")
+	f.boxes.register(flags)
+	return cmd
+}
+
+func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
+	request, err := f.request(cmd, args)
+	if err != nil {
+		return err
+	}
+	ctx, stdout, stderr := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	boxes, err := f.boxes.open(ctx, log, warner(stderr))
+	if err != nil {
+		return err
+	}
+	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
+		Driver: boxes.driver, Spec: boxes.spec, Concurrency: 1, Queue: 0, Log: log,
+	})
+	if err != nil {
+		return sandboxError(err)
+	}
+	report := reporter{stdout: stdout, stderr: stderr, asJSON: f.asJSON, verbose: f.verbose}
+	result, err := executor.Execute(ctx, request, report.log)
+	// The box is destroyed before the command ends, whatever became of it.
+	closeErr := executor.Close(context.WithoutCancel(ctx))
+	if err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return report.failed(err)
+	}
+	return report.result(result)
+}
+
+// request makes the request, and refuses what is wrong with it before any box is made.
+func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, error) {
+	file := "-"
+	if len(args) == 1 {
+		file = args[0]
+	}
+	code, err := readCode(file, cmd.InOrStdin())
+	if err != nil {
+		return api.Request{}, err
+	}
+	input, err := f.input.read(cmd.InOrStdin(), file == "-")
+	if err != nil {
+		return api.Request{}, err
+	}
+	memory, err := parseMemory(f.memory)
+	if err != nil {
+		return api.Request{}, err
+	}
+	request := api.Request{
+		Code: code, Language: languageOf(f.language, file), InputData: input,
+		TimeoutSeconds: new(f.timeout.Seconds()), MemoryLimitMB: &memory, CPUs: &f.cpus,
+	}
+	if cmd.Flags().Changed("seed") {
+		request.Seed = &f.seed
+	}
+	if f.now != "" {
+		now, err := api.ParseNow(f.now)
+		if err != nil {
+			return api.Request{}, usageError("--now %w", err)
+		}
+		request.Now = &now
+	}
+	request = request.WithDefaults()
+	if err := request.Validate(hostCPUs()); err != nil {
+		return api.Request{}, flagError(err)
+	}
+	return request, nil
+}
+
+// parseMemory reads 128MiB, 128m, 1g. The contract counts whole MB of 1,048,576 bytes: what is no whole
+// number of them is refused, not rounded.
+func parseMemory(s string) (int, error) {
+	bytes, err := units.RAMInBytes(s)
+	if err != nil {
+		return 0, usageError("--memory %q is not a size such as 128MiB", s)
+	}
+	if bytes%api.MiB != 0 {
+		return 0, usageError("--memory %q is not a whole number of MiB", s)
+	}
+	return int(bytes / api.MiB), nil
+}
+
+// warner returns a function that tells a warning to people.
+func warner(stderr io.Writer) func(string) {
+	return func(warning string) { fmt.Fprintln(stderr, "glovebox: warning:", warning) }
+}

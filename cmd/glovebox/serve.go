@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glovebox/api"
+	"glovebox/controller"
+	"glovebox/internal/sandbox"
+)
+
+type serveFlags struct {
+	boxes       boxFlags
+	listen      string
+	concurrency int
+	queue       int
+}
+
+func newServeCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run scripts for others, over HTTP",
+		Long: `Serves POST /v1/executions: one script a request, each in a sealed container of its own. It listens on loopback
+alone: until there are keys, whoever reaches it may use it. GET /openapi.yaml is its contract.
+
+SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every box is destroyed.`,
+		Example: `  glovebox serve
+  curl -s http://127.0.0.1:8080/v1/executions -H 'Content-Type: application/json' \
+    -d '{"code": "return input.a + 1", "inputData": {"a": 41}}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free")
+	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
+	flags.IntVar(&f.queue, "queue", -1, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
+	f.boxes.register(flags)
+	return cmd
+}
+
+func serve(cmd *cobra.Command, f *serveFlags) error {
+	ctx := cmd.Context()
+	if err := controller.CheckListenAddress(f.listen); err != nil {
+		return &statusError{statusUsage, err}
+	}
+	if f.concurrency < api.MinConcurrency || f.concurrency > api.MaxConcurrency {
+		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
+	}
+	if f.queue < 0 {
+		const each = 8
+		f.queue = each * f.concurrency
+	}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	boxes, err := f.boxes.open(ctx, log, func(warning string) { log.Warn(warning) })
+	if err != nil {
+		return err
+	}
+	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
+		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: f.queue, Log: log,
+	})
+	if err != nil {
+		return sandboxError(err)
+	}
+	about := readAbout()
+	server, err := controller.New(controller.Config{
+		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
+		Libraries: about.controllerLibraries(), Log: log,
+	})
+	if err != nil {
+		return sandboxError(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return sandboxError(err)
+	}
+	// Whoever started us on port 0, or waits for us, reads the address here.
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
+	log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue)
+	serveErr := server.Serve(ctx, listener)
+	// Every box is gone before the process is.
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	defer cancel()
+	if err := errors.Join(serveErr, executor.Close(closeCtx)); err != nil {
+		return sandboxError(err)
+	}
+	return nil
+}
+
+// closeLimit bounds the wait for the last boxes to be destroyed.
+const closeLimit = 30 * time.Second

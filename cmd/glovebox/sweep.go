@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+)
+
+func newSweepCommand() *cobra.Command {
+	var f boxFlags
+	cmd := &cobra.Command{
+		Use:   "sweep",
+		Short: "Remove boxes that a dead process left behind",
+		Long: `Removes the boxes of glovebox processes that have died, on Docker and without it, with everything that belongs
+to them. Nothing of a living process is touched. run and serve do the same when they start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return sweep(cmd, &f) },
+	}
+	f.registerState(cmd.Flags())
+	return cmd
+}
+
+func sweep(cmd *cobra.Command, f *boxFlags) error {
+	ctx := cmd.Context()
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	image, err := runnerimage.Embedded()
+	if err != nil {
+		return sandboxError(err)
+	}
+	state, err := sandbox.OpenState(f.stateDir)
+	if err != nil {
+		return sandboxError(err)
+	}
+	var failures []error
+	removed := 0
+	// Each driver looks after its own boxes. One that this machine has not got has none.
+	for _, name := range []string{"docker", "oci"} {
+		choice := boxFlags{driver: name}
+		found, _, err := choice.choose(ctx, image, state, log)
+		if errors.Is(err, docker.ErrNoDaemon) {
+			continue
+		}
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		swept, err := found.driver.Sweep(ctx)
+		removed += len(swept.Boxes)
+		failures = append(failures, err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d removed\n", removed)
+	if err := errors.Join(failures...); err != nil {
+		return sandboxError(err)
+	}
+	return nil
+}

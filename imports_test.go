@@ -1,0 +1,146 @@
+// Package glovebox_test holds the project's import graph: which way imports point is what keeps untrusted code
+// out of the control plane, and one driver out of another.
+package glovebox_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A listed is what go list tells of one package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, patterns ...string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var packages []listed
+	decoder := json.NewDecoder(stdout)
+	for {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) == 0 {
+		t.Fatalf("no package matches %v", patterns)
+	}
+	return packages
+}
+
+// under reports whether a package is the prefix itself or lies below it.
+func under(path string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
+	})
+}
+
+// A ban says what some packages must not reach.
+type ban struct {
+	what   string
+	from   []string // patterns for go list
+	banned []string // import paths, and everything below them
+	except []string // of from
+	direct bool     // only imports written in the package itself count
+	reason string
+}
+
+var bans = []ban{
+	{
+		what: "a JavaScript engine in the control plane", from: []string{"./cmd/glovebox"},
+		banned: []string{"github.com/dop251/goja", "github.com/evanw/esbuild", "glovebox/image/engine", "glovebox/image/seal"},
+		reason: "untrusted code is never interpreted, nor even parsed, outside a box",
+	},
+	{
+		what: "the network and other programs in the box", from: []string{"./image/...", "./cmd/runner"},
+		banned: []string{"net", "net/http", "os/exec"}, direct: true,
+		except: []string{"glovebox/image/lib/bundle"}, // runs when the runner is built, and is no part of it
+		reason: "what a runner cannot do it need not be kept from (esbuild imports some of it: the seal denies sockets)",
+	},
+	{
+		what: "the Docker client in the HTTP controller", from: []string{"./controller/..."},
+		banned: []string{"github.com/moby", "github.com/docker", "database/sql"},
+		reason: "routes and errors are one thing, and how a box is made is another",
+	},
+	{
+		what: "the project in its contract", from: []string{"./api/..."}, banned: []string{"glovebox"}, except: nil,
+		reason: "the contract can be taken without the house",
+	},
+	{
+		what: "the project in the seccomp table", from: []string{"./seccomp"}, banned: []string{"glovebox"},
+		reason: "the table can be read, and used, by itself",
+	},
+	{
+		what: "one driver in another", from: []string{"./internal/sandbox/docker"}, banned: []string{"glovebox/internal/sandbox/oci"},
+		reason: "a driver can be taken out without the other",
+	},
+	{
+		what: "one driver in another", from: []string{"./internal/sandbox/oci"}, banned: []string{"glovebox/internal/sandbox/docker", "github.com/moby/moby/client"},
+		reason: "a machine without Docker needs none of it",
+	},
+	{
+		what: "drivers in the sandbox", from: []string{"./internal/sandbox"},
+		banned: []string{"glovebox/internal/sandbox/docker", "glovebox/internal/sandbox/oci", "glovebox/controller", "glovebox/image", "github.com/labstack"},
+		reason: "the consumer declares the interface, and its makers depend on it",
+	},
+	{
+		what: "anything but the contract in the protocol", from: []string{"./internal/protocol"},
+		banned: []string{"glovebox/internal", "glovebox/controller", "glovebox/image", "glovebox/seccomp"}, except: []string{"glovebox/internal/protocol"},
+		reason: "both sides of the boundary are built on it",
+	},
+	{
+		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
+		banned: []string{"github.com/labstack"}, direct: true,
+		reason: "its next version is a step within one folder",
+	},
+}
+
+func TestImportGraph(t *testing.T) {
+	for _, b := range bans {
+		for _, p := range list(t, b.from...) {
+			if slices.Contains(b.except, p.ImportPath) && !slices.Contains(b.banned, "glovebox/internal") {
+				continue
+			}
+			reached := p.Deps
+			if b.direct {
+				reached = p.Imports
+			}
+			for _, dep := range reached {
+				if under(dep, b.banned...) && !under(dep, b.except...) && dep != p.ImportPath {
+					t.Errorf("%s: %s reaches %s; %s", b.what, p.ImportPath, dep, b.reason)
+				}
+			}
+		}
+	}
+}
+
+// No drawer for what has no place.
+func TestNoPackageWithoutAnIdea(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		switch name := p.ImportPath[strings.LastIndexByte(p.ImportPath, '/')+1:]; name {
+		case "utils", "util", "common", "types", "pkg", "helpers", "misc":
+			t.Errorf("%s: the name says nothing", p.ImportPath)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+// Package doctor looks at a machine and tells what it has of what boxes need: each thing found or not, its
+// version, what that means for isolation, and what to type where something is missing.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+	"glovebox/internal/sandbox/oci"
+)
+
+// State is how a thing was found.
+type State string
+
+// The states, from best to worst. Missing is what boxes can do without, Failed what they cannot.
+const (
+	OK      State = "ok"
+	Weak    State = "weak"
+	Missing State = "missing"
+	Failed  State = "failed"
+)
+
+// A Finding is one thing that was looked for.
+type Finding struct {
+	Name    string `json:"name"`
+	State   State  `json:"state"`
+	Version string `json:"version,omitempty"`
+	// Means says what that is to isolation, in one sentence.
+	Means string `json:"means"`
+	// Type is what to type, or to do, where something can be done.
+	Type string `json:"type,omitempty"`
+}
+
+// A Report is all that was found.
+type Report struct {
+	// Ready reports whether some driver can make boxes.
+	Ready    bool      `json:"ready"`
+	Findings []Finding `json:"findings"`
+}
+
+// Examine looks at this machine. It changes nothing and takes a few seconds at the most.
+func Examine(ctx context.Context, stateDir string) Report {
+	var r Report
+	r.add(kernel(), runner(), seccomp(), cgroups(), userNamespaces(), rights(), state(stateDir))
+	daemon, info := dockerDaemon(ctx)
+	r.add(daemon)
+	usable := daemon.State == OK
+	if usable {
+		r.add(dockerRuntimes(ctx, info)...)
+	}
+	found := oci.FindRuntimes(ctx, oci.SearchDirs())
+	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
+		r.add(ociRuntime(kind, found))
+	}
+	r.Ready = r.state("runner") == OK && r.state("state directory") == OK &&
+		(usable || os.Geteuid() == 0 && len(found) > 0 && r.state("cgroups") != Failed)
+	return r
+}
+
+func (r *Report) add(findings ...Finding) { r.Findings = append(r.Findings, findings...) }
+
+func (r *Report) state(name string) State {
+	for _, f := range r.Findings {
+		if f.Name == name {
+			return f.State
+		}
+	}
+	return Missing
+}
+
+func kernel() Finding {
+	f := Finding{Name: "kernel", State: OK, Means: "has what boxes are made of", Version: runtime.GOARCH}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return Finding{Name: "kernel", State: Failed, Means: err.Error()}
+	}
+	f.Version = unix.ByteSliceToString(uts.Release[:]) + " " + runtime.GOARCH
+	return f
+}
+
+func runner() Finding {
+	image, err := runnerimage.Embedded()
+	if err != nil {
+		return Finding{Name: "runner", State: Failed, Means: "there is nothing to put into a box", Type: "make build"}
+	}
+	return Finding{Name: "runner", State: OK, Version: image.BinaryDigest()[:len("sha256:")+12], Means: "the image that boxes run is embedded"}
+}
+
+func seccomp() Finding {
+	f := Finding{Name: "seccomp", State: OK, Means: "system calls are filtered, twice"}
+	actions, err := os.ReadFile("/proc/sys/kernel/seccomp/actions_avail")
+	if err != nil || !strings.Contains(string(actions), "kill_process") {
+		f.State, f.Means = Failed, "this kernel cannot filter system calls with kill_process: no box starts"
+		f.Type = "use a kernel of 4.14 or later, built with CONFIG_SECCOMP_FILTER"
+	}
+	return f
+}
+
+func cgroups() Finding {
+	f := Finding{Name: "cgroups", State: OK, Means: "memory, processors and processes are limited"}
+	var mounted unix.Statfs_t
+	switch err := unix.Statfs("/sys/fs/cgroup", &mounted); {
+	case err != nil:
+		f.State, f.Means, f.Type = Failed, "no cgroup file system is mounted: nothing could be limited", "mount cgroup v2 at /sys/fs/cgroup"
+	case mounted.Type == unix.CGROUP2_SUPER_MAGIC:
+		f.Version = "v2"
+	default:
+		f.Version = "v1"
+		if unix.Access("/sys/fs/cgroup/unified/cgroup.controllers", unix.R_OK) == nil {
+			f.Version = "v1, with v2 beside it (hybrid)"
+		}
+		if unix.Access("/sys/fs/cgroup/memory/memory.limit_in_bytes", unix.R_OK) != nil {
+			f.State, f.Means = Failed, "the memory controller is not mounted: memory could not be limited"
+			f.Type = "mount it, or boot with cgroup v2"
+		}
+	}
+	return f
+}
+
+func userNamespaces() Finding {
+	const file = "/proc/sys/user/max_user_namespaces"
+	most, err := os.ReadFile(file)
+	if err != nil || strings.TrimSpace(string(most)) == "0" {
+		return Finding{Name: "user namespaces", State: Weak, Means: "without Docker too, ids in a box are ids of the host",
+			Type: "sysctl -w user.max_user_namespaces=65536"}
+	}
+	return Finding{Name: "user namespaces", State: OK, Means: "without Docker, ids in a box mean nothing on the host"}
+}
+
+func rights() Finding {
+	if os.Geteuid() == 0 {
+		return Finding{Name: "rights", State: OK, Version: "root", Means: "boxes can be made without Docker"}
+	}
+	return Finding{Name: "rights", State: Weak, Version: fmt.Sprintf("uid %d", os.Geteuid()),
+		Means: "boxes can be made through Docker, and without it only where a cgroup v2 is delegated to this user",
+		Type:  "sudo glovebox doctor"}
+}
+
+func state(dir string) Finding {
+	f := Finding{Name: "state directory", State: OK, Version: dir, Means: "processes can agree about boxes"}
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		f.Means = "will be made when it is first needed" // by others: to look is not to make
+		return f
+	}
+	if _, err := sandbox.OpenState(dir); err != nil {
+		f.State, f.Means, f.Type = Failed, err.Error(), "name another with --state-dir"
+	}
+	return f
+}
+
+func dockerDaemon(ctx context.Context) (Finding, docker.Info) {
+	info, err := docker.Probe(ctx)
+	if err != nil {
+		return Finding{Name: "docker", State: Missing, Means: "no daemon answers: boxes are made without one (--driver oci)",
+			Type: "start Docker Engine 20.10 or later, if you want it (SETUP_DOCKER=1 scripts/setup.sh docker)"}, info
+	}
+	return Finding{Name: "docker", State: OK, Version: fmt.Sprintf("%s, API %s, cgroup %s by %s", info.Version, info.API, info.CgroupVersion, info.CgroupDriver),
+		Means: "boxes can be made through it; whoever may speak to its socket is root on this host"}, info
+}
+
+func dockerRuntimes(ctx context.Context, info docker.Info) []Finding {
+	var findings []Finding
+	second := false
+	for _, r := range info.Runtimes {
+		version := info.RuntimeVersion(ctx, r.Name)
+		kind := sandbox.RuntimeKind(r.Name)
+		second = second || kind == sandbox.KindRunsc
+		findings = append(findings, judge("docker runtime "+r.Name, kind, version))
+	}
+	if !second {
+		findings = append(findings, Finding{Name: "docker runtime runsc", State: Missing,
+			Means: "boxes through Docker share this host's kernel", Type: "make gvisor && SETUP_DOCKER=1 scripts/setup.sh docker"})
+	}
+	return findings
+}
+
+func ociRuntime(kind sandbox.Kind, found []oci.Runtime) Finding {
+	for _, r := range found {
+		if r.Kind == kind {
+			return judge(string(kind), kind, r.Version)
+		}
+	}
+	f := Finding{Name: string(kind), State: Missing}
+	switch kind {
+	case sandbox.KindRunsc:
+		f.Means, f.Type = "boxes without Docker share this host's kernel", "make gvisor"
+	case sandbox.KindRunc:
+		f.Means, f.Type = "the usual runtime of boxes without Docker", "make runc"
+	default:
+		f.Means = "a second choice beside runc: nothing is lost"
+	}
+	return f
+}
+
+func judge(name string, kind sandbox.Kind, version string) Finding {
+	f := Finding{Name: name, State: OK, Version: version, Means: "boxes share this host's kernel, behind namespaces and seccomp"}
+	if kind == sandbox.KindRunsc {
+		f.Means = "boxes have a second kernel, gVisor's, between them and the host's"
+	}
+	if ok, why := sandbox.CheckFloor(kind, version); !ok {
+		f.State, f.Means = Weak, why
+	}
+	return f
+}

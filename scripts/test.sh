@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs the tests, and requires of them everything that set-up could provide: what is here and does not work is a
+# failure, never a skip. Arguments go to go test; without any, every package is tested.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+require=libs,runner
+if [ "$(id -u)" = 0 ]; then
+  if [ -x bin/runc ]; then require+=,runc; fi
+  if [ -x bin/runsc ]; then require+=,runsc; fi
+else
+  echo "test: not root: boxes without Docker are left out (run as root to have them tested)" >&2
+fi
+if timeout 10 docker version >/dev/null 2>&1; then
+  require+=,docker
+else
+  echo "test: no Docker daemon answers: what needs one is left out (SETUP_DOCKER=1 make test installs and starts one)" >&2
+fi
+export GLOVEBOX_REQUIRE=${GLOVEBOX_REQUIRE:-$require}
+# The runtimes that set-up built come before any that the system has.
+export GLOVEBOX_RUNTIME_DIR=${GLOVEBOX_RUNTIME_DIR:-$PWD/bin}
+echo "test: requiring $GLOVEBOX_REQUIRE" >&2
+if [ $# -eq 0 ]; then set -- -timeout 20m ./...; fi
+exec go test "$@"
