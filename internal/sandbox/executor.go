@@ -1,0 +1,183 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"glovebox/api"
+)
+
+// An Executor runs requests, each in a box of its own: it admits, takes a box, runs, and destroys. It is
+// safe for concurrent use.
+type Executor struct {
+	driver Driver
+	spec   Spec
+	log    *slog.Logger
+	slots  chan struct{} // a token for each box that may live
+	queue  chan struct{} // a token for each request that may wait
+
+	mu       sync.Mutex
+	closed   bool
+	inFlight sync.WaitGroup
+}
+
+// ExecutorConfig is what an Executor needs.
+type ExecutorConfig struct {
+	Driver Driver
+	// Spec is that of every box.
+	Spec Spec
+	// Concurrency is how many boxes live at once; Queue how many requests may wait for one.
+	Concurrency int
+	Queue       int
+	// Log is told what goes wrong behind a result that is already out: a box that could not be removed.
+	Log *slog.Logger
+}
+
+// NewExecutor returns an Executor. The error names a value of the configuration that is out of bounds.
+func NewExecutor(c ExecutorConfig) (*Executor, error) {
+	if c.Concurrency < api.MinConcurrency || c.Concurrency > api.MaxConcurrency {
+		return nil, fmt.Errorf("sandbox: concurrency is %d; from %d to %d is allowed", c.Concurrency, api.MinConcurrency, api.MaxConcurrency)
+	}
+	if c.Queue < 0 {
+		return nil, fmt.Errorf("sandbox: a queue of %d is not possible", c.Queue)
+	}
+	return &Executor{
+		driver: c.Driver, spec: c.Spec, log: c.Log,
+		slots: make(chan struct{}, c.Concurrency), queue: make(chan struct{}, c.Queue),
+	}, nil
+}
+
+// A BusyError is returned where every place is taken and the queue is full.
+type BusyError struct{ retryAfter time.Duration }
+
+func (e *BusyError) Error() string { return "every box is taken, and the queue is full" }
+
+// RetryAfter is when to try again, at a guess.
+func (e *BusyError) RetryAfter() time.Duration { return e.retryAfter }
+
+// ErrClosed is returned once the Executor has been closed.
+var ErrClosed = errors.New("sandbox: shutting down")
+
+// Load tells how many boxes live and how many requests wait.
+func (e *Executor) Load() (running, waiting int) { return len(e.slots), len(e.queue) }
+
+// Execute runs one request that has passed its checks, with its defaults filled in. When ctx ends while the
+// request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. The error is a
+// *[BusyError], [ErrClosed], or a failure of ours, for which the script is not to blame. The box is
+// destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
+func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	if err := e.enter(); err != nil {
+		return api.Result{}, err
+	}
+	id := ulid.Make().String()
+	admitted := time.Now()
+	if err := e.admit(ctx); err != nil {
+		e.inFlight.Done()
+		if ctx.Err() != nil {
+			return cancelledInQueue(id, time.Since(admitted)), nil
+		}
+		return api.Result{}, err
+	}
+	box, err := e.driver.Create(ctx, e.spec, LimitsOf(request))
+	if err != nil {
+		e.leave()
+		if ctx.Err() != nil {
+			return cancelledInQueue(id, time.Since(admitted)), nil
+		}
+		return api.Result{}, fmt.Errorf("sandbox: no box: %w", err)
+	}
+	defer func() {
+		go func() {
+			defer e.leave()
+			e.destroy(ctx, id, box)
+		}()
+	}()
+	waited := time.Since(admitted)
+	result, err := box.Run(ctx, request, onLog)
+	if err != nil {
+		return api.Result{}, err
+	}
+	result.ID = id
+	result.QueueTimeMs = float64(waited.Microseconds()) / 1000
+	return result, nil
+}
+
+func (e *Executor) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	e.inFlight.Add(1)
+	return nil
+}
+
+// leave gives the place back that admit took.
+func (e *Executor) leave() {
+	<-e.slots
+	e.inFlight.Done()
+}
+
+// admit waits for a place. Whoever finds none, and no room in the queue, is told at once.
+func (e *Executor) admit(ctx context.Context) error {
+	select {
+	case e.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case e.queue <- struct{}{}:
+	default:
+		return &BusyError{retryAfter: time.Second}
+	}
+	defer func() { <-e.queue }()
+	select {
+	case e.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// destroy outlives the caller: a client that leaves leaves no box behind. A box that cannot be removed now
+// is what the next sweep finds.
+func (e *Executor) destroy(ctx context.Context, id string, box Box) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killLimit)
+	defer cancel()
+	if err := box.Destroy(ctx); err != nil {
+		e.log.Error("a box could not be destroyed: the next sweep will try again", "execution", id, "error", err)
+	}
+}
+
+func cancelledInQueue(id string, waited time.Duration) api.Result {
+	return api.Result{
+		ID: id, ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{},
+		Error:       &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
+		QueueTimeMs: float64(waited.Microseconds()) / 1000,
+		Isolation:   api.Isolation{Layers: []string{}},
+	}
+}
+
+// Close refuses new requests and waits until those that run have ended, or ctx has.
+func (e *Executor) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		e.inFlight.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Prepares what Glovebox is built from and tested with. make calls it; it is quiet when there is nothing to do.
+#
+#   scripts/setup.sh libs      the JavaScript libraries, from npm by lockfile, bundled
+#   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
+#   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
+#   scripts/setup.sh docker    a Docker daemon that answers and knows the runtimes: only looks, and says what to
+#                              type, unless SETUP_DOCKER=1 lets it install and start one
+#
+# Everything third-party is pinned and checked against checksums in this repository. Where something is missing that
+# it may not install, it says exactly what to type.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# fresh STAMP FILES... succeeds where the stamp was made from the very same files.
+digest() { sha256sum -- "$@" | sha256sum | cut -d ' ' -f 1; }
+fresh() { local stamp=$1; shift; [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$(digest "$@")" ]; }
+mark() { local stamp=$1; shift; mkdir -p "$(dirname "$stamp")"; digest "$@" > "$stamp"; }
+
+# step TEXT COMMAND... runs a long step: its text at once, its output only where it fails, and how long it took.
+step() {
+  local text=$1 log start=$SECONDS
+  shift
+  log=$(mktemp)
+  say "$text ..."
+  if ! "$@" > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "failed: $text"
+  fi
+  rm -f "$log"
+  say "$text: done in $((SECONDS - start)) s"
+}
+
+need_go() {
+  command -v go >/dev/null || fail "Go 1.26 or later is needed, and there is none: install it, and put its bin directory in PATH"
+  local version
+  version=$(go env GOVERSION)
+  case $version in
+    go1.2[6-9]* | go1.[3-9][0-9]* | go[2-9]*) ;;
+    *) fail "Go 1.26 or later is needed, and this is $version: install a newer one" ;;
+  esac
+}
+
+# need_packages COMMAND-OR-TEST PACKAGES... installs Debian packages, as root where apt is there.
+need_packages() {
+  local why=$1
+  shift
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # The lists of a new machine are empty or old: they are fetched before the packages are.
+    step "installing $* ($why)" bash -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"' - "$@"
+  elif command -v apt-get >/dev/null; then
+    fail "$why needs $*. Type: sudo apt-get update && sudo apt-get install -y $*"
+  else
+    fail "$why needs what Debian calls $*: install your system's packages of that kind"
+  fi
+}
+
+libs() {
+  local sources=(image/lib/package.json image/lib/package-lock.json image/lib/bundle/*.go go.mod) stamp=image/lib/dist/.stamp
+  if fresh "$stamp" "${sources[@]}"; then return; fi
+  need_go
+  command -v npm >/dev/null || fail "npm is needed for the JavaScript libraries. Type: sudo apt-get install -y npm"
+  step "fetching the JavaScript libraries by lockfile" npm ci --prefix image/lib --ignore-scripts --no-audit --no-fund
+  step "bundling the JavaScript libraries" go run ./image/lib/bundle
+  mark "$stamp" "${sources[@]}"
+}
+
+# runtime NAME PACKAGE COMMAND... builds bin/NAME from the module that pins it.
+build_runtime() {
+  local name=$1 package=$2
+  shift 2
+  local stamp=bin/.$name.stamp sources=("runtimes/$name/go.mod" "runtimes/$name/go.sum" scripts/setup.sh)
+  if [ -x "bin/$name" ] && fresh "$stamp" "${sources[@]}"; then return; fi
+  need_go
+  mkdir -p bin
+  step "building $name from its Go module (a minute or three)" env "$@" -o "$PWD/bin/$name" "$package"
+  mark "$stamp" "${sources[@]}"
+}
+
+runc() {
+  if [ -x bin/runc ] && fresh bin/.runc.stamp runtimes/runc/go.mod runtimes/runc/go.sum scripts/setup.sh; then return; fi
+  command -v pkg-config >/dev/null && pkg-config --exists libseccomp && command -v gcc >/dev/null ||
+    need_packages "building runc with seccomp" gcc libc6-dev libseccomp-dev pkg-config
+  build_runtime runc github.com/opencontainers/runc \
+    CGO_ENABLED=1 go build -C runtimes/runc -trimpath -tags seccomp -ldflags "-s -w"
+}
+
+runsc() {
+  local version
+  version=$(sed -n 's/^.*gvisor\.dev\/gvisor v[0-9.]*-\([0-9]\{8\}\).*$/\1/p' runtimes/runsc/go.mod)
+  build_runtime runsc gvisor.dev/gvisor/runsc \
+    CGO_ENABLED=0 go build -C runtimes/runsc -trimpath -ldflags "-s -w -X gvisor.dev/gvisor/runsc/version.version=release-$version.0"
+}
+
+docker() {
+  local args=()
+  if [ -x bin/runsc ]; then args+=(--runsc bin/runsc); fi
+  if [ -x bin/runc ]; then args+=(--runc bin/runc); fi
+  scripts/docker-setup.sh "${args[@]}"
+}
+
+[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker"
+for what in "$@"; do
+  case $what in
+    libs | runc | runsc | docker) "$what" ;;
+    *) fail "unknown: $what" ;;
+  esac
+done
