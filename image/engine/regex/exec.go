@@ -1,6 +1,10 @@
 package regex
 
-import "github.com/dop251/goja"
+import (
+	"github.com/dop251/goja"
+
+	"glovebox/image/engine/regex/side"
+)
 
 // maxLength is 2^53-1, the largest lastIndex.
 const maxLength = 1<<53 - 1
@@ -18,13 +22,13 @@ func (h *host) setLastIndex(obj *goja.Object, i int) { check(obj.Set("lastIndex"
 
 // find1 is RegExpBuiltinExec up to the array: where the next match of re is, and lastIndex put behind
 // it. The result lives until the next match.
-func (h *host) find1(obj *goja.Object, re *regex, s goja.String, v view) []int32 {
+func (h *host) find1(obj *goja.Object, re *regex, s goja.String, v side.View) []int32 {
 	from := h.lastIndex(obj)
 	tracks := re.flags.global || re.flags.sticky
 	if !tracks {
 		from = 0
 	}
-	if from > v.len() {
+	if from > v.Len() {
 		h.setLastIndex(obj, 0)
 		return nil
 	}
@@ -106,7 +110,7 @@ func (h *host) builtinExec(call goja.FunctionCall) goja.Value {
 		h.typeError("RegExp.prototype.exec called on an object that is no RegExp")
 	}
 	s := h.text(call.Argument(0))
-	caps := h.find1(call.This.(*goja.Object), re, s, h.viewOf(s))
+	caps := h.find1(call.This.(*goja.Object), re, s, h.texts.Of(s))
 	if caps == nil {
 		return goja.Null()
 	}
@@ -140,7 +144,7 @@ func (h *host) test(call goja.FunctionCall) goja.Value {
 	obj := h.receiver(call, "test")
 	s := h.text(call.Argument(0))
 	if re := h.plain(obj); re != nil {
-		return h.rt.ToValue(h.find1(obj, re, s, h.viewOf(s)) != nil)
+		return h.rt.ToValue(h.find1(obj, re, s, h.texts.Of(s)) != nil)
 	}
 	return h.rt.ToValue(!goja.IsNull(h.regExpExec(obj, s)))
 }

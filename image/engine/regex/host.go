@@ -32,8 +32,7 @@ type host struct {
 	poll       func()
 	ascii      matcher[uint8]
 	wide       matcher[uint16]
-	imported   goja.String
-	scanned    goja.String
+	texts      side.Viewer
 	programs   map[string]*regex
 	recent     [256]slot
 	made       side.Table[*regex]
@@ -163,21 +162,21 @@ func (h *host) find(v goja.Value) *regex {
 }
 
 // match looks for re in s from the position on. The result lives until the next match.
-func (h *host) match(re *regex, s goja.String, v view, from int, sticky bool) []int32 {
-	if re.flags.fullUnicode() && from > 0 && from < len(v.units) &&
-		v.units[from]&0xFC00 == 0xDC00 && v.units[from-1]&0xFC00 == 0xD800 {
+func (h *host) match(re *regex, s goja.String, v side.View, from int, sticky bool) []int32 {
+	if re.flags.fullUnicode() && from > 0 && from < len(v.Units) &&
+		v.Units[from]&0xFC00 == 0xDC00 && v.Units[from-1]&0xFC00 == 0xD800 {
 		from-- // the middle of a code point: it is read whole
 	}
 	var caps []int32
 	var err error
-	if v.units == nil {
+	if v.Units == nil {
 		m := &h.ascii
-		m.prog, m.text, m.poll = re.prog, v.ascii, h.poll
+		m.prog, m.text, m.poll = re.prog, v.ASCII, h.poll
 		caps, err = m.search(from, sticky)
 		m.stack = shrink(m.stack)
 	} else {
 		m := &h.wide
-		m.prog, m.text, m.poll = re.prog, v.units, h.poll
+		m.prog, m.text, m.poll = re.prog, v.Units, h.poll
 		caps, err = m.search(from, sticky)
 		m.stack = shrink(m.stack)
 	}

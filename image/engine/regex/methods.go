@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/regex/side"
 )
 
 func (h *host) installMethods() {
@@ -60,7 +62,7 @@ func (h *host) symbolMatch(call goja.FunctionCall) goja.Value {
 	h.setLastIndex(obj, 0)
 	var found []any
 	if re := h.plain(obj); re != nil {
-		v := h.viewOf(s)
+		v := h.texts.Of(s)
 		h.each(re, s, v, full, -1, func(caps []int32) { found = append(found, capture(s, caps, 0)) })
 	} else {
 		h.eachGeneric(obj, s, full, func(m *goja.Object) { found = append(found, h.property(m, "0")) })
@@ -73,15 +75,15 @@ func (h *host) symbolMatch(call goja.FunctionCall) goja.Value {
 
 // each calls f with every match of re from the start of the string on, at most limit of them where
 // that is not negative. It is what a global operation does when nobody can see lastIndex change.
-func (h *host) each(re *regex, s goja.String, v view, full bool, limit int, f func(caps []int32)) {
-	for from := 0; limit != 0 && from <= v.len(); limit-- {
+func (h *host) each(re *regex, s goja.String, v side.View, full bool, limit int, f func(caps []int32)) {
+	for from := 0; limit != 0 && from <= v.Len(); limit-- {
 		caps := h.match(re, s, v, from, re.flags.sticky)
 		if caps == nil {
 			return
 		}
 		from = int(caps[1])
 		if caps[0] == caps[1] {
-			from = v.advance(from, full)
+			from = advance(v, from, full)
 		}
 		f(caps)
 	}
@@ -89,7 +91,7 @@ func (h *host) each(re *regex, s goja.String, v view, full bool, limit int, f fu
 
 // eachGeneric is each for objects whose exec a script has replaced.
 func (h *host) eachGeneric(obj *goja.Object, s goja.String, full bool, f func(m *goja.Object)) {
-	v := h.viewOf(s)
+	v := h.texts.Of(s)
 	for {
 		m, ok := h.regExpExec(obj, s).(*goja.Object)
 		if !ok {
@@ -97,7 +99,7 @@ func (h *host) eachGeneric(obj *goja.Object, s goja.String, full bool, f func(m 
 		}
 		f(m)
 		if h.property(m, "0").Length() == 0 {
-			h.setLastIndex(obj, v.advance(h.lastIndex(obj), full))
+			h.setLastIndex(obj, advance(v, h.lastIndex(obj), full))
 		}
 	}
 }
@@ -106,7 +108,7 @@ func (h *host) symbolSearch(call goja.FunctionCall) goja.Value {
 	obj := h.receiver(call, "[Symbol.search]")
 	s := h.text(call.Argument(0))
 	if re := h.plain(obj); re != nil {
-		caps := h.match(re, s, h.viewOf(s), 0, re.flags.sticky)
+		caps := h.match(re, s, h.texts.Of(s), 0, re.flags.sticky)
 		if caps == nil {
 			return h.rt.ToValue(-1)
 		}
@@ -180,7 +182,7 @@ func (h *host) iterator(matcher *goja.Object, s goja.String, global, full bool) 
 		if !global {
 			done = true
 		} else if h.property(m, "0").Length() == 0 {
-			h.setLastIndex(matcher, h.viewOf(s).advance(h.lastIndex(matcher), full))
+			h.setLastIndex(matcher, advance(h.texts.Of(s), h.lastIndex(matcher), full))
 		}
 		return give(m)
 	}

@@ -1,6 +1,10 @@
 package regex
 
-import "github.com/dop251/goja"
+import (
+	"github.com/dop251/goja"
+
+	"glovebox/image/engine/regex/side"
+)
 
 // A found is one match, held until all are known: the callback of replace may match anything itself.
 type found struct {
@@ -21,7 +25,7 @@ func (h *host) symbolReplace(call goja.FunctionCall) goja.Value {
 		h.setLastIndex(obj, 0)
 	}
 	re := h.plain(obj)
-	v := h.viewOf(s)
+	v := h.texts.Of(s)
 	var all []found
 	keep := func(caps []int32) { all = append(all, found{caps: append([]int32(nil), caps...)}) }
 	switch {
@@ -64,8 +68,8 @@ func (h *host) symbolReplace(call goja.FunctionCall) goja.Value {
 			next = at + matched.Length()
 		}
 	}
-	if next < v.len() {
-		out.WriteString(s.Substring(next, v.len()))
+	if next < v.Len() {
+		out.WriteString(s.Substring(next, v.Len()))
 	}
 	return out.String()
 }
@@ -98,13 +102,13 @@ func (h *host) read(re *regex, s goja.String, f found) (at int, captures []goja.
 }
 
 // substitute is GetSubstitution of the specification.
-func (h *host) substitute(template, s goja.String, v view, at int, captures []goja.Value, groups goja.Value) goja.String {
-	tv := h.viewOf(template)
-	n := tv.len()
+func (h *host) substitute(template, s goja.String, v side.View, at int, captures []goja.Value, groups goja.Value) goja.String {
+	tv := h.texts.Of(template)
+	n := tv.Len()
 	var out goja.StringBuilder
 	copied := 0
 	for i := 0; i+1 < n; {
-		if tv.at(i) != '$' {
+		if tv.At(i) != '$' {
 			i++
 			continue
 		}
@@ -129,9 +133,9 @@ func (h *host) substitute(template, s goja.String, v view, at int, captures []go
 
 // reference reads what the dollar at i of a template stands for, and how long it is written; 0 where
 // the dollar is just that.
-func (h *host) reference(template goja.String, tv view, i int, s goja.String, v view, at int, captures []goja.Value, groups goja.Value) (goja.String, int) {
-	c := tv.at(i + 1)
-	end := min(at+captures[0].(goja.String).Length(), v.len())
+func (h *host) reference(template goja.String, tv side.View, i int, s goja.String, v side.View, at int, captures []goja.Value, groups goja.Value) (goja.String, int) {
+	c := tv.At(i + 1)
+	end := min(at+captures[0].(goja.String).Length(), v.Len())
 	switch {
 	case c == '$':
 		return template.Substring(i, i+1), 2
@@ -140,13 +144,13 @@ func (h *host) reference(template goja.String, tv view, i int, s goja.String, v 
 	case c == '`':
 		return s.Substring(0, at), 2
 	case c == '\'':
-		return s.Substring(end, v.len()), 2
+		return s.Substring(end, v.Len()), 2
 	case c == '<':
 		if undefined(groups) {
 			return nil, 0
 		}
-		for j := i + 2; j < tv.len(); j++ {
-			if tv.at(j) != '>' {
+		for j := i + 2; j < tv.Len(); j++ {
+			if tv.At(j) != '>' {
 				continue
 			}
 			value := groups.ToObject(h.rt).Get(template.Substring(i+2, j).String())
@@ -158,8 +162,8 @@ func (h *host) reference(template goja.String, tv view, i int, s goja.String, v 
 		return nil, 0
 	case c >= '0' && c <= '9':
 		g, used := int(c-'0'), 2
-		if i+2 < tv.len() {
-			if d := tv.at(i + 2); d >= '0' && d <= '9' && g*10+int(d-'0') < len(captures) && g*10+int(d-'0') > 0 {
+		if i+2 < tv.Len() {
+			if d := tv.At(i + 2); d >= '0' && d <= '9' && g*10+int(d-'0') < len(captures) && g*10+int(d-'0') > 0 {
 				g, used = g*10+int(d-'0'), 3
 			}
 		}

@@ -20,8 +20,8 @@ func (h *host) symbolSplit(call goja.FunctionCall) goja.Value {
 	if limit == 0 {
 		return h.rt.NewArray()
 	}
-	v := h.viewOf(s)
-	size := v.len()
+	v := h.texts.Of(s)
+	size := v.Len()
 	var out []any
 	if size == 0 {
 		if h.match(plain, s, v, 0, true) == nil {
@@ -37,7 +37,7 @@ func (h *host) symbolSplit(call goja.FunctionCall) goja.Value {
 		}
 		at, end := int(caps[0]), min(int(caps[1]), size)
 		if end == p {
-			q = v.advance(max(at, q), full)
+			q = advance(v, max(at, q), full)
 			continue
 		}
 		out = append(out, s.Substring(p, at))
@@ -53,7 +53,7 @@ func (h *host) symbolSplit(call goja.FunctionCall) goja.Value {
 		p, q = end, end
 		if at == end {
 			// An empty match: the next one must lie behind it.
-			q = v.advance(end, full)
+			q = advance(v, end, full)
 		}
 	}
 	return h.rt.NewArray(append(out, s.Substring(p, size))...)
@@ -77,8 +77,8 @@ func (h *host) splitGeneric(obj, c *goja.Object, s goja.String, flags string, fu
 	if limit == 0 {
 		return h.rt.NewArray()
 	}
-	v := h.viewOf(s)
-	size := v.len()
+	v := h.texts.Of(s)
+	size := v.Len()
 	var out []any
 	if size == 0 {
 		if goja.IsNull(h.regExpExec(splitter, s)) {
@@ -92,7 +92,7 @@ func (h *host) splitGeneric(obj, c *goja.Object, s goja.String, flags string, fu
 		m, ok := h.regExpExec(splitter, s).(*goja.Object)
 		end := min(h.lastIndex(splitter), size)
 		if !ok || end == p {
-			q = v.advance(q, full)
+			q = advance(v, q, full)
 			continue
 		}
 		out = append(out, s.Substring(p, q))

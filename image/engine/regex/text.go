@@ -1,68 +1,19 @@
 package regex
 
 import (
-	"reflect"
-	"unsafe"
-
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/regex/side"
 )
-
-// A view gives the characters of a string without copying them: bytes where all of it is ASCII, else
-// UTF-16 code units.
-type view struct {
-	ascii []uint8
-	units []uint16
-}
-
-func (v view) len() int { return len(v.ascii) + len(v.units) }
-
-func (v view) at(i int) rune {
-	if v.units != nil {
-		return rune(v.units[i])
-	}
-	return rune(v.ascii[i])
-}
-
-var unitsType = reflect.TypeFor[[]uint16]()
-
-// viewOf looks into one of goja's strings. goja keeps ASCII as a Go string and all else as code units
-// behind a mark; their types are its own, so that only reflection sees what they are made of. A string
-// that came from Go unscanned (importedString) is scanned once and remembered, as long as it is asked
-// for again and again.
-func (h *host) viewOf(s goja.String) view {
-	v := reflect.ValueOf(s)
-	if v.Kind() == reflect.Pointer {
-		if h.imported != s {
-			h.imported, h.scanned = s, s.Substring(0, s.Length())
-		}
-		s = h.scanned
-		v = reflect.ValueOf(s)
-	}
-	switch v.Kind() {
-	case reflect.String:
-		text := v.String()
-		return view{ascii: unsafe.Slice(unsafe.StringData(text), len(text))}
-	case reflect.Slice:
-		if v.CanConvert(unitsType) && v.Len() > 0 {
-			return view{units: v.Convert(unitsType).Interface().([]uint16)[1:]}
-		}
-	}
-	// A kind of string that goja did not have when this was written.
-	units := make([]uint16, s.Length())
-	for i := range units {
-		units[i] = s.CharAt(i)
-	}
-	return view{units: units}
-}
 
 // unitsOf copies the code units of a string.
 func (h *host) unitsOf(s goja.String) []uint16 {
-	v := h.viewOf(s)
-	if v.units != nil {
-		return v.units
+	v := h.texts.Of(s)
+	if v.Units != nil {
+		return v.Units
 	}
-	units := make([]uint16, len(v.ascii))
-	for i, c := range v.ascii {
+	units := make([]uint16, len(v.ASCII))
+	for i, c := range v.ASCII {
 		units[i] = uint16(c)
 	}
 	return units
@@ -84,8 +35,8 @@ func (h *host) text(v goja.Value) goja.String {
 }
 
 // advance gives the next position behind i: of a code point where full is set.
-func (v view) advance(i int, full bool) int {
-	if full && i+1 < len(v.units) && v.units[i]&0xFC00 == 0xD800 && v.units[i+1]&0xFC00 == 0xDC00 {
+func advance(v side.View, i int, full bool) int {
+	if u := v.Units; full && i+1 < len(u) && u[i]&0xFC00 == 0xD800 && u[i+1]&0xFC00 == 0xDC00 {
 		return i + 2
 	}
 	return i + 1
