@@ -7,6 +7,8 @@ import (
 	"github.com/dop251/goja"
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
+
+	"glovebox/image/engine/web/native"
 )
 
 // A collator is what stands behind an Intl.Collator. The order is that of the root collation, which is
@@ -104,7 +106,7 @@ func (h *host) installStrings() {
 		return call.This
 	}
 	var plain *collator
-	h.method(proto, "localeCompare", 1, func(call goja.FunctionCall) goja.Value {
+	native.Method(h.rt, proto, "localeCompare", 1, func(call goja.FunctionCall) goja.Value {
 		a, b := h.text(receiver(call, "localeCompare")), h.text(call.Argument(0))
 		c := plain
 		if c == nil || !undefined(call.Argument(1)) || !undefined(call.Argument(2)) {
@@ -117,7 +119,7 @@ func (h *host) installStrings() {
 	})
 	for locale, name := range map[string]string{"toLocaleUpperCase": "toUpperCase", "toLocaleLowerCase": "toLowerCase"} {
 		change := h.callable(proto, name)
-		h.method(proto, locale, 0, func(call goja.FunctionCall) goja.Value {
+		native.Method(h.rt, proto, locale, 0, func(call goja.FunctionCall) goja.Value {
 			this := receiver(call, locale)
 			// Four languages have cases of their own; the rest change as English does.
 			for _, tag := range h.tags(call.Argument(0))[:min(1, len(h.tags(call.Argument(0))))] {

@@ -8,6 +8,7 @@ import (
 	"github.com/dop251/goja"
 
 	"glovebox/image/engine/regex/side"
+	"glovebox/image/engine/web/native"
 )
 
 // A host holds what one runtime needs. Like the runtime it belongs to one goroutine at a time.
@@ -51,21 +52,6 @@ func (h *host) text(v goja.Value) string {
 	return v.String()
 }
 
-// function makes a native function that looks like one of the language's own.
-func (h *host) function(name string, length int, f func(goja.FunctionCall) goja.Value) *goja.Object {
-	return h.named(h.rt.ToValue(f).(*goja.Object), name, length)
-}
-
-func (h *host) named(fn *goja.Object, name string, length int) *goja.Object {
-	check(fn.DefineDataProperty("name", h.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	check(fn.DefineDataProperty("length", h.rt.ToValue(length), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	return fn
-}
-
-func (h *host) method(on *goja.Object, name string, length int, f func(goja.FunctionCall) goja.Value) {
-	check(on.DefineDataProperty(name, h.function(name, length, f), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-}
-
 // A class describes one constructor of Intl. T is what stands behind its objects.
 type class[T any] struct {
 	h     *host
@@ -74,10 +60,11 @@ type class[T any] struct {
 	proto *goja.Object
 }
 
-// newClass makes a constructor that calls make with its two arguments.
+// newClass makes a constructor that calls make with its two arguments. Unlike the classes of package
+// native it may be called without new, as those of Intl may.
 func newClass[T any](h *host, intl *goja.Object, name string, length int, make func(locales, options goja.Value) T) class[T] {
 	c := class[T]{h: h, name: name}
-	c.ctor = h.named(h.rt.ToValue(func(call goja.ConstructorCall) *goja.Object {
+	c.ctor = h.rt.ToValue(func(call goja.ConstructorCall) *goja.Object {
 		state := make(call.Argument(0), call.Argument(1))
 		obj := call.This
 		if p := obj.Prototype(); p == nil || p != c.proto && !c.inherits(p) {
@@ -85,11 +72,16 @@ func newClass[T any](h *host, intl *goja.Object, name string, length int, make f
 		}
 		h.states.Put(obj, state)
 		return obj
-	}).(*goja.Object), name, length)
+	}).(*goja.Object)
+	define := func(name string, v any) {
+		check(c.ctor.DefineDataProperty(name, h.rt.ToValue(v), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	}
+	define("name", name)
+	define("length", length)
 	c.proto = c.ctor.Get("prototype").(*goja.Object)
 	check(c.ctor.DefineDataProperty("prototype", c.proto, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
-	check(c.proto.DefineDataPropertySymbol(goja.SymToStringTag, h.rt.ToValue("Intl."+name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	h.method(c.ctor, "supportedLocalesOf", 1, func(call goja.FunctionCall) goja.Value {
+	native.Tag(h.rt, c.proto, "Intl."+name)
+	native.Method(h.rt, c.ctor, "supportedLocalesOf", 1, func(call goja.FunctionCall) goja.Value {
 		var out []any
 		for _, tag := range h.tags(call.Argument(0)) {
 			if isEnglish(tag) {
@@ -98,7 +90,7 @@ func newClass[T any](h *host, intl *goja.Object, name string, length int, make f
 		}
 		return h.rt.NewArray(out...)
 	})
-	check(intl.DefineDataProperty(name, c.ctor, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	native.Hidden(intl, name, c.ctor)
 	return c
 }
 
@@ -125,23 +117,22 @@ func (c class[T]) of(this goja.Value, method string) T {
 }
 
 func (c class[T]) method(name string, length int, f func(state T, call goja.FunctionCall) goja.Value) {
-	c.h.method(c.proto, name, length, func(call goja.FunctionCall) goja.Value { return f(c.of(call.This, name), call) })
+	native.Method(c.h.rt, c.proto, name, length, func(call goja.FunctionCall) goja.Value { return f(c.of(call.This, name), call) })
 }
 
 // bound defines an accessor that gives a function bound to its object, as format and compare are.
 func (c class[T]) bound(name string, length int, f func(state T, call goja.FunctionCall) goja.Value) {
 	var made side.Table[*goja.Object]
-	get := c.h.function("get "+name, 0, func(call goja.FunctionCall) goja.Value {
+	native.Accessor(c.h.rt, c.proto, name, func(call goja.FunctionCall) goja.Value {
 		state := c.of(call.This, name)
 		obj := call.This.(*goja.Object)
 		fn, ok := made.Get(obj)
 		if !ok {
-			fn = c.h.function("", length, func(call goja.FunctionCall) goja.Value { return f(state, call) })
+			fn = native.Func(c.h.rt, "", length, func(call goja.FunctionCall) goja.Value { return f(state, call) })
 			made.Put(obj, fn)
 		}
 		return fn
-	})
-	check(c.proto.DefineAccessorProperty(name, get, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	}, nil)
 }
 
 // A part is a piece of a formatted text, as formatToParts gives it.

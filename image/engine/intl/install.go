@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/intl/repair"
+	"glovebox/image/engine/web/native"
 )
 
 // Options are what Install needs from the outside.
@@ -17,10 +20,12 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Install defines Intl and replaces the toLocale methods in rt. It is to be called before any script
+// Install defines Intl and replaces the toLocale methods in rt, after it has mended the builtins as
+// package repair does. It is to be called before any script
 // runs, on the goroutine that rt belongs to. It is cheap: Intl itself is made when it is first looked at.
 // The default time zone is that of time.Local where it has a name, else UTC.
 func Install(rt *goja.Runtime, opts Options) {
+	repair.Install(rt)
 	h := &host{rt: rt, now: opts.Now, zones: map[string]*zone{}, collators: map[string]*collator{}}
 	if h.now == nil {
 		h.now = time.Now
@@ -29,10 +34,10 @@ func Install(rt *goja.Runtime, opts Options) {
 	h.installDates()
 	h.installArrays()
 	h.installStrings()
-	h.lazily(rt.GlobalObject(), "Intl", func() goja.Value {
+	native.Lazy(rt, "Intl", func() goja.Value {
 		o := rt.NewObject()
-		check(o.DefineDataPropertySymbol(goja.SymToStringTag, rt.ToValue("Intl"), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-		h.method(o, "getCanonicalLocales", 1, func(call goja.FunctionCall) goja.Value {
+		native.Tag(rt, o, "Intl")
+		native.Method(h.rt, o, "getCanonicalLocales", 1, func(call goja.FunctionCall) goja.Value {
 			var out []any
 			for _, tag := range h.tags(call.Argument(0)) {
 				out = append(out, tag)
@@ -49,23 +54,6 @@ func Install(rt *goja.Runtime, opts Options) {
 	})
 }
 
-// lazily defines a property of the global object that is made when it is first read.
-func (h *host) lazily(on *goja.Object, name string, make func() goja.Value) {
-	define := func(v goja.Value) {
-		check(on.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	}
-	get := h.function("get "+name, 0, func(goja.FunctionCall) goja.Value {
-		v := make()
-		define(v)
-		return v
-	})
-	set := h.function("set "+name, 1, func(call goja.FunctionCall) goja.Value {
-		define(call.Argument(0))
-		return goja.Undefined()
-	})
-	check(on.DefineAccessorProperty(name, get, set, goja.FLAG_TRUE, goja.FLAG_FALSE))
-}
-
 func (h *host) prototype(ctor string) *goja.Object {
 	return h.rt.GlobalObject().Get(ctor).(*goja.Object).Get("prototype").(*goja.Object)
 }
@@ -79,7 +67,7 @@ func (h *host) installNumbers() {
 	number, bigint := h.prototype("Number"), h.prototype("BigInt")
 	h.numberOf, h.bigOf = h.callable(number, "valueOf"), h.callable(bigint, "valueOf")
 	install := func(on *goja.Object, value *goja.Callable) {
-		h.method(on, "toLocaleString", 0, func(call goja.FunctionCall) goja.Value {
+		native.Method(h.rt, on, "toLocaleString", 0, func(call goja.FunctionCall) goja.Value {
 			v, err := (*value)(call.This)
 			check(err)
 			return h.rt.ToValue(join(h.numberFor(call).parts(h.decimal(v))))
@@ -133,7 +121,7 @@ func (h *host) defineNumberFormat(intl *goja.Object) {
 // unsupported defines methods that say that they are not there, for scripts that would call them.
 func (h *host) unsupported(proto *goja.Object, class string, names ...string) {
 	for _, name := range names {
-		h.method(proto, name, 2, func(goja.FunctionCall) goja.Value {
+		native.Method(h.rt, proto, name, 2, func(goja.FunctionCall) goja.Value {
 			h.throw("Error", "Glovebox does not support Intl.%s.prototype.%s", class, name)
 			return nil
 		})
@@ -148,7 +136,7 @@ func (h *host) installDates() {
 		need needs
 	}{{"toLocaleString", needs{"any", "all"}}, {"toLocaleDateString", needs{"date", "date"}}, {"toLocaleTimeString", needs{"time", "time"}}} {
 		var plain *dateTimeFormat
-		h.method(proto, m.name, 0, func(call goja.FunctionCall) goja.Value {
+		native.Method(h.rt, proto, m.name, 0, func(call goja.FunctionCall) goja.Value {
 			v, err := h.timeOf(call.This)
 			check(err)
 			f := plain
@@ -226,6 +214,6 @@ func (h *host) installArrays() {
 		}
 		return b.String()
 	}
-	h.method(h.prototype("Array"), "toLocaleString", 0, join)
-	h.method(h.prototype("Int8Array").Prototype(), "toLocaleString", 0, join)
+	native.Method(h.rt, h.prototype("Array"), "toLocaleString", 0, join)
+	native.Method(h.rt, h.prototype("Int8Array").Prototype(), "toLocaleString", 0, join)
 }

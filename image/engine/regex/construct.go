@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/web/native"
 )
 
 func undefined(v goja.Value) bool { return v == nil || goja.IsUndefined(v) }
@@ -96,7 +98,7 @@ func (h *host) recompile(call goja.FunctionCall) goja.Value {
 // installStatics defines RegExp.$1 and its kin, which tell of the last match.
 func (h *host) installStatics() {
 	define := func(get func() goja.Value, names ...string) {
-		f := h.function("get "+names[0], 0, func(goja.FunctionCall) goja.Value { return get() })
+		f := native.Func(h.rt, "get "+names[0], 0, func(goja.FunctionCall) goja.Value { return get() })
 		for _, name := range names {
 			check(h.ctor.DefineAccessorProperty(name, f, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
 		}

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/web/native"
 )
 
 // Install replaces what RegExp does in rt. It is to be called before any script runs, and on the
@@ -19,13 +21,13 @@ import (
 // A match looks now and then whether the runtime was interrupted, and stops then. One that needs more
 // than 64 MiB to remember its choices is a RangeError.
 func Install(rt *goja.Runtime) {
-	native := rt.GlobalObject().Get("RegExp").(*goja.Object)
+	original := rt.GlobalObject().Get("RegExp").(*goja.Object)
 	h := &host{
 		rt:       rt,
-		proto:    native.Get("prototype").(*goja.Object),
+		proto:    original.Get("prototype").(*goja.Object),
 		programs: map[string]*regex{},
 	}
-	h.newNative, _ = goja.AssertConstructor(native)
+	h.newNative, _ = goja.AssertConstructor(original)
 	h.marker = rt.ToValue(markerSource)
 	var err error
 	h.template, err = h.newNative(nil, h.marker)
@@ -68,17 +70,6 @@ func (h *host) captureNative() {
 	}
 }
 
-// function makes a native function that looks like one of the language's own.
-func (h *host) function(name string, length int, f func(goja.FunctionCall) goja.Value) *goja.Object {
-	return h.named(h.rt.ToValue(f).(*goja.Object), name, length)
-}
-
-func (h *host) named(fn *goja.Object, name string, length int) *goja.Object {
-	check(fn.DefineDataProperty("name", h.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	check(fn.DefineDataProperty("length", h.rt.ToValue(length), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	return fn
-}
-
 // constructor is written in JavaScript since a function of Go's cannot tell whether new was said.
 var constructor = sync.OnceValue(func() *goja.Program {
 	return goja.MustCompile("native", `"use strict";
@@ -93,17 +84,16 @@ func (h *host) installConstructor() {
 	check(err)
 	h.ctor = fn.(*goja.Object)
 	check(h.ctor.DefineDataProperty("prototype", h.proto, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
-	species := h.function("get [Symbol.species]", 0, func(c goja.FunctionCall) goja.Value { return c.This })
+	species := native.Func(h.rt, "get [Symbol.species]", 0, func(c goja.FunctionCall) goja.Value { return c.This })
 	check(h.ctor.DefineAccessorPropertySymbol(goja.SymSpecies, species, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	check(h.proto.DefineDataProperty("constructor", h.ctor, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	check(h.rt.GlobalObject().DefineDataProperty("RegExp", h.ctor, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	native.Hidden(h.proto, "constructor", h.ctor)
+	native.Hidden(h.rt.GlobalObject(), "RegExp", h.ctor)
 	h.installStatics()
 }
 
 func (h *host) installAccessors() {
 	define := func(name string, get func(goja.FunctionCall) goja.Value) {
-		f := h.function("get "+name, 0, get)
-		check(h.proto.DefineAccessorProperty(name, f, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
+		native.Accessor(h.rt, h.proto, name, get, nil)
 	}
 	flag := func(name string, of func(*regex) bool) {
 		define(name, func(c goja.FunctionCall) goja.Value {

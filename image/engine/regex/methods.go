@@ -6,16 +6,17 @@ import (
 	"github.com/dop251/goja"
 
 	"glovebox/image/engine/regex/side"
+	"glovebox/image/engine/web/native"
 )
 
 func (h *host) installMethods() {
 	method := func(name string, length int, f func(goja.FunctionCall) goja.Value) *goja.Object {
-		fn := h.function(name, length, f)
+		fn := native.Func(h.rt, name, length, f)
 		check(h.proto.DefineDataProperty(name, fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 		return fn
 	}
 	symbol := func(sym *goja.Symbol, name string, length int, f func(goja.FunctionCall) goja.Value) {
-		fn := h.function(name, length, f)
+		fn := native.Func(h.rt, name, length, f)
 		check(h.proto.DefineDataPropertySymbol(sym, fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	}
 	h.exec = method("exec", 1, h.builtinExec)
@@ -187,6 +188,6 @@ func (h *host) iterator(matcher *goja.Object, s goja.String, global, full bool) 
 		return give(m)
 	}
 	it := h.rt.CreateObject(h.iterProto)
-	check(it.DefineDataProperty("next", h.function("next", 0, next), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	check(it.DefineDataProperty("next", native.Func(h.rt, "next", 0, next), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	return it
 }

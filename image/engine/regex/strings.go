@@ -1,13 +1,17 @@
 package regex
 
-import "github.com/dop251/goja"
+import (
+	"github.com/dop251/goja"
+
+	"glovebox/image/engine/web/native"
+)
 
 // installStringMethods replaces the methods of strings that make a RegExp out of what they are given:
 // goja's make one of its own, which refuses what it cannot translate.
 func (h *host) installStringMethods() {
 	proto := h.rt.GlobalObject().Get("String").(*goja.Object).Get("prototype").(*goja.Object)
 	method := func(name string, sym *goja.Symbol, flags string) {
-		f := h.function(name, 1, func(call goja.FunctionCall) goja.Value {
+		f := native.Func(h.rt, name, 1, func(call goja.FunctionCall) goja.Value {
 			if undefined(call.This) || goja.IsNull(call.This) {
 				h.typeError("String.prototype.%s called on null or undefined", name)
 			}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"glovebox/image/engine/web/native"
 )
 
 func (h *host) installDate() {
@@ -14,8 +16,8 @@ func (h *host) installDate() {
 	proto := h.prototype("Date")
 	h.newDate, _ = goja.AssertConstructor(ctor)
 	h.getTime = h.callable(proto, "getTime")
-	h.method(ctor, "parse", 1, func(call goja.FunctionCall) goja.Value { return h.parse(h.text(call.Argument(0))) })
-	h.method(proto, "toISOString", 0, func(call goja.FunctionCall) goja.Value {
+	native.Method(h.rt, ctor, "parse", 1, func(call goja.FunctionCall) goja.Value { return h.parse(h.text(call.Argument(0))) })
+	native.Method(h.rt, proto, "toISOString", 0, func(call goja.FunctionCall) goja.Value {
 		ms := h.millis(call.This)
 		if math.IsNaN(ms) {
 			h.throw("RangeError", "Invalid time value")
@@ -24,9 +26,9 @@ func (h *host) installDate() {
 	})
 	// goja names the zone by its abbreviation; Node.js by its English name.
 	for _, name := range []string{"toString", "toTimeString"} {
-		native := h.callable(proto, name)
-		h.method(proto, name, 0, func(call goja.FunctionCall) goja.Value {
-			v, err := native(call.This)
+		original := h.callable(proto, name)
+		native.Method(h.rt, proto, name, 0, func(call goja.FunctionCall) goja.Value {
+			v, err := original(call.This)
 			check(err)
 			if s, ok := strings.CutSuffix(v.String(), "(UTC)"); ok {
 				return h.rt.ToValue(s + "(Coordinated Universal Time)")
@@ -34,7 +36,7 @@ func (h *host) installDate() {
 			return v
 		})
 	}
-	h.method(proto, "getYear", 0, func(call goja.FunctionCall) goja.Value {
+	native.Method(h.rt, proto, "getYear", 0, func(call goja.FunctionCall) goja.Value {
 		ms := h.millis(call.This)
 		if math.IsNaN(ms) {
 			return goja.NaN()
@@ -43,7 +45,7 @@ func (h *host) installDate() {
 	})
 	h.wrap("Date", goja.ProxyTrapConfig{Apply: h.dateString, Construct: h.makeDate})
 	setTime, setFullYear := h.callable(proto, "setTime"), h.callable(proto, "setFullYear")
-	h.method(proto, "setYear", 1, func(call goja.FunctionCall) goja.Value {
+	native.Method(h.rt, proto, "setYear", 1, func(call goja.FunctionCall) goja.Value {
 		h.millis(call.This)
 		y := call.Argument(0).ToNumber().ToFloat()
 		f, arg := setFullYear, h.rt.ToValue(y)

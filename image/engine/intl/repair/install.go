@@ -1,6 +1,6 @@
 // Package repair mends builtins of goja that give wrong answers in silence: what dates mean and how they
-// are written, JSON with lone surrogates, big BigInts as numbers, and the cases of lone surrogates. What
-// it changes behaves as in Node.js.
+// are written, big BigInts as numbers, and the cases of lone surrogates. What it changes behaves as in
+// Node.js.
 package repair
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/dop251/goja"
 
 	"glovebox/image/engine/regex/side"
+	"glovebox/image/engine/web/native"
 )
 
 // A host holds what one runtime needs. Like the runtime it belongs to one goroutine at a time.
@@ -19,17 +20,15 @@ type host struct {
 	texts   side.Viewer
 	newDate goja.Constructor // goja's own
 	getTime goja.Callable
-	isArray goja.Callable
 }
 
-// Install mends rt. It is to be called before any script runs and before anything keeps hold of Date,
-// Number or JSON.parse, on the goroutine that rt belongs to.
+// Install mends rt. It is to be called before any script runs and before anything keeps hold of Date
+// or Number, on the goroutine that rt belongs to.
 func Install(rt *goja.Runtime) {
 	h := &host{rt: rt}
 	h.installDate()
 	h.installNumber()
 	h.installStrings()
-	h.installJSON()
 }
 
 func (h *host) throw(ctor, message string) {
@@ -71,45 +70,32 @@ func (h *host) callable(on *goja.Object, name string) goja.Callable {
 	return f
 }
 
-// method defines a native function that looks like one of the language's own.
-func (h *host) method(on *goja.Object, name string, length int, f func(goja.FunctionCall) goja.Value) {
-	fn := h.rt.ToValue(f).(*goja.Object)
-	h.constant(fn, "name", h.rt.ToValue(name))
-	h.constant(fn, "length", h.rt.ToValue(length))
-	check(on.DefineDataProperty(name, fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-}
-
-func (h *host) constant(on *goja.Object, name string, v goja.Value) {
-	check(on.DefineDataProperty(name, v, goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-}
-
 // wrap puts a constructor of goja's behind a proxy, which costs little and keeps all else of it.
 func (h *host) wrap(name string, traps goja.ProxyTrapConfig) {
-	native := h.global(name)
+	ctor := h.global(name)
 	proto := h.prototype(name)
-	wrapped := h.rt.ToValue(h.rt.NewProxy(native, &traps))
+	wrapped := h.rt.ToValue(h.rt.NewProxy(ctor, &traps))
 	// goja refuses instanceof with a proxy, so that the constructor itself is asked in its place.
 	hasInstance, _ := goja.AssertFunction(h.prototype("Function").GetSymbol(goja.SymHasInstance))
-	ask := h.rt.ToValue(func(call goja.FunctionCall) goja.Value {
-		ctor := call.This
-		if ctor.SameAs(wrapped) {
-			ctor = native
+	ask := native.Func(h.rt, "[Symbol.hasInstance]", 1, func(call goja.FunctionCall) goja.Value {
+		asked := call.This
+		if asked.SameAs(wrapped) {
+			asked = ctor
 		}
-		v, err := hasInstance(ctor, call.Argument(0))
+		v, err := hasInstance(asked, call.Argument(0))
 		check(err)
 		return v
 	})
-	h.constant(ask.(*goja.Object), "name", h.rt.ToValue("[Symbol.hasInstance]"))
-	check(native.DefineDataPropertySymbol(goja.SymHasInstance, ask, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
-	check(proto.DefineDataProperty("constructor", wrapped, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
-	check(h.rt.GlobalObject().DefineDataProperty(name, wrapped, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	check(ctor.DefineDataPropertySymbol(goja.SymHasInstance, ask, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
+	native.Hidden(proto, "constructor", wrapped)
+	native.Hidden(h.rt.GlobalObject(), name, wrapped)
 }
 
 // installNumber mends Number of a BigInt beyond 64 bits, for which goja gives what is left of it.
 func (h *host) installNumber() {
-	native := h.global("Number")
-	convert, _ := goja.AssertFunction(native)
-	construct, _ := goja.AssertConstructor(native)
+	ctor := h.global("Number")
+	convert, _ := goja.AssertFunction(ctor)
+	construct, _ := goja.AssertConstructor(ctor)
 	mend := func(args []goja.Value) []goja.Value {
 		if len(args) == 0 {
 			return args
@@ -173,21 +159,21 @@ func (h *host) parse(s goja.String) goja.Value {
 func (h *host) installStrings() {
 	proto := h.prototype("String")
 	for _, name := range []string{"normalize", "toUpperCase", "toLowerCase", "toLocaleUpperCase", "toLocaleLowerCase"} {
-		native := h.callable(proto, name)
-		h.method(proto, name, 0, func(call goja.FunctionCall) goja.Value {
+		original := h.callable(proto, name)
+		native.Method(h.rt, proto, name, 0, func(call goja.FunctionCall) goja.Value {
 			s, ok := call.This.(goja.String)
 			if !ok && !undefined(call.This) && !goja.IsNull(call.This) {
 				s, ok = h.text(call.This), true
 			}
 			if !ok || reflect.ValueOf(s).Kind() == reflect.String || !h.hasLone(s) {
-				v, err := native(call.This, call.Arguments...)
+				v, err := original(call.This, call.Arguments...)
 				check(err)
 				return v
 			}
 			var b goja.StringBuilder
 			h.pieces(s, func(piece goja.String, lone bool) {
 				if !lone {
-					v, err := native(piece, call.Arguments...)
+					v, err := original(piece, call.Arguments...)
 					check(err)
 					piece = v.(goja.String)
 				}
