@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -51,11 +52,13 @@ func bodyError(body []byte, err error) *Error {
 	if !errors.As(err, &fault) {
 		return invalid("", "the body is not valid JSON")
 	}
-	detail := "the body is not valid JSON: " + fault.Error()
 	if inField(body, fault.Offset) == "inputData" {
+		if fault.Kind == JSONTooDeep {
+			fault = tooDeep(fault.Offset, MaxDepth) // the body's own object is none of the input's
+		}
 		return &Error{Kind: KindInvalid, Field: "inputData", Detail: fault.Error(), ResultCode: InvalidInputData}
 	}
-	return invalid("", "%s", detail)
+	return invalid("", "the body is not valid JSON: %v", fault)
 }
 
 // inField names the top-level field whose value holds the byte at offset, or "".
@@ -112,13 +115,19 @@ func (r *Request) setField(name string, raw json.RawMessage) *Error {
 		r.Now = &t
 		return nil
 	}
-	return invalid(shortName(name), "is not a field of a request; the fields are code, language, inputData, "+
+	return invalid(shownName(name), "is not a field of a request; the fields are code, language, inputData, "+
 		"timeoutSeconds, memoryLimitMB, cpus, seed and now")
 }
 
-// shortName bounds what of a client's text an error repeats.
-func shortName(name string) string {
+// shownName bounds what of a client's text an error repeats: a plain name as it is, anything else quoted.
+func shownName(name string) string {
 	const most = 64
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+	}
+	if len(name) <= most && name != "" && strings.TrimFunc(name, plain) == "" {
+		return name
+	}
 	if len(name) > most {
 		name = name[:most] + "…"
 	}

@@ -57,6 +57,10 @@ func (s *scanner) fail(kind JSONErrorKind, reason string) error {
 	return &JSONError{Offset: s.pos, Reason: reason, Kind: kind}
 }
 
+func tooDeep(offset, most int) *JSONError {
+	return &JSONError{Offset: offset, Reason: fmt.Sprintf("JSON is nested more than %d deep", most), Kind: JSONTooDeep}
+}
+
 func (s *scanner) space() {
 	for s.pos < len(s.data) {
 		switch s.data[s.pos] {
@@ -77,7 +81,7 @@ func (s *scanner) value(depth int) error {
 	switch c := s.data[s.pos]; {
 	case c == '{' || c == '[':
 		if depth >= s.maxDepth {
-			return s.fail(JSONTooDeep, fmt.Sprintf("JSON is nested more than %d deep", s.maxDepth))
+			return tooDeep(s.pos, s.maxDepth)
 		}
 		if c == '{' {
 			return s.object(depth + 1)

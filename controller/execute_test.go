@@ -34,7 +34,7 @@ func TestBadRequests(t *testing.T) {
 		{"bad UTF-8", "{\"code\":\"\xff\"}", 400, "", "", "byte 9"},
 		{"a key twice", `{"code":"1","code":"2"}`, 400, "", "", `duplicate key "code"`},
 		{"an escaped key twice", `{"code":"1","\u0063ode":"2"}`, 400, "", "", "duplicate key"},
-		{"unknown field", `{"code":"1","Code":"2"}`, 400, `"Code"`, "", "is not a field"},
+		{"unknown field", `{"code":"1","Code":"2"}`, 400, "Code", "", "is not a field"},
 		{"no code", `{}`, 400, "code", api.MissingCode, "no code"},
 		{"blank code", `{"code":" \n\t\ufeff"}`, 400, "code", api.MissingCode, "no code"},
 		{"null code", `{"code":null}`, 400, "code", "", "string"},

@@ -4,6 +4,7 @@
 #   scripts/setup.sh libs      the JavaScript libraries, from npm by lockfile, bundled
 #   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
 #   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
+#   scripts/setup.sh golangci  bin/golangci-lint, from its Go module
 #   scripts/setup.sh docker    a Docker daemon that answers and knows the runtimes: only looks, and says what to
 #                              type, unless SETUP_DOCKER=1 lets it install and start one
 #
@@ -96,6 +97,17 @@ runsc() {
     CGO_ENABLED=0 go build -C runtimes/runsc -trimpath -ldflags "-s -w -X gvisor.dev/gvisor/runsc/version.version=release-$version.0"
 }
 
+golangci() {
+  local stamp=bin/.golangci-lint.stamp sources=(tools/golangci/go.mod tools/golangci/go.sum)
+  if [ -x bin/golangci-lint ] && fresh "$stamp" "${sources[@]}"; then return; fi
+  need_go
+  mkdir -p bin
+  step "building golangci-lint from its Go module (a few minutes)" \
+    env CGO_ENABLED=0 go build -C tools/golangci -trimpath -ldflags "-s -w" -o "$PWD/bin/golangci-lint" \
+    github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+  mark "$stamp" "${sources[@]}"
+}
+
 docker() {
   local args=()
   if [ -x bin/runsc ]; then args+=(--runsc bin/runsc); fi
@@ -103,10 +115,10 @@ docker() {
   scripts/docker-setup.sh "${args[@]}"
 }
 
-[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker"
+[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker golangci"
 for what in "$@"; do
   case $what in
-    libs | runc | runsc | docker) "$what" ;;
+    libs | runc | runsc | docker | golangci) "$what" ;;
     *) fail "unknown: $what" ;;
   esac
 done

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
@@ -40,6 +41,8 @@ type boxes struct {
 	name   string
 	driver sandbox.Driver
 	spec   sandbox.Spec
+	// ready reports whether a box could be made now. It is cheap.
+	ready func(context.Context) error
 }
 
 // open chooses a driver and a runtime and makes them ready, sweeps what dead owners left behind, and tells of
@@ -99,7 +102,7 @@ func (f *boxFlags) openDocker(ctx context.Context, image *runnerimage.Image, sta
 	if best := driver.Info().BestRuntime(); weaker(spec.Runtime, best) {
 		warnings = append(warnings, weakerWarning(spec.Runtime, best))
 	}
-	return boxes{"docker", driver, spec}, warnings, nil
+	return boxes{"docker", driver, spec, docker.Ping}, warnings, nil
 }
 
 func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
@@ -124,7 +127,13 @@ func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state 
 	if err := driver.UserNamespaces(); err != nil {
 		warnings = append(warnings, "boxes get no user namespace: "+err.Error())
 	}
-	return boxes{"oci", driver, sandbox.Sealed(image.BinaryDigest(), string(chosen.Kind))}, warnings, nil
+	ready := func(context.Context) error {
+		if err := unix.Access(chosen.Path, unix.X_OK); err != nil {
+			return fmt.Errorf("the runtime %s: %w", chosen.Path, err)
+		}
+		return nil
+	}
+	return boxes{"oci", driver, sandbox.Sealed(image.BinaryDigest(), string(chosen.Kind)), ready}, warnings, nil
 }
 
 // ociRuntime returns the runtime that was asked for, by name or by path, or else the best that there is.

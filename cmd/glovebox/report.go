@@ -98,8 +98,8 @@ func (r reporter) people(result api.Result) error {
 		return r.write(result.Output)
 	}
 	say("%s: %s", result.ResultCode, describe(result.Error))
-	if e := result.Error; e != nil && e.Stack != "" {
-		say("%s", e.Stack)
+	if frames := stackFrames(result.Error); frames != "" {
+		say("%s", frames)
 	}
 	if info, ok := result.ResultCode.Info(); ok {
 		say("%s", info.Fix)
@@ -119,6 +119,14 @@ func describe(e *api.ScriptError) string {
 		text += fmt.Sprintf(" (line %d, column %d)", e.Line, e.Column)
 	}
 	return text
+}
+
+// stackFrames returns the stack without its heading, which repeats the error's name and message.
+func stackFrames(e *api.ScriptError) string {
+	if e == nil {
+		return ""
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(e.Stack, e.Name+": "+e.Message), "\n")
 }
 
 func (r reporter) tellIsolation(result api.Result, say func(string, ...any)) {

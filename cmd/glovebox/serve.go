@@ -20,6 +20,7 @@ type serveFlags struct {
 	listen      string
 	concurrency int
 	queue       int
+	allowHosts  []string
 }
 
 func newServeCommand() *cobra.Command {
@@ -41,6 +42,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free")
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", -1, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
+	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
 	f.boxes.register(flags)
 	return cmd
 }
@@ -71,7 +73,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	about := readAbout()
 	server, err := controller.New(controller.Config{
 		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
-		Libraries: about.controllerLibraries(), Log: log,
+		Libraries: about.controllerLibraries(), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
 	})
 	if err != nil {
 		return sandboxError(err)

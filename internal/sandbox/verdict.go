@@ -89,7 +89,7 @@ func (e *evidence) death() verdict {
 	case e.fatal == fatalStack:
 		return failed(api.RuntimeError, "RangeError", "the script nested too deeply: the stack overflowed")
 	case e.exit.Killed():
-		return failed(api.MemoryLimit, "MemoryLimit",
+		return failed(api.MemoryLimit, "MemoryLimitError",
 			"the box was killed from outside, as the kernel does when memory runs out, though it counted nothing")
 	case e.fatal == fatalSyscall || e.exit.Signal == sigsys || e.exit.Status == 128+sigsys:
 		return failed(api.SecurityError, "SecurityError", "the box made a system call that is not allowed")
@@ -102,12 +102,12 @@ func (e *evidence) death() verdict {
 const sigsys = 31
 
 func (e *evidence) memory() verdict {
-	return failed(api.MemoryLimit, "MemoryLimit",
+	return failed(api.MemoryLimit, "MemoryLimitError",
 		fmt.Sprintf("the script needed more than its %d MB of memory", e.limits.MemoryBytes/api.MiB))
 }
 
 func (e *evidence) timeout() verdict {
-	return failed(api.Timeout, "Timeout",
+	return failed(api.Timeout, "TimeoutError",
 		fmt.Sprintf("the script did not end within %v; it was killed in something that cannot be interrupted", e.limits.Timeout))
 }
 
