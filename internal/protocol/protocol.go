@@ -62,7 +62,7 @@ type Ready struct {
 	// UID and GID are the process's own, as seen in its user namespace.
 	UID int `json:"uid"`
 	GID int `json:"gid"`
-	// Groups is the number of supplementary groups.
+	// Groups is the number of supplementary groups other than GID.
 	Groups int `json:"groups"`
 	// NoNewPrivs and Seccomp (2 is filter mode) are those of /proc/self/status.
 	NoNewPrivs bool `json:"noNewPrivs"`

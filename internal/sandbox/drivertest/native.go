@@ -12,9 +12,7 @@ import (
 // testNative holds how each way to end is judged. The runner is honest in these, but native.
 func (h Harness) testNative(t *testing.T) {
 	f := h.hostile(t)
-	for _, c := range nativeCases() {
-		t.Run(c.Name, func(t *testing.T) { f.play(t, c) })
-	}
+	f.playAll(t, nativeCases())
 }
 
 func nativeCases() []Case {

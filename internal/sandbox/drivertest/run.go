@@ -78,6 +78,18 @@ func (f *fixture) play(t *testing.T, c Case) api.Result {
 	return result
 }
 
+// playAll runs the cases, some at a time: most of their time is waiting, and boxes that live side by
+// side must not notice it.
+func (f *fixture) playAll(t *testing.T, cases []Case) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			f.play(t, c)
+		})
+	}
+}
+
 func (f *fixture) playOnce(t *testing.T, c Case) (api.Result, time.Duration) {
 	t.Helper()
 	request := c.request()

@@ -14,9 +14,7 @@ import (
 // limits that the runner keeps itself, as they come out of a real box.
 func (h Harness) testScripts(t *testing.T) {
 	f := h.open(t, h.Runner(t))
-	for _, c := range scriptCases() {
-		t.Run(c.Name, func(t *testing.T) { f.play(t, c) })
-	}
+	f.playAll(t, scriptCases())
 }
 
 func scriptCases() []Case {

@@ -29,7 +29,12 @@ func look() (protocol.Ready, error) {
 		value = strings.TrimSpace(value)
 		switch key {
 		case "Groups":
-			ready.Groups = len(strings.Fields(value))
+			for group := range strings.FieldsSeq(value) {
+				// Docker names the group itself once more.
+				if group != strconv.Itoa(ready.GID) {
+					ready.Groups++
+				}
+			}
 		case "NoNewPrivs":
 			ready.NoNewPrivs = value == "1"
 		case "Seccomp_filters":
