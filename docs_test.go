@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"glovebox/api"
+	"glovebox/seccomp"
 )
 
 // The README's table of result codes is the one table's.
@@ -22,5 +23,19 @@ func TestReadmeListsTheResultCodes(t *testing.T) {
 	}
 	if !strings.Contains(string(readme), want.String()) {
 		t.Errorf("README.md does not hold this table:\n%s", want.String())
+	}
+}
+
+// SECURITY.md counts the system calls that the profiles allow.
+func TestSecurityCountsTheSystemCalls(t *testing.T) {
+	security, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(security)), " ")
+	want := fmt.Sprintf("The runner's start is allowed %d, and once it has sealed itself, which is before it reads a byte of the job, %d.",
+		len(seccomp.Runner().Allowed()), len(seccomp.Sealed().Allowed()))
+	if !strings.Contains(text, want) {
+		t.Errorf("SECURITY.md does not say: %s", want)
 	}
 }
