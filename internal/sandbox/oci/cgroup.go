@@ -1,0 +1,374 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox"
+)
+
+// groupPrefix begins the name of each box's cgroup. The cgroup stands at the root of its hierarchy: a
+// directory that all boxes share would be removed by one process while another makes its own in it.
+const groupPrefix = "glovebox-"
+
+// cpuPeriod is the period of the CPU quota, in microseconds.
+const cpuPeriod = 100_000
+
+// A group is the cgroup of one box, in every hierarchy of the host. It is safe for concurrent use.
+type group struct {
+	hierarchies
+	name string
+}
+
+func groupOf(h hierarchies, id string) group { return group{h, groupPrefix + id} }
+
+// path is what the runtime is told.
+func (g group) path() string { return "/" + g.name }
+
+// file returns the path of a file of the controller: of version 2, where that keeps the limits.
+func (g group) file(controller, name string) string {
+	if g.isV2() {
+		return filepath.Join(g.unified, g.name, name)
+	}
+	return filepath.Join(g.v1[controller], g.name, name)
+}
+
+// bounds are the limits of a box's cgroup, as the kernel keeps them.
+type bounds struct {
+	memory   int64 // bytes, a multiple of the page size
+	cpuQuota int64 // microseconds in each cpuPeriod
+	pids     int64
+}
+
+// boundsOf adds what the box needs for itself to what the script may take.
+func boundsOf(spec sandbox.Spec, limits sandbox.Limits) bounds {
+	page := int64(os.Getpagesize())
+	memory := limits.MemoryBytes + spec.Overhead.MemoryBytes
+	return bounds{
+		memory:   (memory + page - 1) / page * page,
+		cpuQuota: max(int64(limits.CPUs*cpuPeriod), 1000), // the kernel takes no less
+		pids:     int64(spec.Overhead.PIDs),
+	}
+}
+
+// verify reads back what is in force, and that the process is in the cgroup it is in force for. A runtime
+// that dropped a limit in silence is found here.
+func (g group) verify(pid int, want bounds) error {
+	type expected struct{ controller, file, value string }
+	memory := strconv.FormatInt(want.memory, 10)
+	quota, pids := strconv.FormatInt(want.cpuQuota, 10), strconv.FormatInt(want.pids, 10)
+	period := strconv.Itoa(cpuPeriod)
+	wanted := []expected{
+		{"memory", "memory.limit_in_bytes", memory},
+		{"memory", "memory.memsw.limit_in_bytes", memory},
+		{"cpu", "cpu.cfs_quota_us", quota},
+		{"cpu", "cpu.cfs_period_us", period},
+		{"pids", "pids.max", pids},
+	}
+	if g.isV2() {
+		wanted = []expected{
+			{"memory", "memory.max", memory},
+			{"memory", "memory.swap.max", "0"},
+			{"cpu", "cpu.max", quota + " " + period},
+			{"pids", "pids.max", pids},
+		}
+	}
+	for _, w := range wanted {
+		got, err := readTrimmed(g.file(w.controller, w.file))
+		if errors.Is(err, fs.ErrNotExist) && isSwapFile(w.file) {
+			err = checkNoSwap()
+			got = w.value
+		}
+		if err != nil {
+			return fmt.Errorf("oci: a limit cannot be read back: %w", err)
+		}
+		if got != w.value {
+			return fmt.Errorf("oci: %s is %s in force, and not %s: the runtime did not do as it was told", w.file, got, w.value)
+		}
+	}
+	return g.verifyMember(pid)
+}
+
+func (g group) verifyMember(pid int) error {
+	for _, controller := range needed {
+		pids, err := readPIDs(g.file(controller, "cgroup.procs"))
+		if err != nil {
+			return fmt.Errorf("oci: who is in the cgroup: %w", err)
+		}
+		if !pids[pid] {
+			return fmt.Errorf("oci: the runner is not in its %s cgroup: nothing bounds it", controller)
+		}
+		if g.isV2() {
+			break // one directory for all
+		}
+	}
+	return nil
+}
+
+func isSwapFile(name string) bool {
+	return name == "memory.memsw.limit_in_bytes" || name == "memory.swap.max"
+}
+
+// swapAccounting reports whether this kernel can bound swap.
+func (h hierarchies) swapAccounting() bool {
+	if h.isV2() {
+		return true // a missing file is found by verify
+	}
+	_, err := os.Stat(filepath.Join(h.v1["memory"], "memory.memsw.limit_in_bytes"))
+	return err == nil
+}
+
+var errSwap = errors.New("the kernel does not account for swap, and the host has some: a box could take it beyond its memory limit; " +
+	"swapoff -a, or boot with swapaccount=1")
+
+// checkNoSwap fails unless there is nothing to swap to.
+func checkNoSwap() error {
+	swaps, err := os.ReadFile("/proc/swaps")
+	if err != nil {
+		return err
+	}
+	if strings.Count(strings.TrimSpace(string(swaps)), "\n") > 0 { // beyond its heading
+		return errSwap
+	}
+	return nil
+}
+
+// usage reads the counters. A counter that this kernel lacks stays 0.
+func (g group) usage() (sandbox.Usage, error) {
+	if g.isV2() {
+		return g.usageV2()
+	}
+	var u sandbox.Usage
+	cpu, err := readNumber(g.file("cpuacct", "cpuacct.usage"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	peak, err := readNumber(g.file("memory", "memory.max_usage_in_bytes"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	failures, err := readNumber(g.file("memory", "memory.failcnt"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	oom, err := readKeyed(g.file("memory", "memory.oom_control"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	u.CPU, u.PeakMemoryBytes = time.Duration(cpu), peak
+	u.OOMKilled, u.MemoryAtLimit = oom["oom_kill"] > 0, failures > 0
+	return u, nil
+}
+
+func (g group) usageV2() (sandbox.Usage, error) {
+	var u sandbox.Usage
+	cpu, err := readKeyed(g.file("", "cpu.stat"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	events, err := readKeyed(g.file("", "memory.events"))
+	if err != nil {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	peak, err := readNumber(g.file("", "memory.peak")) // since Linux 5.19
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return u, fmt.Errorf("oci: usage: %w", err)
+	}
+	u.CPU, u.PeakMemoryBytes = time.Duration(cpu["usage_usec"])*time.Microsecond, peak
+	u.OOMKilled, u.MemoryAtLimit = events["oom_kill"] > 0, events["max"] > 0
+	return u, nil
+}
+
+// kill sends SIGKILL to every process in the cgroup, until nobody is there who has not got it. ctx bounds it.
+func (g group) kill(ctx context.Context) error {
+	if g.unified != "" {
+		// Since Linux 5.14. It takes a whole tree at once, forks in flight too; on a hybrid host the
+		// box may have a directory here as well.
+		err := os.WriteFile(filepath.Join(g.unified, g.name, "cgroup.kill"), []byte("1"), 0)
+		if err == nil && g.isV2() {
+			return nil
+		}
+	}
+	signalled := map[int]bool{}
+	for {
+		fresh, err := g.killOnce(signalled)
+		if err != nil || fresh == 0 {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil {
+			return fmt.Errorf("oci: the box makes processes faster than they are killed: %w", err)
+		}
+	}
+}
+
+// killOnce signals who is there now, and returns how many of them had not been signalled before. A pid may
+// be reused between two looks at it; a pidfd that was opened before the second look is of a process of
+// this box.
+func (g group) killOnce(signalled map[int]bool) (fresh int, err error) {
+	pids, err := g.members()
+	if err != nil || len(pids) == 0 {
+		return 0, err
+	}
+	handles := map[int]int{}
+	for pid := range pids {
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			handles[pid] = fd
+			defer func() { _ = unix.Close(fd) }()
+		}
+	}
+	still, err := g.members()
+	if err != nil {
+		return 0, err
+	}
+	for pid, fd := range handles {
+		if !still[pid] {
+			continue
+		}
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		if !signalled[pid] {
+			signalled[pid] = true
+			fresh++
+		}
+	}
+	return fresh, nil
+}
+
+// members returns every process in the cgroup, whatever the hierarchy that it is in.
+func (g group) members() (map[int]bool, error) {
+	members := map[int]bool{}
+	for _, point := range g.all {
+		err := filepath.WalkDir(filepath.Join(point, g.name), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return skipMissing(err)
+			}
+			if !entry.IsDir() {
+				return nil
+			}
+			pids, err := readPIDs(filepath.Join(path, "cgroup.procs"))
+			for pid := range pids {
+				members[pid] = true
+			}
+			return skipMissing(err)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("oci: who is in the cgroup: %w", err)
+		}
+	}
+	return members, nil
+}
+
+// remove takes the cgroup's directories away. It waits, within ctx, for processes that are dying.
+func (g group) remove(ctx context.Context) error {
+	for _, point := range g.all {
+		dir := filepath.Join(point, g.name)
+		for {
+			err := removeTree(dir)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, unix.EBUSY) {
+				return fmt.Errorf("oci: %w", err)
+			}
+			if pauseErr := pause(ctx); pauseErr != nil {
+				return fmt.Errorf("oci: %w", errors.Join(err, pauseErr))
+			}
+		}
+	}
+	return nil
+}
+
+// removeTree removes a cgroup, those in it first. Its files are the kernel's: only directories go.
+func removeTree(dir string) error {
+	err := unix.Rmdir(dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	entries, readErr := os.ReadDir(dir)
+	if readErr != nil {
+		return skipMissing(readErr)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := removeTree(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// pause is the one wait that polls: no kernel tells when a cgroup of version 1 has become empty.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// skipMissing forgives what has gone meanwhile.
+func skipMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+func readTrimmed(path string) (string, error) {
+	body, err := os.ReadFile(path)
+	return strings.TrimSpace(string(body)), err
+}
+
+func readNumber(path string) (int64, error) {
+	text, err := readTrimmed(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// readKeyed reads lines of a name and a number; others are left out.
+func readKeyed(path string) (map[string]int64, error) {
+	text, err := readTrimmed(path)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]int64{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			values[name] = n
+		}
+	}
+	return values, nil
+}
+
+func readPIDs(path string) (map[int]bool, error) {
+	text, err := readTrimmed(path)
+	if err != nil {
+		return nil, err
+	}
+	pids := map[int]bool{}
+	for field := range strings.FieldsSeq(text) {
+		if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+			pids[pid] = true
+		}
+	}
+	return pids, nil
+}

@@ -1,0 +1,320 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+
+	runc "github.com/containerd/go-runc"
+
+	"glovebox/internal/sandbox"
+)
+
+// A container is one box: its claim, its directory, its cgroup and its processes.
+type container struct {
+	claim  *sandbox.Claim
+	group  group
+	dir    string
+	bundle bundle
+
+	mu      sync.Mutex
+	runtime int        // the pid, and process group, of the runtime that started it
+	main    *process   // nil until it has started
+	helpers []*process // other children of ours in the box: gVisor's gofer
+	pipes   []*os.File // our ends
+	removed bool
+}
+
+var _ sandbox.Container = (*container)(nil)
+
+// root is the runtime's own state directory: one for each box, so that nothing of a box is elsewhere.
+func (c *container) root() string { return filepath.Join(c.dir, "root") }
+
+func (c *container) logFile() string { return filepath.Join(c.dir, "log") }
+
+// start has the runtime start the box, and checks that what was asked for is in force. On an error the
+// caller removes the container.
+func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sandbox.Stdio, error) {
+	config, err := c.bundle.config(spec)
+	if err != nil {
+		return sandbox.Stdio{}, err
+	}
+	if err := c.writeBundle(config); err != nil {
+		return sandbox.Stdio{}, err
+	}
+	inner, outer, err := c.openPipes()
+	if err != nil {
+		return sandbox.Stdio{}, err
+	}
+	err = c.run(ctx, d.runtime, inner)
+	inner.close()
+	if err != nil {
+		return sandbox.Stdio{}, err
+	}
+	if err := c.adopt(); err != nil {
+		return sandbox.Stdio{}, err
+	}
+	// A runner that has died already is in no cgroup: it has a better story to tell, and no ready frame.
+	if err := c.group.verify(c.main.pid, c.bundle.bounds); err != nil && !hasEnded(c.main.pid) {
+		return sandbox.Stdio{}, err
+	}
+	return outer, nil
+}
+
+// run calls the runtime, which returns once the box has started.
+func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error {
+	client := &runc.Runc{
+		Command: runtime.Path, Root: c.root(), Log: c.logFile(), LogFormat: runc.JSON, ExtraArgs: runtime.flags(),
+		// The runtime dies with us. In a group of its own it hears no terminal's signals, and what it
+		// would leave behind is found.
+		PdeathSignal: syscall.SIGKILL, Setpgid: true,
+	}
+	started := make(chan int)
+	noted := make(chan error, 1)
+	go func() { noted <- c.noteRuntime(<-started) }() // 0, from the closed channel, where it did not start
+	_, err := client.Run(ctx, c.claim.ID, c.dir, &runc.CreateOpts{
+		IO: stdio, PidFile: c.pidFile(), Detach: true, Started: started,
+	})
+	if err := <-noted; err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("oci: %s could not start a box: %w%s", runtime.Kind, err, lastError(c.logFile()))
+	}
+	return nil
+}
+
+func (c *container) noteRuntime(pid int) error {
+	if pid == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	c.runtime = pid
+	c.mu.Unlock()
+	return noteProcess(processesFile(c.dir), pid)
+}
+
+// processesFile is where a box's processes on the host are noted.
+func processesFile(dir string) string { return filepath.Join(dir, "processes") }
+
+func (c *container) pidFile() string { return filepath.Join(c.dir, "pid") }
+
+// adopt begins to wait for the processes that the runtime has left to us.
+func (c *container) adopt() error {
+	text, err := readTrimmed(c.pidFile())
+	if err != nil {
+		return fmt.Errorf("oci: %w", err)
+	}
+	pid, err := strconv.Atoi(text)
+	if err != nil || !isChild(pid) {
+		return fmt.Errorf("oci: the box's process %q is not a child of this process", text)
+	}
+	main, err := c.watch(pid)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.main = main
+	return c.adoptHelpers()
+}
+
+func (c *container) watch(pid int) (*process, error) {
+	if err := noteProcess(processesFile(c.dir), pid); err != nil {
+		return nil, err
+	}
+	return watch(pid)
+}
+
+// adoptHelpers finds our other children in the box's cgroup. mu is held.
+func (c *container) adoptHelpers() error {
+	members, err := c.group.members()
+	if err != nil {
+		return err
+	}
+	for pid := range members {
+		if c.knows(pid) || !isChild(pid) {
+			continue
+		}
+		helper, err := c.watch(pid)
+		if err != nil {
+			return err
+		}
+		c.helpers = append(c.helpers, helper)
+	}
+	return nil
+}
+
+// knows reports whether the process is one that is waited for. mu is held.
+func (c *container) knows(pid int) bool {
+	for _, p := range c.processes() {
+		if p.pid == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// processes are those that are waited for, the runner's first. mu is held.
+func (c *container) processes() []*process {
+	if c.main == nil {
+		return slices.Clone(c.helpers)
+	}
+	return append([]*process{c.main}, c.helpers...)
+}
+
+// Usage implements [sandbox.Container].
+func (c *container) Usage(context.Context) (sandbox.Usage, error) { return c.group.usage() }
+
+// Kill implements [sandbox.Container].
+func (c *container) Kill(ctx context.Context) error {
+	c.mu.Lock()
+	processes := c.processes()
+	c.mu.Unlock()
+	for _, p := range processes {
+		p.kill() // the first of a pid namespace takes the others with it
+	}
+	return c.group.kill(ctx)
+}
+
+var errNotStarted = errors.New("oci: the box has not started")
+
+// Wait implements [sandbox.Container].
+func (c *container) Wait(ctx context.Context) (sandbox.Exit, error) {
+	c.mu.Lock()
+	main := c.main
+	c.mu.Unlock()
+	if main == nil {
+		return sandbox.Exit{}, errNotStarted
+	}
+	exit, err := main.wait(ctx)
+	if c.bundle.kind == sandbox.KindRunsc && exit.Status > 128 {
+		// gVisor's own kernel exits as a shell does for the runner's signal.
+		exit = sandbox.Exit{Signal: exit.Status - 128}
+	}
+	return exit, err
+}
+
+// Remove implements [sandbox.Container].
+func (c *container) Remove(ctx context.Context) error {
+	if err := c.end(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.removed {
+		return nil
+	}
+	for _, pipe := range c.pipes {
+		_ = pipe.Close()
+	}
+	if err := dismantle(ctx, c.group, c.dir, c.claim); err != nil {
+		return err
+	}
+	c.removed = true
+	return nil
+}
+
+// end kills the box and waits for its processes, so that no zombie stays.
+func (c *container) end(ctx context.Context) error {
+	c.mu.Lock()
+	if c.runtime != 0 {
+		reapGroup(c.runtime)
+	}
+	err := c.adoptHelpers()
+	processes := c.processes()
+	c.mu.Unlock()
+	if err := errors.Join(err, c.Kill(ctx)); err != nil {
+		return err
+	}
+	for _, p := range processes {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return fmt.Errorf("oci: process %d of the box lives on: %w", p.pid, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// removeAfter removes what a failed start has left, also where the caller's time is up.
+func (c *container) removeAfter(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeLimit)
+	defer cancel()
+	return c.Remove(ctx)
+}
+
+// dismantle removes everything of a box whose processes have been killed. The claim goes last: until then
+// a sweep would find the rest. It is idempotent.
+func dismantle(ctx context.Context, g group, dir string, claim *sandbox.Claim) error {
+	if err := g.remove(ctx); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("oci: %w", err)
+	}
+	return claim.Release()
+}
+
+// stdio are a box's ends of its pipes, as go-runc takes them.
+type stdio struct{ stdin, stdout, stderr *os.File }
+
+var _ runc.IO = stdio{}
+
+// openPipes makes the pipes of a box.
+func (c *container) openPipes() (inner stdio, outer sandbox.Stdio, err error) {
+	var files []*os.File
+	for range 3 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			for _, f := range files {
+				_ = f.Close()
+			}
+			return stdio{}, sandbox.Stdio{}, fmt.Errorf("oci: %w", err)
+		}
+		files = append(files, r, w)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pipes = []*os.File{files[1], files[2], files[4]}
+	return stdio{stdin: files[0], stdout: files[3], stderr: files[5]},
+		sandbox.Stdio{Stdin: files[1], Stdout: files[2], Stderr: files[4]}, nil
+}
+
+// Set gives the runtime the pipes, and none of our environment: gVisor's kernel would keep it in a
+// process that a script runs in.
+func (s stdio) Set(cmd *exec.Cmd) {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.stdin, s.stdout, s.stderr
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+}
+
+func (s stdio) close() {
+	for _, f := range []*os.File{s.stdin, s.stdout, s.stderr} {
+		_ = f.Close()
+	}
+}
+
+// The other methods of go-runc's IO are for whoever has go-runc hold the outer ends.
+
+// Close implements [runc.IO].
+func (s stdio) Close() error { s.close(); return nil }
+
+// Stdin implements [runc.IO].
+func (s stdio) Stdin() io.WriteCloser { return nil }
+
+// Stdout implements [runc.IO].
+func (s stdio) Stdout() io.ReadCloser { return nil }
+
+// Stderr implements [runc.IO].
+func (s stdio) Stderr() io.ReadCloser { return nil }

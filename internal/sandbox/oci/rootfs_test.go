@@ -1,0 +1,194 @@
+package oci
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"glovebox/internal/runnerimage"
+)
+
+func TestRootfsHoldsTheRunnerAndNothingThatCanBeWritten(t *testing.T) {
+	r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), goldenImage)
+	if r.present() {
+		t.Error("it is there before it is made")
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := r.prepare(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if !r.present() {
+		t.Error("it is not there")
+	}
+	entries, err := os.ReadDir(r.parent)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("beside it there is %v, %v", entries, err)
+	}
+	err = filepath.WalkDir(r.path, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm() != 0o555 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRootfsThatWasTamperedWithIsMadeAnew(t *testing.T) {
+	for name, tamper := range map[string]func(t *testing.T, path string){
+		"another runner":         func(t *testing.T, path string) { overwrite(t, filepath.Join(path, runnerName), "b runner") },
+		"a longer runner":        func(t *testing.T, path string) { overwrite(t, filepath.Join(path, runnerName), "a runner and more") },
+		"a shorter runner":       func(t *testing.T, path string) { overwrite(t, filepath.Join(path, runnerName), "a") },
+		"something on /dev/null": func(t *testing.T, path string) { overwrite(t, filepath.Join(path, nullName), "x") },
+		"a writable runner":      func(t *testing.T, path string) { chmod(t, filepath.Join(path, runnerName), 0o777) },
+		"a setuid runner":        func(t *testing.T, path string) { chmod(t, filepath.Join(path, runnerName), 0o555|fs.ModeSetuid) },
+		"a writable root":        func(t *testing.T, path string) { chmod(t, path, 0o777) },
+		"a link for a runner": func(t *testing.T, path string) {
+			chmod(t, path, 0o755)
+			runner := filepath.Join(path, runnerName)
+			if err := errors.Join(os.Rename(runner, path+"-moved"), os.Symlink(path+"-moved", runner)); err != nil {
+				t.Fatal(err)
+			}
+			chmod(t, path, 0o555)
+		},
+		"one file more": func(t *testing.T, path string) {
+			chmod(t, path, 0o755)
+			if err := os.WriteFile(filepath.Join(path, "sh"), nil, 0o555); err != nil {
+				t.Fatal(err)
+			}
+			chmod(t, path, 0o555)
+		},
+		"a file in its place": func(t *testing.T, path string) {
+			if err := errors.Join(removeAll(path), os.WriteFile(path, nil, 0o555)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), goldenImage)
+			if err := r.prepare(); err != nil {
+				t.Fatal(err)
+			}
+			tamper(t, r.path)
+			if err := r.check(); err == nil {
+				t.Fatal("the check finds nothing")
+			}
+			if err := r.prepare(); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.check(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func overwrite(t *testing.T, path, content string) {
+	t.Helper()
+	chmod(t, path, 0o755)
+	if err := os.WriteFile(path, []byte(content), 0o555); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, path, 0o555)
+}
+
+func chmod(t *testing.T, path string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRootfsIsRefusedWhereOthersCanWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "rootfs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, dir, 0o777)
+	if err := rootfsOf(dir, goldenImage).prepare(); err == nil {
+		t.Error("a directory that everybody can write to was taken")
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := rootfsOf(link, goldenImage).prepare(); err == nil {
+		t.Error("a link was taken for the directory")
+	}
+}
+
+func TestSweepTakesRootFileSystemsThatNobodyUses(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "rootfs")
+	mine, used, unused := rootfsOf(parent, goldenImage), rootfsOf(parent, runnerimage.New([]byte("used"))),
+		rootfsOf(parent, runnerimage.New([]byte("unused")))
+	if err := errors.Join(mine.prepare(), used.prepare(), unused.prepare(), used.take()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = used.hold.Close() }()
+	for _, name := range []string{tempPrefix + "old", tempPrefix + "young"} {
+		if err := os.Mkdir(filepath.Join(parent, name), 0o555); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-2 * youngRootfs)
+	for _, path := range []string{mine.path, used.path, unused.path, filepath.Join(parent, tempPrefix+"old")} {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := mine.sweep(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, entry := range entries {
+		left = append(left, filepath.Join(parent, entry.Name()))
+	}
+	got := strings.Join(left, " ")
+	for path, stays := range map[string]bool{mine.path: true, used.path: true, unused.path: false,
+		filepath.Join(parent, tempPrefix+"young"): true, filepath.Join(parent, tempPrefix+"old"): false} {
+		if strings.Contains(got, path) != stays {
+			t.Errorf("%s stays: want %v; left is %v", path, stays, left)
+		}
+	}
+}
+
+func TestPassable(t *testing.T) {
+	dir := newDir(t)
+	closed := filepath.Join(dir, "closed")
+	path := filepath.Join(closed, "open")
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if blocked := passable(path); blocked != "" {
+		t.Errorf("blocked by %s", blocked)
+	}
+	chmod(t, closed, 0o700)
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, link} {
+		if blocked := passable(p); blocked != closed {
+			t.Errorf("%s is blocked by %q, want %s", p, blocked, closed)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package oci
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox"
+)
+
+// A Runtime is an OCI runtime on this host.
+type Runtime struct {
+	Kind    sandbox.Kind
+	Path    string // of its binary
+	Version string // as it says itself; [sandbox.CheckFloor] judges it
+}
+
+// EnvRuntimeDir names the variable that names a directory to look for runtimes in, before all others.
+const EnvRuntimeDir = "GLOVEBOX_RUNTIME_DIR"
+
+// SearchDirs returns where runtimes are looked for: the directory that the environment names, the one in
+// which this program lies, and PATH.
+func SearchDirs() []string {
+	var dirs []string
+	if dir := os.Getenv(EnvRuntimeDir); dir != "" {
+		dirs = append(dirs, dir)
+	}
+	if self, err := os.Executable(); err == nil {
+		dirs = append(dirs, filepath.Dir(self))
+	}
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin", "/sbin") {
+		if filepath.IsAbs(dir) { // never the working directory
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// FindRuntimes returns the first runc, crun and runsc that the directories hold, in this order. One that
+// does not say its version is left out. ctx bounds the questions.
+func FindRuntimes(ctx context.Context, dirs []string) []Runtime {
+	var found []Runtime
+	for _, kind := range []sandbox.Kind{sandbox.KindRunc, sandbox.KindCrun, sandbox.KindRunsc} {
+		for _, dir := range dirs {
+			path := filepath.Join(dir, string(kind))
+			if unix.Access(path, unix.X_OK) != nil {
+				continue
+			}
+			if runtime, err := Inspect(ctx, path); err == nil {
+				found = append(found, runtime)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// FindRuntime returns the first runtime of the kind that the directories hold.
+func FindRuntime(ctx context.Context, kind sandbox.Kind, dirs []string) (Runtime, error) {
+	for _, runtime := range FindRuntimes(ctx, dirs) {
+		if runtime.Kind == kind {
+			return runtime, nil
+		}
+	}
+	return Runtime{}, fmt.Errorf("oci: no %s in $%s, beside this program or in PATH", kind, EnvRuntimeDir)
+}
+
+// versionLimit bounds a question for a version.
+const versionLimit = 10 * time.Second
+
+// Inspect finds out what the binary at a path is. The kind is told from its name.
+func Inspect(ctx context.Context, path string) (Runtime, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return Runtime{}, fmt.Errorf("oci: %w", err)
+	}
+	runtime := Runtime{Kind: sandbox.RuntimeKind(absolute), Path: absolute}
+	if runtime.Kind == sandbox.KindOther {
+		return Runtime{}, fmt.Errorf("oci: %s is not named as runc, crun or runsc: this driver knows no other runtime", absolute)
+	}
+	if runtime.Version = builtVersion(absolute); runtime.Version != "" {
+		return runtime, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, absolute, "--version")
+	cmd.Env = []string{}
+	out, err := cmd.Output()
+	if err != nil {
+		return Runtime{}, fmt.Errorf("oci: %s --version: %w", absolute, err)
+	}
+	runtime.Version, err = parseVersion(string(out))
+	if err != nil {
+		return Runtime{}, fmt.Errorf("oci: %s --version: %w", absolute, err)
+	}
+	return runtime, nil
+}
+
+// builtVersion reads the version of its module out of a Go binary, where it was built from a published
+// one: quicker than asking, and gVisor built so cannot tell.
+func builtVersion(path string) string {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	switch info.Main.Path {
+	case "github.com/opencontainers/runc", "gvisor.dev/gvisor":
+	default:
+		return ""
+	}
+	// A module built from a working copy has no sum: its version is not a published one.
+	if info.Main.Sum == "" {
+		return ""
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
+}
+
+// parseVersion reads the first line of what every runtime answers: "runc version 1.2.3".
+func parseVersion(out string) (string, error) {
+	first, _, _ := strings.Cut(out, "\n")
+	_, version, ok := strings.Cut(first, " version ")
+	version = strings.TrimSpace(version)
+	if !ok || version == "" || strings.ContainsAny(version, " \t") {
+		return "", fmt.Errorf("%.100q names no version", first)
+	}
+	return version, nil
+}
+
+// flags are those before the command.
+func (r Runtime) flags() []string {
+	if r.Kind != sandbox.KindRunsc {
+		return nil
+	}
+	return []string{
+		"--network=none", "--platform=systrap", "--oci-seccomp",
+		"--overlay2=none",               // the root is read-only: there is nothing to write over it
+		"--directfs=false",              // gVisor's kernel gets no privileges on the host
+		"--gofer-network-namespace=new", // the shared one is a mount that would outlive the box
+		"--file-access=exclusive",       // nobody changes the root file system
+		"--character-device-policy=emulated-only",
+	}
+}
+
+// environment names the variables that the runtime sets unasked.
+func (r Runtime) environment() []string { return []string{"HOME"} }
+
+// lastError reads the last error out of a runtime's log, to go behind a message of ours.
+func lastError(log string) string {
+	body, err := os.ReadFile(log)
+	if err != nil {
+		return ""
+	}
+	var last string
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var entry struct {
+			Level string `json:"level"`
+			Msg   string `json:"msg"`
+		}
+		if json.Unmarshal(lines.Bytes(), &entry) == nil && (entry.Level == "error" || entry.Level == "fatal") {
+			last = entry.Msg
+		}
+	}
+	if last == "" {
+		return ""
+	}
+	return ": " + strconv.QuoteToASCII(last)
+}
+
+// checkHost fails where the runtime cannot make a box on this host.
+func checkHost(runtime Runtime, groups hierarchies) error {
+	if os.Geteuid() != 0 {
+		return checkRootless()
+	}
+	if err := checkKernel(); err != nil {
+		return err
+	}
+	if active := groups.activeV2(); runtime.Kind == sandbox.KindCrun && len(active) > 0 {
+		return fmt.Errorf("oci: crun refuses a hybrid cgroup layout while version 2 holds a controller (here: %s): give version 1 the "+
+			"controller (mkdir /sys/fs/cgroup/%[2]s && mount -t cgroup -o %[2]s cgroup /sys/fs/cgroup/%[2]s), or use runc",
+			strings.Join(active, ", "), active[0])
+	}
+	if !groups.swapAccounting() {
+		if err := checkNoSwap(); err != nil {
+			return fmt.Errorf("oci: %w", err)
+		}
+	}
+	return nil
+}
+
+// errRootless says why a user without privileges gets no box here.
+var errRootless = errors.New("oci: this driver needs root, to give each box ids and a cgroup of its own: run glovebox with sudo, " +
+	"or use a Docker daemon that you may talk to (--driver docker)")
+
+func checkRootless() error { return errRootless }
+
+// The oldest kernel: pidfds that can be polled without blocking are of 5.10, /proc with subset=pid of 5.8.
+const kernelMajor, kernelMinor = 5, 10
+
+func checkKernel() error {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return fmt.Errorf("oci: uname: %w", err)
+	}
+	release := unix.ByteSliceToString(uts.Release[:])
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("oci: kernel %q: %w", release, err)
+	}
+	if major < kernelMajor || (major == kernelMajor && minor < kernelMinor) {
+		return fmt.Errorf("oci: Linux %s is too old: this driver needs %d.%d; use --driver docker", release, kernelMajor, kernelMinor)
+	}
+	return nil
+}
+
+// noUserNamespace says why a box cannot get a user namespace, or "".
+func noUserNamespace(rootfs string) string {
+	most, err := readNumber("/proc/sys/user/max_user_namespaces")
+	if err != nil || most == 0 {
+		return "this kernel gives no user namespaces: sysctl user.max_user_namespaces=10000"
+	}
+	if blocked := passable(rootfs); blocked != "" {
+		return fmt.Sprintf("a box in a user namespace could not pass through %s to its root file system: chmod o+x %[1]s, "+
+			"or keep the state elsewhere with --state-dir", blocked)
+	}
+	return ""
+}
