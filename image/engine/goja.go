@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -96,12 +95,8 @@ func (g *Goja) Run(ctx context.Context, p Program) (out Outcome) {
 	stopTimer := context.AfterFunc(ctx, func() { g.interrupt(contextStop(ctx)) })
 	defer stopTimer()
 	if p.MemoryBytes > 0 {
-		before := debug.SetMemoryLimit(-1)
 		watch := watchMemory(p.MemoryBytes, func() { g.interrupt(stopMemory) })
-		defer func() {
-			watch.stop()
-			debug.SetMemoryLimit(before)
-		}()
+		defer watch.stop()
 	}
 	defer func() {
 		if x := recover(); x != nil {

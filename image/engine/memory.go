@@ -2,7 +2,6 @@ package engine
 
 import (
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -28,19 +27,16 @@ const (
 	watchFast = time.Millisecond
 )
 
-// watchMemory starts to watch. over is called once at most, on a goroutine of the watch's own. Until the
-// watch is stopped the process's soft memory limit is set as well, so that the garbage collector works harder
-// before the limit is reached.
+// watchMemory starts to watch. over is called once at most, on a goroutine of the watch's own.
+//
+// The process's soft memory limit is left alone: near it the collector takes half of all time, and a
+// script that grows would crawl into its time limit instead.
 func watchMemory(limit int64, over func()) *memoryWatch {
 	w := &memoryWatch{limit: limit, over: over, done: make(chan struct{}), sample: []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
-		{Name: "/memory/classes/total:bytes"},
-		{Name: "/memory/classes/heap/released:bytes"},
 	}}
 	w.base = w.used()
-	total := int64(w.sample[2].Value.Uint64() - w.sample[3].Value.Uint64())
-	debug.SetMemoryLimit(total + limit)
 	w.wg.Go(w.run)
 	return w
 }
@@ -49,6 +45,14 @@ func watchMemory(limit int64, over func()) *memoryWatch {
 func (w *memoryWatch) stop() {
 	close(w.done)
 	w.wg.Wait()
+}
+
+// grown returns by how many bytes the heap has grown. Garbage from before may still be in the base, so
+// that follows the heap down.
+func (w *memoryWatch) grown() int64 {
+	used := w.used()
+	w.base = min(w.base, used)
+	return used - w.base
 }
 
 // used returns the bytes in use by objects, garbage that was not yet swept included, and by stacks.
@@ -66,10 +70,10 @@ func (w *memoryWatch) run() {
 			return
 		case <-tick.C:
 		}
-		grown := w.used() - w.base
+		grown := w.grown()
 		if grown > w.limit {
 			runtime.GC() // what is left then is really held
-			if grown = w.used() - w.base; grown > w.limit {
+			if grown = w.grown(); grown > w.limit {
 				w.over()
 				return
 			}

@@ -70,6 +70,30 @@ func position(src string, offset int) (line, column int) {
 	return line, utf16Column(src[start:offset]) + 1
 }
 
+// At returns the text of the source from a line and column, as errors name them, on; "" where there is no such place.
+func At(src string, line, column int) string {
+	for line > 1 {
+		n := 0
+		for n == 0 {
+			if src == "" {
+				return ""
+			}
+			if n = lineEnd(src); n == 0 {
+				src = src[1:]
+			}
+		}
+		src = src[n:]
+		line--
+	}
+	for i, r := range src {
+		if column <= 1 {
+			return src[i:]
+		}
+		column -= utf16Len(r)
+	}
+	return ""
+}
+
 // lineEnd returns the length of the line terminator at the start of the text, 0 where there is none.
 func lineEnd(text string) int {
 	switch {
