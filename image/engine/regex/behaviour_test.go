@@ -78,6 +78,50 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptScans holds that time spent in running over text counts too, where few instructions do
+// much work.
+func TestInterruptScans(t *testing.T) {
+	for _, script := range []string{
+		`/[^x]*y/.test("a".repeat(3e6))`,
+		`/(a*)\1b/.test("a".repeat(1e6))`,
+		`"a".repeat(3e6).replace(/a*?$/g, "")`,
+	} {
+		rt := newRuntime()
+		timer := time.AfterFunc(50*time.Millisecond, func() { rt.Interrupt("stop") })
+		start := time.Now()
+		_, err := rt.RunString(script)
+		timer.Stop()
+		var interrupted *goja.InterruptedError
+		if !errors.As(err, &interrupted) {
+			t.Errorf("%s: got %v, want an InterruptedError", script, err)
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("%s: took %v", script, took)
+		}
+	}
+}
+
+// TestLargePatterns holds that compiling takes about linear time, for pieces that could make it more.
+func TestLargePatterns(t *testing.T) {
+	for _, script := range []string{
+		`new RegExp("(?<a>x)" + "\\k<a>".repeat(1e5))`,
+		`try { new RegExp("(?<a>x)|".repeat(3e4)) } catch (e) { if (!(e instanceof SyntaxError)) throw e }`,
+		`new RegExp("\\p{L}".repeat(5e4), "u")`,
+		`new RegExp("[" + "a-c\u0431".repeat(1e5) + "]", "vi")`,
+		`new RegExp("[\\p{L}" + "--\u0431".repeat(2e4) + "]", "vi")`,
+		`new RegExp("[\\q{" + "ab|".repeat(5e4) + "}]", "v")`,
+		`new RegExp("(?:a|b)".repeat(5e4))`,
+		`new RegExp("(?:a|bc)*".repeat(5e4))`,
+		`new RegExp("(?:".repeat(900) + "a" + ")*".repeat(900))`,
+	} {
+		start := time.Now()
+		run(t, script)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: took %v", script, took)
+		}
+	}
+}
+
 // TestTooComplex holds that the memory for backtracking is bounded, by an error that can be caught.
 func TestTooComplex(t *testing.T) {
 	got := run(t, `let out; try { /^(?:(a)|b)*$/.test("ab".repeat(3e6)); out = "no error" } catch (e) { out = e.name + ": " + e.message } out`).String()

@@ -118,6 +118,7 @@ func (p *parser) setUnion() classSet {
 		return left
 	}
 	out := p.setRange(left, single)
+	spans := slices.Clone(out.runes)
 	for p.peek() != ']' {
 		if p.peek() == -1 {
 			p.fail("Unterminated character class")
@@ -127,9 +128,10 @@ func (p *parser) setUnion() classSet {
 		}
 		next, single := p.setOperand()
 		next = p.setRange(next, single)
-		out.runes = out.runes.union(next.runes)
+		spans = append(spans, next.runes...)
 		out.strings = append(out.strings, next.strings...)
 	}
+	out.runes = normalise(spans)
 	return out
 }
 

@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"fmt"
 	"unicode"
 	"unicode/utf16"
 )
@@ -97,18 +98,27 @@ func (p *parser) property(negated bool) runeSet {
 	}
 	text := string(p.src[start:p.pos])
 	p.pos++
+	key := fmt.Sprint(letter, text, p.icase)
+	if runes, ok := p.props[key]; ok {
+		return runes
+	}
 	runes, err := lookUp(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		p.fail(err.Error() + " \\" + letter + "{" + text + "}")
-	}
-	if !negated {
-		return p.closed(runes)
-	}
-	if p.flags.sets {
+	case !negated:
+		runes = p.closed(runes)
+	case p.flags.sets:
 		// With v the complement is taken after folding, with u before.
-		return p.closed(runes).negate()
+		runes = p.closed(runes).negate()
+	default:
+		runes = p.closed(runes.negate())
 	}
-	return p.closed(runes.negate())
+	if p.props == nil {
+		p.props = map[string]runeSet{}
+	}
+	p.props[key] = runes
+	return runes
 }
 
 // charEscape reads an escape that stands for one character.

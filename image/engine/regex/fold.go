@@ -128,7 +128,7 @@ func (f fold) close(s runeSet) runeSet {
 		return s
 	}
 	var extra []span
-	if s[len(s)-1].hi < 0x80 {
+	if s[len(s)-1].hi < 0x80 || len(s) == 1 && s[0].hi-s[0].lo < 16 {
 		for _, sp := range s {
 			for r := sp.lo; r <= sp.hi; r++ {
 				for _, e := range f.equals(r) {

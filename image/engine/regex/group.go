@@ -39,6 +39,9 @@ func (p *parser) capture(name string) node {
 	p.count++
 	index := p.count
 	if name != "" {
+		if len(p.paths[name]) >= maxNamesakes {
+			p.fail("Too many captures")
+		}
 		for _, path := range p.paths[name] {
 			if !exclusive(path, p.path) {
 				p.fail("Duplicate capture group name")
@@ -143,13 +146,12 @@ func isIDPart(r rune) bool {
 
 // resolve finds the groups that named references mean.
 func (p *parser) resolve() {
+	groups := map[string][]int{}
+	for i, name := range p.names {
+		groups[name] = append(groups[name], i)
+	}
 	for _, ref := range p.refs {
-		for i, name := range p.names {
-			if name == ref.name {
-				ref.groups = append(ref.groups, i)
-			}
-		}
-		if len(ref.groups) == 0 {
+		if ref.groups = groups[ref.name]; ref.groups == nil {
 			p.fail("Invalid named capture referenced")
 		}
 	}

@@ -34,6 +34,7 @@ type host struct {
 	wide       matcher[uint16]
 	texts      side.Viewer
 	programs   map[string]*regex
+	remembered int // bytes of the keys of programs
 	recent     [256]slot
 	made       side.Table[*regex]
 	lastInput  goja.String
@@ -56,8 +57,9 @@ type nativeFlag struct {
 // not among those that we made.
 const markerSource = "glovebox\x00"
 
-// maxPrograms bounds how many compiled patterns are remembered.
-const maxPrograms = 1000
+// maxRemembered bounds the patterns whose programs are remembered, in bytes of their source: a program
+// is about a hundred times as large.
+const maxRemembered = 256 << 10
 
 // keepStack is how large a backtracking stack may stay between two matches, in frames.
 const keepStack = 1 << 16
@@ -109,10 +111,13 @@ func (h *host) compiled(pattern goja.String, f flags) *regex {
 	if escaped := escapeSource(units); escaped != pattern.String() {
 		re.source = h.rt.ToValue(escaped).(goja.String)
 	}
-	if len(h.programs) >= maxPrograms {
+	if h.remembered += len(key); h.remembered > maxRemembered {
 		clear(h.programs)
+		h.remembered = len(key)
 	}
-	h.programs[string(key)] = re
+	if len(key) < maxRemembered/8 {
+		h.programs[string(key)] = re
+	}
 	return re
 }
 

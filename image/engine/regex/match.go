@@ -12,7 +12,8 @@ var errTooComplex = errors.New("regular expression too complex: it backtracks ov
 // maxFrames bounds the backtracking stack: 16 bytes a frame.
 const maxFrames = 4 << 20
 
-// pollEvery is how many instructions run between two looks at whether the script was stopped.
+// pollEvery is how much work is done, in instructions and in characters that one of them runs over,
+// between two looks at whether the script was stopped: about a millisecond.
 const pollEvery = 1 << 18
 
 // A frame is an entry of the backtracking stack: a place to go on from, or a value to put back.
@@ -41,7 +42,7 @@ type matcher[C uint8 | uint16] struct {
 	caps  []int32
 	regs  []int32
 	stack []frame
-	steps int
+	fuel  int
 	// poll is called now and then; a panic of its own passes through the matcher.
 	poll func()
 }
@@ -88,6 +89,14 @@ func (m *matcher[C]) may(first *bitmap, other bool, pos int32) bool {
 	return other
 }
 
+// burn counts work, and looks now and then whether the script was stopped.
+func (m *matcher[C]) burn(n int32) {
+	if m.fuel -= int(n); m.fuel < 0 {
+		m.fuel = pollEvery
+		m.poll()
+	}
+}
+
 func (m *matcher[C]) push(f frame) error {
 	if len(m.stack) >= maxFrames {
 		return errTooComplex
@@ -118,9 +127,7 @@ func (m *matcher[C]) run(pos int32) (bool, error) {
 	code := m.prog.code
 	pc := int32(0)
 	for {
-		if m.steps++; m.steps%pollEvery == 0 {
-			m.poll()
-		}
+		m.burn(1)
 		i := &code[pc]
 		pc++
 		ok := true
@@ -307,6 +314,7 @@ func (m *matcher[C]) repeat(i *inst, pc, pos int32) (int32, bool, error) {
 			least = pos
 		}
 	}
+	m.burn(n)
 	if n < i.min {
 		return pos, false, nil
 	}
@@ -355,6 +363,7 @@ func (m *matcher[C]) backref(i *inst, pos int32) (int32, bool) {
 		if start < 0 || end < 0 {
 			continue
 		}
+		m.burn(end - start)
 		if !i.back {
 			for start < end {
 				if !m.more(pos, false) {

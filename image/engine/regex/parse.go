@@ -12,8 +12,9 @@ func (e syntaxError) Error() string { return string(e) }
 // maxDepth bounds nested groups and classes: the parser and the compiler recurse, and Go's stack
 // overflow cannot be caught. maxGroups bounds what one match array may hold.
 const (
-	maxDepth  = 1000
-	maxGroups = 1 << 15
+	maxDepth     = 1000
+	maxGroups    = 1 << 15
+	maxNamesakes = 1000 // groups of one name: each is compared with all
 )
 
 // A parsed is the outcome of parsing one pattern.
@@ -43,6 +44,7 @@ type parser struct {
 	choices int
 	depth   int
 	refs    []*nodeBackref
+	props   map[string]runeSet // properties that were looked up, by how they were written
 }
 
 // A branch says in which alternative of which disjunction the parser is: two groups may share a
