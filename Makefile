@@ -57,7 +57,8 @@ generate: ## everything that is generated and committed
 	@go generate ./...
 
 soak: build gvisor docker ## 2,000 runs on each runtime, looking for a stray kill
-	@GLOVEBOX_SOAK=2000 scripts/test.sh -run 'TestSoak' -timeout 120m ./internal/sandbox/...
+	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestConformance/.*/soak' -timeout 120m ./internal/sandbox/oci
+	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestDriver.*/soak' -timeout 120m ./internal/sandbox/docker
 
 fuzz: ## each fuzz test for a minute
 	@scripts/fuzz.sh

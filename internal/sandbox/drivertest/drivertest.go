@@ -51,4 +51,6 @@ func Run(t *testing.T, h Harness) {
 	t.Run("hostile", h.testHostile)
 	t.Run("limits", h.testLimits)
 	t.Run("scripts", h.testScripts)
+	t.Run("bombs", h.testBombs)
+	t.Run("soak", h.testSoak)
 }
