@@ -1,6 +1,11 @@
 // Package intl gives goja the internationalization of ECMA-402 for one locale, en-US: Intl, and the
-// toLocaleString methods that rest on it. What it does not know it refuses by name, with a RangeError:
-// another locale, a calendar, a combination of fields. The texts are those of Node.js 20.
+// toLocaleString methods that rest on it. The texts are those of Node.js 20.
+//
+// What it does not know it refuses by name, with a RangeError: another locale, calendar or numbering
+// system; combinations of date fields that the locale data has no pattern for; the options
+// roundingIncrement, caseFirst, ignorePunctuation, sensitivity "case" and the generic time zone names;
+// compound units beyond the usual ones. formatRange and formatRangeToParts throw. Segmenter, DisplayNames,
+// Locale and supportedValuesOf are not there. Time zones are called as they are called now, at any time.
 package intl
 
 import (

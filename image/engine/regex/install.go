@@ -3,7 +3,8 @@
 // goja translates patterns for two Go packages that mean other things by some of them: \p{L} never
 // matches, captures in a loop keep what an earlier turn matched, named groups vanish, and so on, all in
 // silence. Here is a parser, a compiler and a backtracking matcher of their own, written after the
-// specification. goja's RegExp objects and their prototype stay, so that identity, literals and
+// specification. It refuses by name the properties of strings (\p{RGI_Emoji}) and Changes_When_…; its
+// Unicode tables are those of Go, but for emoji and Script_Extensions. goja's RegExp objects and their prototype stay, so that identity, literals and
 // subclasses work as ever; the constructor, the methods and the accessors are replaced.
 package regex
 

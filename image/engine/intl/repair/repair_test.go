@@ -16,6 +16,12 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew, with the Node.js of this machine")
 
+// TestMain puts the tests where the boxes are: goja takes its local time from time.Local.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	os.Exit(m.Run())
+}
+
 func runNode(program string) ([]byte, error) {
 	cmd := exec.Command("node", "-")
 	cmd.Stdin = bytes.NewReader([]byte(program))
