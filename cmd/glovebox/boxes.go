@@ -27,7 +27,7 @@ type boxFlags struct {
 
 func (f *boxFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.driver, "driver", "auto", "docker, oci (no daemon), or auto: docker where a daemon answers, else oci")
-	flags.StringVar(&f.runtime, "runtime", "", "OCI runtime: runc, crun, runsc, or any that Docker knows (default runsc where it is found, else runc)")
+	flags.StringVar(&f.runtime, "runtime", "", "OCI runtime: runc, crun, runsc or the path of one, or any that Docker knows (default runsc where it is found, else runc)")
 	flags.BoolVar(&f.strict, "strict", false, "refuse, in place of a warning, isolation that is weaker than possible here or a runtime below the CVE floor")
 	f.registerState(flags)
 }
@@ -45,23 +45,33 @@ type boxes struct {
 	ready func(context.Context) error
 }
 
+// check refuses what no machine has, before any is looked at.
+func (f *boxFlags) check() error {
+	switch f.driver {
+	case "auto", "docker", "oci":
+		return nil
+	}
+	return usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
+}
+
 // open chooses a driver and a runtime and makes them ready, sweeps what dead owners left behind, and tells of
-// everything that is weaker than it could be: as warnings or, under --strict, as an error.
+// everything that is weaker than it could be: as warnings or, under --strict, as an error. The flags have
+// passed check.
 func (f *boxFlags) open(ctx context.Context, log *slog.Logger, warn func(string)) (boxes, error) {
 	image, err := runnerimage.Embedded()
 	if err != nil {
-		return boxes{}, sandboxError(err)
+		return boxes{}, err
 	}
 	state, err := sandbox.OpenState(f.stateDir)
 	if err != nil {
-		return boxes{}, sandboxError(err)
+		return boxes{}, err
 	}
 	found, warnings, err := f.choose(ctx, image, state, log)
 	if err != nil {
 		return boxes{}, err
 	}
 	if f.strict && len(warnings) > 0 {
-		return boxes{}, sandboxError(fmt.Errorf("refused by --strict: %s", strings.Join(warnings, "; ")))
+		return boxes{}, fmt.Errorf("refused by --strict: %s", strings.Join(warnings, "; "))
 	}
 	for _, warning := range warnings {
 		warn(warning)
@@ -73,29 +83,29 @@ func (f *boxFlags) open(ctx context.Context, log *slog.Logger, warn func(string)
 }
 
 func (f *boxFlags) choose(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
-	switch f.driver {
-	case "docker":
+	switch {
+	case f.driver == "docker":
 		return f.openDocker(ctx, image, state, log)
-	case "oci":
+	case f.driver == "oci", isPath(f.runtime): // a daemon knows its runtimes by name
 		return f.openOCI(ctx, image, state, log)
-	case "auto":
-		found, warnings, err := f.openDocker(ctx, image, state, log)
-		if !errors.Is(err, docker.ErrNoDaemon) {
-			return found, warnings, err
-		}
-		found, warnings, err = f.openOCI(ctx, image, state, log)
-		if err != nil {
-			err = sandboxError(fmt.Errorf("no Docker daemon answers, and without one: %w", err))
-		}
+	}
+	found, warnings, err := f.openDocker(ctx, image, state, log)
+	if !errors.Is(err, docker.ErrNoDaemon) {
 		return found, warnings, err
 	}
-	return boxes{}, nil, usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
+	found, warnings, err = f.openOCI(ctx, image, state, log)
+	if err != nil {
+		err = fmt.Errorf("no Docker daemon answers, and without one: %w", err)
+	}
+	return found, warnings, err
 }
+
+func isPath(runtime string) bool { return strings.Contains(runtime, "/") }
 
 func (f *boxFlags) openDocker(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
 	driver, err := docker.New(ctx, docker.Config{Image: image, State: state, Runtime: f.runtime, Log: log})
 	if err != nil {
-		return boxes{}, nil, sandboxError(err)
+		return boxes{}, nil, err
 	}
 	spec := driver.Spec()
 	warnings := driver.Warnings()
@@ -109,11 +119,11 @@ func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state 
 	found := oci.FindRuntimes(ctx, oci.SearchDirs())
 	chosen, err := f.ociRuntime(ctx, found)
 	if err != nil {
-		return boxes{}, nil, sandboxError(err)
+		return boxes{}, nil, err
 	}
 	driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: chosen, Log: log})
 	if err != nil {
-		return boxes{}, nil, sandboxError(err)
+		return boxes{}, nil, err
 	}
 	var warnings []string
 	if ok, why := sandbox.CheckFloor(chosen.Kind, chosen.Version); !ok {
@@ -138,10 +148,11 @@ func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state 
 
 // ociRuntime returns the runtime that was asked for, by name or by path, or else the best that there is.
 func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Runtime, error) {
-	if strings.Contains(f.runtime, "/") {
+	if isPath(f.runtime) {
 		return oci.Inspect(ctx, f.runtime)
 	}
-	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
+	known := []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun}
+	for _, kind := range known {
 		if f.runtime != "" && f.runtime != string(kind) {
 			continue
 		}
@@ -149,12 +160,18 @@ func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Run
 			return found[i], nil
 		}
 	}
-	if f.runtime == "" {
-		return oci.Runtime{}, errors.New("no OCI runtime was found: type `make build` in Glovebox's source, or install runc or gVisor's runsc")
+	switch {
+	case f.runtime == "":
+		return oci.Runtime{}, errNoRuntime
+	case !slices.Contains(known, sandbox.Kind(f.runtime)):
+		return oci.Runtime{}, fmt.Errorf("no runtime %q is known without Docker, but runc, crun and runsc are", f.runtime)
+	case f.runtime == string(sandbox.KindCrun):
+		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: install it", f.runtime)
 	}
-	return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %s` in Glovebox's source, or install it",
-		f.runtime, f.runtime)
+	return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %[1]s` in Glovebox's source, or install it", f.runtime)
 }
+
+var errNoRuntime = errors.New("no OCI runtime was found: type `make build` in Glovebox's source, or install runc or gVisor's runsc")
 
 // weaker reports whether a runtime that was chosen lacks the second kernel that another has.
 func weaker(chosen, best string) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,12 +24,12 @@ func readCode(file string, stdin io.Reader) (string, error) {
 	if file == "-" && isTerminal(stdin) {
 		return "", usageError("no script: name a FILE, or pipe one in")
 	}
-	// One byte beyond the limit is enough to refuse it by its size.
-	code, err := readFile(file, stdin, api.MaxCodeBytes+1)
+	code, err := readFile("the script", file, stdin, api.MaxCodeBytes)
 	return string(code), err
 }
 
-func readFile(file string, stdin io.Reader, most int64) ([]byte, error) {
+// readFile reads what may be of most bytes at the most; what says what it is.
+func readFile(what, file string, stdin io.Reader, most int64) ([]byte, error) {
 	source := stdin
 	if file != "-" {
 		f, err := os.Open(file)
@@ -38,9 +39,12 @@ func readFile(file string, stdin io.Reader, most int64) ([]byte, error) {
 		defer func() { _ = f.Close() }()
 		source = f
 	}
-	body, err := io.ReadAll(io.LimitReader(source, most))
+	body, err := io.ReadAll(io.LimitReader(source, most+1))
 	if err != nil {
 		return nil, &statusError{statusUsage, err}
+	}
+	if int64(len(body)) > most {
+		return nil, usageError("%s is larger than %d bytes, which is the most that is allowed", what, most)
 	}
 	return body, nil
 }
@@ -50,12 +54,9 @@ func isTerminal(r io.Reader) bool {
 	return ok && terminal.Is(f)
 }
 
-// languageOf takes what was asked for, else what the file's name implies. An unknown language is refused
-// with the rest of the request.
-func languageOf(asked, file string) api.Language {
+// languageOf returns what the file's name implies.
+func languageOf(file string) api.Language {
 	switch {
-	case asked != "":
-		return api.Language(asked)
 	case strings.EqualFold(filepath.Ext(file), ".ts"), strings.EqualFold(filepath.Ext(file), ".mts"):
 		return api.TypeScript
 	}
@@ -71,32 +72,44 @@ func (f *inputFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.literal, "input-json", "", "the input itself, as `JSON`")
 }
 
-// read returns the input as JSON, or nil where none was given.
-func (f *inputFlags) read(stdin io.Reader, stdinIsCode bool) (json.RawMessage, error) {
-	given := 0
-	for _, value := range []string{f.file, f.text, f.literal} {
-		if value != "" {
-			given++
+// read returns the input as JSON, or nil where none was given. flags say which were: what is given and
+// empty is not the same as what is not.
+func (f *inputFlags) read(flags *pflag.FlagSet, stdin io.Reader, stdinIsCode bool) (json.RawMessage, error) {
+	var given []string
+	for _, name := range []string{"input", "input-text", "input-json"} {
+		if flags.Changed(name) {
+			given = append(given, name)
 		}
 	}
 	switch {
-	case given == 0:
+	case len(given) == 0:
 		return nil, nil
-	case given > 1:
+	case len(given) > 1:
 		return nil, usageError("--input, --input-text and --input-json exclude each other")
 	case stdinIsCode && (f.file == "-" || f.text == "-"):
 		return nil, usageError("the script and its input cannot both come from standard input")
-	case f.literal != "":
+	case given[0] == "input-json":
 		return json.RawMessage(f.literal), nil
-	case f.file != "":
-		return readFile(f.file, stdin, api.MaxInputBytes+1)
+	case given[0] == "input":
+		return readFile(inputName, f.file, stdin, api.MaxInputBytes)
 	}
-	text, err := readFile(f.text, stdin, api.MaxInputBytes+1)
+	text, err := readFile(inputName, f.text, stdin, api.MaxInputBytes)
 	if err != nil {
 		return nil, err
 	}
-	// Invalid UTF-8 becomes U+FFFD, as it would in any text that a script could hold.
-	return json.Marshal(string(text))
+	return quote(text)
+}
+
+var inputName = string(api.InvalidInputData) + ": the input"
+
+// quote writes a text as JSON, with no byte more than it needs: markup is not escaped. Invalid UTF-8 becomes
+// U+FFFD, as it would in any text that a script could hold.
+func quote(text []byte) (json.RawMessage, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(string(text))
+	return out.Bytes(), err
 }
 
 // flagNames tells which flag stands for a field of the request.

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
 	"glovebox/internal/terminal"
@@ -18,10 +21,12 @@ type reporter struct {
 }
 
 // log tells a log entry as it happens. In a JSON document it stands with the result.
-func (r reporter) log(entry api.Log) {
-	if !r.asJSON {
-		fmt.Fprintln(r.stderr, terminal.Text(r.stderr, entry.Message))
+func (r reporter) log(entry api.Log) error {
+	if r.asJSON {
+		return nil
 	}
+	_, err := fmt.Fprintln(r.stderr, terminal.Text(r.stderr, entry.Message))
+	return err
 }
 
 // result tells the result and returns the error that gives the exit status.
@@ -42,18 +47,29 @@ func (r reporter) result(result api.Result) error {
 	return errScript
 }
 
-// failed tells that there is no result: Glovebox itself failed.
-func (r reporter) failed(err error) error {
+// failed tells that there is no result: Glovebox itself failed, or was told to end before it could.
+func (r reporter) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return r.result(noResult(api.Cancelled, "Cancelled", "the execution was cancelled before its box was ready"))
+	}
 	if r.asJSON {
-		document := api.Result{
-			ResultCode: api.ExecutionFailed, Logs: []api.Log{}, Warnings: []string{},
-			Error:     &api.ScriptError{Name: "ExecutionFailed", Message: err.Error()},
-			Isolation: api.Isolation{Layers: []string{}},
-		}
-		if writeErr := r.document(document); writeErr != nil {
+		if writeErr := r.document(noResult(api.ExecutionFailed, "ExecutionFailed", err.Error())); writeErr != nil {
 			return sandboxError(writeErr)
 		}
 	}
+	return noBox(err)
+}
+
+func noResult(code api.ResultCode, name, message string) api.Result {
+	return api.Result{
+		ID: ulid.Make().String(), ResultCode: code, Logs: []api.Log{}, Warnings: []string{},
+		Error:     &api.ScriptError{Name: name, Message: message},
+		Isolation: api.Isolation{Layers: []string{}},
+	}
+}
+
+// noBox says where to learn why there is no box to be had.
+func noBox(err error) error {
 	return sandboxError(fmt.Errorf("%w\nglovebox doctor tells what this machine lacks", err))
 }
 
@@ -102,10 +118,13 @@ func (r reporter) people(result api.Result) error {
 		say("%s", frames)
 	}
 	if info, ok := result.ResultCode.Info(); ok {
-		say("%s", info.Fix)
+		say("%s", asFlags.Replace(info.Fix))
 	}
 	return nil
 }
+
+// asFlags turns the names of a request's fields into those of the flags that stand for them.
+var asFlags = strings.NewReplacer("timeoutSeconds", "--timeout", "memoryLimitMB", "--memory")
 
 func describe(e *api.ScriptError) string {
 	if e == nil {

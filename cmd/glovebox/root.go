@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"glovebox/api"
 	"glovebox/internal/terminal"
@@ -42,14 +45,18 @@ func sandboxError(err error) error { return &statusError{statusSandbox, err} }
 
 // run is the program.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, endSignals()...)
 	defer stop()
+	// A pipe that nobody reads any more is an error of the write, never our death between making a box and removing it.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return statusSuccess
 	}
@@ -66,8 +73,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return statusUsage
 	}
 	// What cobra itself refuses (flags, arguments, verbs) comes without a status.
-	fmt.Fprintln(stderr, "Try glovebox --help, or glovebox COMMAND --help.")
+	fmt.Fprintf(stderr, "Try %s --help.\n", cmd.CommandPath())
 	return statusUsage
+}
+
+// endSignals are those that end the program in good order. SIGHUP is not, where nohup has switched it off.
+func endSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 func newRoot() *cobra.Command {
@@ -84,10 +100,36 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
   glovebox doctor`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noVerb,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
+	root.SetFlagErrorFunc(flagHint)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newServeCommand(), newDoctorCommand(), newSweepCommand(), newVersionCommand())
 	return root
+}
+
+// noVerb refuses what is no verb, with what was probably meant.
+func noVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := os.Stat(args[0]); err == nil {
+		return usageError("%q is no command. To run a script, type: glovebox run %s", args[0], strings.Join(args, " "))
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// flagHint adds what the parser of durations leaves out.
+func flagHint(_ *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration" {
+		return fmt.Errorf("%w: write it as in 10s", err)
+	}
+	return err
 }

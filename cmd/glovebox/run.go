@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/docker/go-units"
@@ -12,6 +14,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/terminal"
 )
 
 // runFlags are the flags of `glovebox run`, as they were typed.
@@ -68,11 +71,17 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	ctx, stdout, stderr := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	if err := f.boxes.check(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	report := reporter{stdout: stdout, stderr: stderr, asJSON: f.asJSON, verbose: f.verbose}
 	boxes, err := f.boxes.open(ctx, log, warner(stderr))
 	if err != nil {
-		return err
+		return report.failed(ctx, err)
 	}
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: boxes.driver, Spec: boxes.spec, Concurrency: 1, Queue: 0, Log: log,
@@ -80,15 +89,18 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
-	report := reporter{stdout: stdout, stderr: stderr, asJSON: f.asJSON, verbose: f.verbose}
-	result, err := executor.Execute(ctx, request, report.log)
+	result, err := executor.Execute(ctx, request, func(entry api.Log) {
+		if errors.Is(report.log(entry), syscall.EPIPE) {
+			cancel() // as for a program that a broken pipe ends
+		}
+	})
 	// The box is destroyed before the command ends, whatever became of it.
 	closeErr := executor.Close(context.WithoutCancel(ctx))
 	if err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return report.failed(err)
+		return report.failed(ctx, err)
 	}
 	return report.result(result)
 }
@@ -103,7 +115,8 @@ func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, erro
 	if err != nil {
 		return api.Request{}, err
 	}
-	input, err := f.input.read(cmd.InOrStdin(), file == "-")
+	flags := cmd.Flags()
+	input, err := f.input.read(flags, cmd.InOrStdin(), file == "-")
 	if err != nil {
 		return api.Request{}, err
 	}
@@ -112,13 +125,13 @@ func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, erro
 		return api.Request{}, err
 	}
 	request := api.Request{
-		Code: code, Language: languageOf(f.language, file), InputData: input,
+		Code: code, Language: languageOf(file), InputData: input,
 		TimeoutSeconds: new(f.timeout.Seconds()), MemoryLimitMB: &memory, CPUs: &f.cpus,
 	}
-	if cmd.Flags().Changed("seed") {
+	if flags.Changed("seed") {
 		request.Seed = &f.seed
 	}
-	if f.now != "" {
+	if flags.Changed("now") {
 		now, err := api.ParseNow(f.now)
 		if err != nil {
 			return api.Request{}, usageError("--now %w", err)
@@ -126,6 +139,9 @@ func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, erro
 		request.Now = &now
 	}
 	request = request.WithDefaults()
+	if flags.Changed("language") {
+		request.Language = api.Language(f.language)
+	}
 	if err := request.Validate(hostCPUs()); err != nil {
 		return api.Request{}, flagError(err)
 	}
@@ -140,12 +156,12 @@ func parseMemory(s string) (int, error) {
 		return 0, usageError("--memory %q is not a size such as 128MiB", s)
 	}
 	if bytes%api.MiB != 0 {
-		return 0, usageError("--memory %q is not a whole number of MiB", s)
+		return 0, usageError("--memory %q is %d bytes, and no whole number of MiB: write it as in 128MiB", s, bytes)
 	}
 	return int(bytes / api.MiB), nil
 }
 
 // warner returns a function that tells a warning to people.
 func warner(stderr io.Writer) func(string) {
-	return func(warning string) { fmt.Fprintln(stderr, "glovebox: warning:", warning) }
+	return func(warning string) { fmt.Fprintln(stderr, "glovebox: warning:", terminal.Text(stderr, warning)) }
 }

@@ -41,7 +41,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free")
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
-	flags.IntVar(&f.queue, "queue", -1, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
+	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
 	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
 	f.boxes.register(flags)
 	return cmd
@@ -56,13 +56,19 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
 	}
 	if f.queue < 0 {
+		return usageError("--queue is %d; 0 and more are allowed", f.queue)
+	}
+	if !cmd.Flags().Changed("queue") {
 		const each = 8
 		f.queue = each * f.concurrency
+	}
+	if err := f.boxes.check(); err != nil {
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	boxes, err := f.boxes.open(ctx, log, func(warning string) { log.Warn(warning) })
 	if err != nil {
-		return err
+		return noBox(err)
 	}
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: f.queue, Log: log,

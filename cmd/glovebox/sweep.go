@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +40,14 @@ func sweep(cmd *cobra.Command, f *boxFlags) error {
 	}
 	var failures []error
 	removed := 0
-	// Each driver looks after its own boxes. One that this machine has not got has none.
+	// Each driver looks after its own boxes. One that this machine, or this user, has not got has none.
 	for _, name := range []string{"docker", "oci"} {
+		if name == "oci" && os.Geteuid() != 0 {
+			continue
+		}
 		choice := boxFlags{driver: name}
 		found, _, err := choice.choose(ctx, image, state, log)
-		if errors.Is(err, docker.ErrNoDaemon) {
+		if errors.Is(err, docker.ErrNoDaemon) || errors.Is(err, errNoRuntime) {
 			continue
 		}
 		if err != nil {
@@ -54,9 +58,19 @@ func sweep(cmd *cobra.Command, f *boxFlags) error {
 		removed += len(swept.Boxes)
 		failures = append(failures, err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d removed\n", removed)
+	fmt.Fprintln(cmd.OutOrStdout(), removedText(removed))
 	if err := errors.Join(failures...); err != nil {
 		return sandboxError(err)
 	}
 	return nil
+}
+
+func removedText(boxes int) string {
+	switch boxes {
+	case 0:
+		return "nothing to remove"
+	case 1:
+		return "removed 1 box"
+	}
+	return fmt.Sprintf("removed %d boxes", boxes)
 }

@@ -95,6 +95,7 @@ func newVersionCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	cmd.Flags().BoolVar(&notices, "notices", false, "print the licences of everything that is in this program")
+	cmd.MarkFlagsMutuallyExclusive("json", "notices")
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -62,9 +63,20 @@ func Examine(ctx context.Context, stateDir string) Report {
 	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
 		r.add(ociRuntime(kind, found))
 	}
-	r.Ready = r.state("runner") == OK && r.state("state directory") == OK &&
-		(usable || os.Geteuid() == 0 && len(found) > 0 && r.state("cgroups") != Failed)
+	r.Ready = r.ready(usable, os.Geteuid() == 0 && len(found) > 0)
 	return r
+}
+
+// ready judges whether boxes can be made; daemon and runtime say whether there is a Docker daemon, and a
+// runtime that may be used without one.
+func (r *Report) ready(daemon, runtime bool) bool {
+	for _, name := range []string{"kernel", "runner", "seccomp", "state directory"} {
+		if r.state(name) != OK {
+			return false
+		}
+	}
+	// A daemon may have cgroups where we see none.
+	return daemon || runtime && r.state("cgroups") != Failed
 }
 
 func (r *Report) add(findings ...Finding) { r.Findings = append(r.Findings, findings...) }
@@ -148,14 +160,34 @@ func rights() Finding {
 
 func state(dir string) Finding {
 	f := Finding{Name: "state directory", State: OK, Version: dir, Means: "processes can agree about boxes"}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		f.Means = "will be made when it is first needed" // by others: to look is not to make
+	failed := func(format string, args ...any) Finding {
+		f.State, f.Means, f.Type = Failed, fmt.Sprintf(format, args...), "name another with --state-dir"
 		return f
 	}
-	if _, err := sandbox.OpenState(dir); err != nil {
-		f.State, f.Means, f.Type = Failed, err.Error(), "name another with --state-dir"
+	var found unix.Stat_t
+	switch err := unix.Lstat(dir, &found); {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Means = "will be made when it is first needed" // by others: to look is not to make
+		if parent := nearest(dir); unix.Access(parent, unix.W_OK|unix.X_OK) != nil {
+			return failed("it is not there, and uid %d may not make it in %s", os.Geteuid(), parent)
+		}
+		return f
+	case err != nil:
+		return failed("%s", err)
+	case found.Mode&unix.S_IFMT != unix.S_IFDIR, int(found.Uid) != os.Geteuid(), found.Mode&0o077 != 0:
+		return failed("it is no directory of uid %d with mode 0700: other users could meddle with boxes", os.Geteuid())
 	}
 	return f
+}
+
+// nearest returns the nearest directory above a path that is there.
+func nearest(path string) string {
+	for {
+		path = filepath.Dir(path)
+		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
+			return path
+		}
+	}
 }
 
 func dockerDaemon(ctx context.Context) (Finding, docker.Info) {

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+	"glovebox/internal/sandbox/oci"
+	"glovebox/internal/testenv"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts that compare it")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"glovebox": main,
+		"bare":     bareMain,
+		"nobody":   nobodyMain,
+	})
+}
+
+// TestScripts runs what testdata/script holds: behaviour that does not depend on the driver. Where it needs a
+// box it takes the quickest one, without a daemon on runc.
+func TestScripts(t *testing.T) {
+	runc := pair{driver: "oci", kind: sandbox.KindRunc}
+	testscript.Run(t, scripts("testdata/script", runc, runc.find(t.Context())))
+}
+
+// TestPairs runs what testdata/pairs holds on every pair of a driver and a runtime.
+func TestPairs(t *testing.T) {
+	for _, p := range []pair{
+		{"oci", sandbox.KindRunc}, {"oci", sandbox.KindRunsc},
+		{"docker", sandbox.KindRunc}, {"docker", sandbox.KindRunsc},
+	} {
+		t.Run(fmt.Sprintf("%s-%s", p.driver, p.kind), func(t *testing.T) {
+			found := p.find(t.Context())
+			for _, missing := range found.missing {
+				testenv.Need(t, missing.thing, missing.why)
+			}
+			testscript.Run(t, scripts("testdata/pairs", p, found))
+		})
+	}
+}
+
+// A pair is a driver and a kind of runtime.
+type pair struct {
+	driver string
+	kind   sandbox.Kind
+}
+
+// found is what this machine has of a pair.
+type found struct {
+	runtime string // as --runtime takes it
+	missing []missing
+}
+
+type missing struct {
+	thing testenv.Thing
+	why   error
+}
+
+// find looks for a pair, and for a runner to put into its boxes.
+func (p pair) find(ctx context.Context) (f found) {
+	lacks := func(thing testenv.Thing, err error) {
+		if err != nil {
+			f.missing = append(f.missing, missing{thing, err})
+		}
+	}
+	_, err := runnerimage.Embedded()
+	lacks(testenv.Runner, err)
+	thing := testenv.Thing(p.kind)
+	if p.driver == "oci" {
+		f.runtime = string(p.kind)
+		lacks(thing, findOCI(ctx, p.kind))
+		return f
+	}
+	info, err := docker.Probe(ctx)
+	lacks(testenv.Docker, err)
+	for _, r := range info.Runtimes {
+		// The one that was built here comes before the daemon's own.
+		if sandbox.RuntimeKind(r.Name) == p.kind && f.runtime != docker.OurRunc {
+			f.runtime = r.Name
+		}
+	}
+	if f.runtime == "" {
+		lacks(thing, fmt.Errorf("the Docker daemon does not know a runtime %s", p.kind))
+	}
+	return f
+}
+
+func findOCI(ctx context.Context, kind sandbox.Kind) error {
+	r, err := oci.FindRuntime(ctx, kind, oci.SearchDirs())
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("boxes without Docker need root")
+	}
+	// A system's old one is not what these tests are about.
+	if ok, why := sandbox.CheckFloor(kind, r.Version); !ok {
+		return errors.New(why)
+	}
+	return nil
+}
+
+func scripts(dir string, p pair, f found) testscript.Params {
+	return testscript.Params{
+		Dir: dir, UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error { return setup(env, p, f) },
+		Condition: func(cond string) (bool, error) {
+			return condition(cond, f)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
+			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "empty": cmdEmpty,
+			"post": cmdPost, "get": cmdGet, "json": cmdJSON, "result": cmdResult,
+		},
+	}
+}
+
+// condition tells a script what this machine has. What GLOVEBOX_REQUIRE names and is not there is an error.
+func condition(cond string, f found) (bool, error) {
+	switch cond {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "box": // everything that a box needs
+		for _, m := range f.missing {
+			if testenv.Required(m.thing) {
+				return false, fmt.Errorf("%s is required by %s and missing: %w", m.thing, testenv.EnvRequire, m.why)
+			}
+		}
+		return len(f.missing) == 0, nil
+	case "runner":
+		_, err := runnerimage.Embedded()
+		if err != nil && testenv.Required(testenv.Runner) {
+			return false, fmt.Errorf("the runner is required by %s and missing: %w", testenv.EnvRequire, err)
+		}
+		return err == nil, nil
+	case "runsc": // beside runc
+		_, err := oci.FindRuntime(context.Background(), sandbox.KindRunsc, oci.SearchDirs())
+		if err != nil && testenv.Required(testenv.Runsc) {
+			return false, fmt.Errorf("runsc is required by %s and missing: %w", testenv.EnvRequire, err)
+		}
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// setup gives a script a state directory of its own, and sees to it that no box is left in it. It may not lie
+// in $WORK, which nobody may pass through: a box in a user namespace must reach its root file system.
+func setup(env *testscript.Env, p pair, f found) error {
+	dir, err := os.MkdirTemp("", "gb-")
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
+	state := filepath.Join(dir, "s")
+	env.Setenv("STATEDIR", state)
+	env.Setenv("STATE", "--state-dir="+state)
+	env.Setenv("DRIVER", "--driver="+p.driver)
+	env.Setenv("RUNTIME", "--runtime="+f.runtime)
+	env.Setenv("RUNTIMENAME", f.runtime)
+	env.Setenv("CONCURRENCY", strconv.Itoa(2*runtime.NumCPU()))
+	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
+	for _, name := range []string{oci.EnvRuntimeDir, "DOCKER_HOST", "GOCOVERDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env.Setenv(name, value)
+		}
+	}
+	env.Values[processesKey{}] = processes{}
+	tb := env.T().(testing.TB)
+	env.Defer(func() {
+		for _, left := range leftIn(state) {
+			tb.Errorf("left behind: %s", left)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Error(err)
+		}
+	})
+	return nil
+}
+
+// leftIn lists what a state directory still knows of boxes.
+func leftIn(state string) (left []string) {
+	claims, _ := filepath.Glob(filepath.Join(state, "boxes", "*"))
+	bundles, _ := filepath.Glob(filepath.Join(state, "oci", "*"))
+	for _, name := range append(claims, bundles...) {
+		if !strings.HasSuffix(name, "sweep.lock") {
+			left = append(left, name)
+		}
+	}
+	return left
+}
