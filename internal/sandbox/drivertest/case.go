@@ -60,6 +60,14 @@ func (c Case) request() api.Request {
 	return r.WithDefaults()
 }
 
+// label is what a message calls the case.
+func (c Case) label() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.Code
+}
+
 // graceBeyondLimit is what a script may take beyond its limit.
 const graceBeyondLimit = 500 * time.Millisecond
 
@@ -67,18 +75,18 @@ const graceBeyondLimit = 500 * time.Millisecond
 func (c Case) check(t *testing.T, result api.Result) {
 	t.Helper()
 	if !slices.Contains(c.Want, result.ResultCode) {
-		t.Errorf("%s: got %s, want one of %v; error %+v", c.Code, result.ResultCode, c.Want, result.Error)
+		t.Errorf("%s: got %s, want one of %v; error %+v", c.label(), result.ResultCode, c.Want, result.Error)
 	}
 	checkForm(t, result)
 	if c.FirstLog != "" {
 		if len(result.Logs) == 0 {
-			t.Errorf("%s: its logs are lost", c.Code)
+			t.Errorf("%s: its logs are lost", c.label())
 		} else if got := result.Logs[0].Message; got != c.FirstLog {
-			t.Errorf("%s: its first log reads %q, want %q", c.Code, cut(got), c.FirstLog)
+			t.Errorf("%s: its first log reads %q, want %q", c.label(), cut(got), c.FirstLog)
 		}
 	}
 	if c.Output != "" && result.Success && !sameJSON(result.Output, []byte(c.Output)) {
-		t.Errorf("%s: output %s, want %s", c.Code, cut(string(result.Output)), cut(c.Output))
+		t.Errorf("%s: output %s, want %s", c.label(), cut(string(result.Output)), cut(c.Output))
 	}
 	if c.Check != nil {
 		c.Check(t, result)

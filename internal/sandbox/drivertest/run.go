@@ -98,7 +98,7 @@ func (f *fixture) playOnce(t *testing.T, c Case) (api.Result, time.Duration) {
 	started := time.Now()
 	result, err := box.Run(t.Context(), request, nil)
 	if err != nil {
-		t.Fatalf("%s: Run: %v", c.Code, err)
+		t.Fatalf("%s: Run: %v", c.label(), err)
 	}
 	return result, time.Since(started)
 }
@@ -117,10 +117,10 @@ func (f *fixture) checkTime(t *testing.T, c Case, result api.Result, took time.D
 			return
 		}
 		if try == tries {
-			t.Errorf("%s: ended after %v (Run took %v), want within %v", c.Code, script, took, most)
+			t.Errorf("%s: ended after %v (Run took %v), want within %v", c.label(), script, took, most)
 			return
 		}
-		t.Logf("%s: ended after %v (Run took %v), want within %v: once more", c.Code, script, took, most)
+		t.Logf("%s: ended after %v (Run took %v), want within %v: once more", c.label(), script, took, most)
 		result, took = f.playOnce(t, c)
 	}
 }
