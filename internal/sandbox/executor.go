@@ -145,14 +145,26 @@ func (e *Executor) admit(ctx context.Context) error {
 	}
 }
 
-// destroy outlives the caller: a client that leaves leaves no box behind. A box that cannot be removed now
-// is what the next sweep finds.
+// destroyTries is how often a box is destroyed before it is left to the sweep that follows this process:
+// while its owner lives, no sweep touches it.
+const destroyTries = 3
+
+// destroy outlives the caller: a client that leaves leaves no box behind.
 func (e *Executor) destroy(ctx context.Context, id string, box Box) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killLimit)
-	defer cancel()
-	if err := box.Destroy(ctx); err != nil {
-		e.log.Error("a box could not be destroyed: the next sweep will try again", "execution", id, "error", err)
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	for range destroyTries {
+		if err = destroyOnce(ctx, box); err == nil {
+			return
+		}
 	}
+	e.log.Error("a box could not be destroyed: it is left to the sweep of the next process", "execution", id, "error", err)
+}
+
+func destroyOnce(ctx context.Context, box Box) error {
+	ctx, cancel := context.WithTimeout(ctx, killLimit)
+	defer cancel()
+	return box.Destroy(ctx)
 }
 
 func cancelledInQueue(id string, waited time.Duration) api.Result {
