@@ -1,0 +1,315 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox"
+)
+
+// A box is one container, from its claim on. It is the [sandbox.Container] of a sandbox.Box.
+type box struct {
+	driver *Driver
+	claim  *sandbox.Claim
+	name   string // of the container
+	meter  *meter
+	conns  []net.Conn // of the attached streams
+	ending *ending    // of the streams, once they are attached
+
+	gone     chan struct{} // closed by Remove: nobody watches any more
+	goneOnce sync.Once
+
+	exited  chan struct{} // closed once exit and waitErr are set
+	settled sync.Once
+	exit    sandbox.Exit
+	waitErr error
+	endWait context.CancelFunc // of the question to the daemon
+	waited  chan struct{}      // closed when that has ended
+
+	mu      sync.Mutex
+	removed bool // everything is gone
+}
+
+var _ sandbox.Container = (*box)(nil)
+
+// create makes, starts and checks the container. Where it fails the caller calls Remove.
+func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limits) (sandbox.Box, error) {
+	d := b.driver
+	params := boxParams{
+		id: b.claim.ID, owner: b.claim.Owner.String(), pidNS: d.pidNS, ids: b.claim.IDs, imageRef: d.imageRef,
+	}
+	b.meter = &meter{box: b}
+	if d.holds() {
+		params.cgroupParent = holdPath(b.claim.ID)
+	}
+	plan, err := translate(spec, limits, d.info, d.image, params)
+	if err != nil {
+		return nil, err
+	}
+	phases := newPhases()
+	if d.holds() {
+		if b.meter.hold, err = newHold(d.cgroups, params.cgroupParent, plan.options.HostConfig.Memory); err != nil {
+			return nil, fmt.Errorf("docker: %w", err)
+		}
+	}
+	phases.end("cgroup")
+	if err := b.make(ctx, plan); err != nil {
+		return nil, err
+	}
+	phases.end("create")
+	stdio, err := b.attach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	phases.end("attach")
+	if _, err := d.client.ContainerStart(ctx, b.name, client.ContainerStartOptions{}); err != nil {
+		return nil, fmt.Errorf("docker: start: %w", err)
+	}
+	phases.end("start")
+	opened, err := b.open(ctx, spec, limits, plan, stdio)
+	phases.end("ready")
+	d.log.Debug("box", "id", b.claim.ID, "phases", phases)
+	return opened, err
+}
+
+// make creates the container. A daemon goes on with that when its client has left: the caller's end
+// is looked at once it is made, or nobody would know what to remove.
+func (b *box) make(ctx context.Context, p plan) error {
+	makeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	defer cancel()
+	made, err := b.driver.client.ContainerCreate(makeCtx, p.options)
+	if err != nil {
+		return fmt.Errorf("docker: create: %w", err)
+	}
+	for _, warning := range made.Warnings {
+		// What it warns of shows when the limits are read back.
+		b.driver.log.Warn("the daemon warns", "box", b.claim.ID, "warning", warning)
+	}
+	return context.Cause(ctx)
+}
+
+// open waits until the runner is ready, and meanwhile reads back what is in force.
+func (b *box) open(ctx context.Context, spec sandbox.Spec, limits sandbox.Limits, p plan, stdio sandbox.Stdio) (sandbox.Box, error) {
+	checked := make(chan error, 1)
+	go func() { checked <- b.verify(ctx, spec, p) }()
+	expect := sandbox.Expect{
+		UID: p.uid, GID: p.uid, Env: []string{"PATH", "HOSTNAME", "HOME"},
+		PIDOne: p.options.HostConfig.PidMode == "",
+	}
+	opened, err := sandbox.Open(ctx, b, stdio, spec, limits, expect, b.driver.isolation(spec, p.userNS))
+	if checkErr := <-checked; checkErr != nil {
+		// Where the box is not what was asked for, it is no wonder that it did not get ready.
+		return nil, errors.Join(checkErr, err)
+	}
+	return opened, err
+}
+
+// verify proves that the Spec is in force, as far as that can be seen from outside.
+func (b *box) verify(ctx context.Context, spec sandbox.Spec, p plan) error {
+	d := b.driver
+	got, err := d.client.ContainerInspect(ctx, b.name, client.ContainerInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("docker: inspect: %w", err)
+	}
+	if err := checkInspect(p, got.Container); err != nil {
+		return err
+	}
+	if got.Container.State == nil || got.Container.State.Pid <= 0 || d.cgroups == nil {
+		return nil // it has died, as Open finds out; or it cannot be seen from here
+	}
+	return b.verifyProcess(spec, p, got.Container.State.Pid)
+}
+
+// verifyProcess looks at the container's process. One that has died cannot be looked at, and is
+// nothing to be afraid of: Open finds out.
+func (b *box) verifyProcess(spec sandbox.Spec, p plan, pid int) error {
+	alive, err := openPidfd(pid)
+	if err != nil {
+		return err
+	}
+	defer alive.close()
+	err = checkCgroup(b.driver.cgroups, p, pid, p.options.HostConfig.CgroupParent)
+	if err == nil {
+		err = b.meter.follow(pid)
+	}
+	if err == nil && sandbox.RuntimeKind(spec.Runtime) != sandbox.KindRunsc {
+		err = checkNamespaces(pid, spec.Namespaces)
+	}
+	if err != nil && !alive.ended() {
+		return err
+	}
+	if sandbox.RuntimeKind(spec.Runtime) != sandbox.KindRunsc {
+		b.watchStdout(pid)
+	}
+	return b.watch(pid)
+}
+
+// watchStdout has stdout end where the runner closes it and lives on: the daemon tells of that only when the
+// process ends. gVisor's own processes hold the pipe as long as they live.
+func (b *box) watchStdout(pid int) {
+	fd, ok := openReader(pid, 1)
+	if !ok {
+		return
+	}
+	if err := await(fd, hungUp, b.gone, b.ending.stdoutClosed); err != nil {
+		b.driver.log.Warn("nobody watches a box's stdout", "box", b.claim.ID, "error", err)
+	}
+}
+
+// watch has the streams end when the process does, and learns how it ended.
+func (b *box) watch(pid int) error {
+	process, err := openPidfd(pid)
+	if err != nil {
+		return err
+	}
+	return process.await(b.gone, func() {
+		b.ending.died()
+		// Where the kernel tells how it ended, the daemon need not: it is late (see ending).
+		if status, ok := process.reaped(b.exited); ok {
+			b.settle(exitOf(shellStatus(status)), nil)
+		}
+	})
+}
+
+// shellStatus tells a status as the daemon does.
+func shellStatus(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// attach connects the streams and waits for the exit, before the start: nothing is missed.
+func (b *box) attach(ctx context.Context) (sandbox.Stdio, error) {
+	waiting := make(chan struct{})
+	waitCtx, endWait := context.WithCancel(context.WithoutCancel(ctx))
+	b.endWait = endWait
+	go b.await(waitCtx, waiting)
+	type attached struct {
+		client.HijackedResponse
+		err error
+	}
+	open := func(options client.ContainerAttachOptions) chan attached {
+		result := make(chan attached, 1)
+		go func() {
+			response, err := b.driver.client.ContainerAttach(ctx, b.name, options)
+			result <- attached{response.HijackedResponse, err}
+		}()
+		return result
+	}
+	streams := open(client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true})
+	errStream := open(client.ContainerAttachOptions{Stream: true, Stderr: true})
+	both, stderr := <-streams, <-errStream
+	<-waiting
+	for _, a := range []attached{both, stderr} {
+		if a.err == nil {
+			b.conns = append(b.conns, a.Conn)
+		}
+	}
+	if err := errors.Join(both.err, stderr.err); err != nil {
+		return sandbox.Stdio{}, fmt.Errorf("docker: attach: %w", err)
+	}
+	b.ending = newEnding(both.Conn, stderr.Conn)
+	return sandbox.Stdio{
+		Stdin:  &input{conn: both.Conn, closing: b.meter.sample, ending: b.ending},
+		Stdout: newOutput(both.Reader, streamStdout, b.ending),
+		Stderr: newOutput(stderr.Reader, streamStderr, b.ending),
+	}, nil
+}
+
+// await asks the daemon to tell of the exit, and says on waiting when it has been asked. Where the
+// connection breaks (a daemon restarts) it goes on asking until Remove.
+func (b *box) await(ctx context.Context, waiting chan<- struct{}) {
+	defer close(b.waited)
+	result := b.driver.client.ContainerWait(ctx, b.name, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
+	close(waiting)
+	select {
+	case answer := <-result.Result:
+		var err error
+		if answer.Error != nil && answer.Error.Message != "" {
+			err = fmt.Errorf("docker: wait: %s", answer.Error.Message)
+		}
+		b.settle(exitOf(int(answer.StatusCode)), err)
+	case <-result.Error:
+		b.settle(b.pollExit(ctx))
+	}
+}
+
+// settle takes the first word on how the box ended.
+func (b *box) settle(exit sandbox.Exit, err error) {
+	b.settled.Do(func() {
+		b.exit, b.waitErr = exit, err
+		close(b.exited)
+	})
+}
+
+// pollExit asks again and again how the container is.
+func (b *box) pollExit(ctx context.Context) (sandbox.Exit, error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		got, err := b.driver.client.ContainerInspect(ctx, b.name, client.ContainerInspectOptions{})
+		switch {
+		case cerrdefs.IsNotFound(err):
+			return sandbox.Exit{}, errors.New("docker: the container is gone, and nobody knows how it ended")
+		case err == nil && got.Container.State != nil && !got.Container.State.Running && got.Container.State.Status != container.StateCreated:
+			return exitOf(got.Container.State.ExitCode), nil
+		}
+		select {
+		case <-ctx.Done():
+			return sandbox.Exit{}, fmt.Errorf("docker: wait: %w", errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}
+
+// exitOf undoes the shell's way of telling a signal, which Docker has. A runner's own exit statuses
+// are small.
+func exitOf(status int) sandbox.Exit {
+	const first, last = 128 + 1, 128 + 64
+	if status >= first && status <= last {
+		return sandbox.Exit{Signal: status - 128}
+	}
+	return sandbox.Exit{Status: status}
+}
+
+// Wait implements [sandbox.Container].
+func (b *box) Wait(ctx context.Context) (sandbox.Exit, error) {
+	select {
+	case <-b.exited:
+		return b.exit, b.waitErr
+	case <-ctx.Done():
+		return sandbox.Exit{}, fmt.Errorf("docker: wait: %w", context.Cause(ctx))
+	}
+}
+
+// Usage implements [sandbox.Container].
+func (b *box) Usage(ctx context.Context) (sandbox.Usage, error) { return b.meter.read(ctx) }
+
+// Kill implements [sandbox.Container]. It kills through the cgroup where it can, and asks the daemon
+// elsewhere.
+func (b *box) Kill(ctx context.Context) error {
+	b.meter.sample()
+	defer b.ending.killed()
+	if done, err := b.meter.kill(); done {
+		return nil
+	} else if err != nil {
+		b.driver.log.Warn("a box could not be killed through its cgroup: the daemon is asked to", "box", b.claim.ID, "error", err)
+	}
+	_, err := b.driver.client.ContainerKill(ctx, b.name, client.ContainerKillOptions{Signal: "SIGKILL"})
+	// 404 and 409: it is gone, or does not run.
+	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("docker: kill: %w", err)
+}

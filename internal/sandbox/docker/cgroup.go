@@ -1,0 +1,278 @@
+package docker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// hierarchy is one mounted tree of cgroups.
+type hierarchy struct {
+	mount       string
+	controllers []string // of v1: memory, pids, name=systemd, …; of v2 none
+	v2          bool
+}
+
+// hierarchies reads /proc/self/mountinfo. A mount of less than a whole tree (within a container) is
+// left out: paths in it are not those that the daemon means.
+func hierarchies(mountinfo io.Reader) ([]hierarchy, error) {
+	var out []hierarchy
+	scanner := bufio.NewScanner(mountinfo)
+	for scanner.Scan() {
+		// 36 35 98:0 /root /mount opts optional… - type source superopts
+		before, after, ok := strings.Cut(scanner.Text(), " - ")
+		fields, tail := strings.Fields(before), strings.Fields(after)
+		if !ok || len(fields) < 5 || len(tail) < 3 || fields[3] != "/" {
+			continue
+		}
+		h := hierarchy{mount: unescape(fields[4]), v2: tail[0] == "cgroup2"}
+		if !h.v2 && tail[0] != "cgroup" {
+			continue
+		}
+		if !h.v2 {
+			h.controllers = strings.Split(tail[2], ",")
+		}
+		same := func(o hierarchy) bool { return o.v2 == h.v2 && slices.Equal(o.controllers, h.controllers) }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, h)
+		}
+	}
+	return out, scanner.Err()
+}
+
+// unescape undoes what the kernel does to a space, a tab, a newline and a backslash in a path.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// cgroupFS is the cgroups of this host, as far as boxes are concerned. It is immutable.
+type cgroupFS struct {
+	all []hierarchy
+	v2  bool // the controllers are on v2
+}
+
+// readCgroupFS looks at this host. version is the daemon's word for where its limits are.
+func readCgroupFS(version string) (*cgroupFS, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	all, err := hierarchies(f)
+	if err != nil {
+		return nil, err
+	}
+	c := &cgroupFS{all: all, v2: version == "2"}
+	if _, err := c.mount("memory"); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// mount returns where the tree with that controller is mounted.
+func (c *cgroupFS) mount(controller string) (string, error) {
+	for _, h := range c.all {
+		if h.v2 == c.v2 && (c.v2 || slices.Contains(h.controllers, controller)) {
+			return h.mount, nil
+		}
+	}
+	return "", fmt.Errorf("cgroups: no %s controller is mounted", controller)
+}
+
+// file returns the path of a file of a cgroup, which stands by its path from the root.
+func (c *cgroupFS) file(controller, cgroup, name string) (string, error) {
+	mount, err := c.mount(controller)
+	return filepath.Join(mount, cgroup, name), err
+}
+
+// read returns a cgroup's file without the space around it.
+func (c *cgroupFS) read(controller, cgroup, name string) (string, error) {
+	path, err := c.file(controller, cgroup, name)
+	if err != nil {
+		return "", err
+	}
+	body, err := os.ReadFile(path)
+	return strings.TrimSpace(string(body)), err
+}
+
+// number reads a file that holds one number.
+func (c *cgroupFS) number(controller, cgroup, name string) (int64, error) {
+	text, err := c.read(controller, cgroup, name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// keyed reads a file of "key number" lines, as cpu.stat and memory.events are.
+func (c *cgroupFS) keyed(controller, cgroup, name string) (map[string]int64, error) {
+	text, err := c.read(controller, cgroup, name)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			out[key] = n
+		}
+	}
+	return out, nil
+}
+
+// of returns the cgroup of a process in the tree that has the controller.
+func (c *cgroupFS) of(pid int, controller string) (string, error) {
+	body, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return "", err
+	}
+	return findCgroup(string(body), controller, c.v2)
+}
+
+// findCgroup reads the lines of /proc/PID/cgroup.
+func findCgroup(lines, controller string, v2 bool) (string, error) {
+	for line := range strings.Lines(lines) {
+		// 4:memory:/a/b of v1, 0::/a/b of v2
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 || (parts[0] == "0" && parts[1] == "") != v2 {
+			continue
+		}
+		if v2 || slices.Contains(strings.Split(parts[1], ","), controller) {
+			return parts[2], nil
+		}
+	}
+	return "", fmt.Errorf("cgroups: the process is in no cgroup with %s", controller)
+}
+
+// killAll sends SIGKILL to every process in the cgroup and below. What was not there when it looked
+// cannot have been started by what it killed before.
+func (c *cgroupFS) killAll(cgroup string) error {
+	dir, err := c.file("memory", cgroup, "")
+	if err != nil {
+		return err
+	}
+	if c.v2 {
+		err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
+		if err == nil || errors.Is(err, fs.ErrNotExist) && !exists(dir) {
+			return nil
+		}
+		// Linux before 5.14 has no such file: one by one.
+	}
+	signalled := map[int]bool{}
+	for {
+		pids, err := processes(dir)
+		if err != nil {
+			return err
+		}
+		before := len(signalled)
+		for _, pid := range pids {
+			if signalled[pid] {
+				continue
+			}
+			signalled[pid] = true
+			if err := c.killIn(pid, cgroup); err != nil {
+				return err
+			}
+		}
+		if len(signalled) == before {
+			return nil
+		}
+	}
+}
+
+// killIn kills the process if it is still in the cgroup: a pid may have been reused, a pidfd may not.
+func (c *cgroupFS) killIn(pid int, cgroup string) error {
+	process, err := openPidfd(pid)
+	if err != nil {
+		return err
+	}
+	defer process.close()
+	its, err := c.of(pid, "memory")
+	if err != nil || its != cgroup && !strings.HasPrefix(its, cgroup+"/") {
+		return nil // it has ended
+	}
+	return process.kill()
+}
+
+// processes returns the pids in a cgroup's directory and below it; none where it is not there.
+func processes(dir string) ([]int, error) {
+	var pids []int
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return ignoreGone(err)
+		}
+		body, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		if err != nil {
+			return ignoreGone(err)
+		}
+		for field := range strings.FieldsSeq(string(body)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids, err
+}
+
+// ignoreGone takes a cgroup that has been removed meanwhile for one without processes.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// remove removes the cgroup and what is below it from every tree: a runtime makes it in each. The
+// kernel may hold on to one for a moment after its last process has gone.
+func (c *cgroupFS) remove(ctx context.Context, cgroup string) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var errs []error
+		for _, h := range c.all {
+			errs = append(errs, removeTree(filepath.Join(h.mount, cgroup)))
+		}
+		err := errors.Join(errs...)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cgroups: %w", err)
+		case <-tick.C:
+		}
+	}
+}
+
+// removeTree removes directories from the lowest up; a cgroup's files go with it.
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			if err := removeTree(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return ignoreGone(os.Remove(dir))
+}

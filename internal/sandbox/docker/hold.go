@@ -1,0 +1,247 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox"
+)
+
+// A hold is a cgroup of ours around a container's. Docker removes the container's own as soon as it
+// has died, and with it every counter; ours stays, and counts what is below it.
+type hold struct {
+	fs   *cgroupFS
+	path string // from the root
+
+	oom *os.File // v1: the eventfd that counts the times that memory ran out
+	saw bool     // it did; only usage reads and writes it, under its caller's lock
+}
+
+// holdMargin is what our cgroup's limit on v1 lies below the container's. There the kernel tells of
+// memory that ran out only to the cgroup whose limit it was: this way it is ours. The margin is
+// larger than any single charge that may end in a kill.
+const holdMargin = 64 << 10
+
+// newHold makes the cgroup. memory is the limit, in bytes, that the container gets.
+func newHold(fsys *cgroupFS, path string, memory int64) (*hold, error) {
+	h := &hold{fs: fsys, path: path}
+	var err error
+	if fsys.v2 {
+		err = h.makeV2()
+	} else {
+		err = h.makeV1(memory)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cgroup %s: %w", h.path, err), h.release())
+	}
+	return h, nil
+}
+
+func (h *hold) mkdir(controller string) error {
+	dir, err := h.fs.file(controller, h.path, "")
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func (h *hold) write(controller, name, value string) error {
+	path, err := h.fs.file(controller, h.path, name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(value), 0)
+}
+
+// makeV2 needs no limit: memory.events counts what happens below, too.
+func (h *hold) makeV2() error {
+	root, err := h.fs.file("memory", "/", "cgroup.subtree_control")
+	if err != nil {
+		return err
+	}
+	// As every runtime does before it makes a cgroup.
+	if err := os.WriteFile(root, []byte("+cpu +memory +pids"), 0); err != nil {
+		return err
+	}
+	return h.mkdir("memory")
+}
+
+func (h *hold) makeV1(memory int64) error {
+	for _, controller := range []string{"memory", "cpuacct"} {
+		if err := h.mkdir(controller); err != nil {
+			return err
+		}
+	}
+	// On old kernels a parent counts its children only if told so before it has any.
+	if on, err := h.fs.number("memory", h.path, "memory.use_hierarchy"); err == nil && on == 0 {
+		if err := h.write("memory", "memory.use_hierarchy", "1"); err != nil {
+			return err
+		}
+	}
+	if err := h.write("memory", "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10)); err != nil {
+		return err
+	}
+	return h.listen()
+}
+
+// listen has the kernel count on an eventfd each time that memory runs out.
+func (h *hold) listen() error {
+	path, err := h.fs.file("memory", h.path, "memory.oom_control")
+	if err != nil {
+		return err
+	}
+	control, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = control.Close() }()
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	h.oom = os.NewFile(uintptr(fd), "memory.oom_control of "+h.path)
+	return h.write("memory", "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
+}
+
+// usage reads the counters. It is called by one at a time.
+func (h *hold) usage() (sandbox.Usage, error) {
+	if h.fs.v2 {
+		return usageV2(h.fs, h.path)
+	}
+	usage, err := usageV1(h.fs, h.path)
+	if !h.saw {
+		var count [8]byte
+		_, readErr := unix.Read(int(h.oom.Fd()), count[:])
+		h.saw = readErr == nil
+	}
+	usage.OOMKilled = usage.OOMKilled || h.saw
+	return usage, err
+}
+
+// usageV1 reads the counters of a cgroup, as far as they are there.
+func usageV1(fsys *cgroupFS, cgroup string) (sandbox.Usage, error) {
+	var usage sandbox.Usage
+	nanoseconds, cpuErr := fsys.number("cpuacct", cgroup, "cpuacct.usage")
+	peak, peakErr := fsys.number("memory", cgroup, "memory.max_usage_in_bytes")
+	fails, failErr := fsys.number("memory", cgroup, "memory.failcnt")
+	usage.CPU, usage.PeakMemoryBytes, usage.MemoryAtLimit = time.Duration(nanoseconds), peak, fails > 0
+	// It counts the cgroup's own processes alone, and is not there before Linux 4.13.
+	if events, err := fsys.keyed("memory", cgroup, "memory.oom_control"); err == nil {
+		usage.OOMKilled = events["oom_kill"] > 0
+	}
+	return usage, errors.Join(cpuErr, peakErr, failErr)
+}
+
+// usageV2 reads the counters of a cgroup, as far as they are there.
+func usageV2(fsys *cgroupFS, cgroup string) (sandbox.Usage, error) {
+	var usage sandbox.Usage
+	cpu, cpuErr := fsys.keyed("cpu", cgroup, "cpu.stat")
+	events, eventsErr := fsys.keyed("memory", cgroup, "memory.events")
+	usage.CPU = time.Duration(cpu["usage_usec"]) * time.Microsecond
+	usage.OOMKilled, usage.MemoryAtLimit = events["oom_kill"] > 0, events["max"] > 0
+	// Linux before 5.19 keeps no peak: what is in use now is better than nothing.
+	peak, err := fsys.number("memory", cgroup, "memory.peak")
+	if errors.Is(err, fs.ErrNotExist) {
+		peak, err = fsys.number("memory", cgroup, "memory.current")
+	}
+	usage.PeakMemoryBytes = peak
+	return usage, errors.Join(cpuErr, eventsErr, err)
+}
+
+// release closes what the hold has open. The cgroup itself goes with cgroupFS.remove.
+func (h *hold) release() error {
+	if h.oom == nil {
+		return nil
+	}
+	err := h.oom.Close()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// leafLimits is what a container's own cgroup says to be its limits.
+type leafLimits struct {
+	memory, swap, pids int64   // bytes, bytes of swap alone, processes and threads
+	cpus               float64 // processors
+}
+
+// limitsOf reads the limits that are in force on a cgroup. A swap of -1 means that this kernel does
+// not account for swap.
+func (c *cgroupFS) limitsOf(path func(controller string) (string, error)) (leafLimits, error) {
+	var out leafLimits
+	var errs []error
+	number := func(controller, name string) int64 {
+		cgroup, err := path(controller)
+		if err == nil {
+			var n int64
+			if n, err = c.number(controller, cgroup, name); err == nil {
+				return n
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		return 0
+	}
+	if !c.v2 {
+		out.memory, out.pids = number("memory", "memory.limit_in_bytes"), number("pids", "pids.max")
+		out.cpus = float64(number("cpu", "cpu.cfs_quota_us")) / float64(number("cpu", "cpu.cfs_period_us"))
+		out.swap = -1
+		if cgroup, err := path("memory"); err == nil {
+			both, err := c.number("memory", cgroup, "memory.memsw.limit_in_bytes")
+			switch {
+			case err == nil:
+				out.swap = both - out.memory
+			case !errors.Is(err, fs.ErrNotExist):
+				errs = append(errs, err)
+			}
+		}
+		return out, errors.Join(errs...)
+	}
+	out.memory, out.pids, out.swap = number("memory", "memory.max"), number("pids", "pids.max"), -1
+	cgroup, err := path("memory")
+	if err != nil {
+		return out, errors.Join(append(errs, err)...)
+	}
+	if swap, err := c.number("memory", cgroup, "memory.swap.max"); err == nil {
+		out.swap = swap
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	var quota, period float64
+	text, err := c.read("cpu", cgroup, "cpu.max")
+	if err == nil {
+		_, err = fmt.Sscan(text, &quota, &period)
+	}
+	if err != nil {
+		errs = append(errs, fmt.Errorf("cpu.max: %w", err))
+	}
+	out.cpus = quota / period
+	return out, errors.Join(errs...)
+}
+
+// swapOff reports whether this host has no swap at all.
+func swapOff() bool {
+	body, err := os.ReadFile(filepath.Join("/proc", "swaps"))
+	return err == nil && !hasSecondLine(string(body))
+}
+
+// hasSecondLine: the first line of /proc/swaps is its heading.
+func hasSecondLine(s string) bool {
+	lines := 0
+	for i, r := range s {
+		if r == '\n' && i+1 < len(s) {
+			lines++
+		}
+	}
+	return lines > 0
+}

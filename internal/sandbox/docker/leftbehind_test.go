@@ -1,0 +1,92 @@
+package docker
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+)
+
+// leftBehind lists what is still there of boxes: the claims in a state directory, the containers of
+// this process and of dead ones, and our cgroups around no container. What another test's process is
+// making or removing at this moment is gone, or somebody's, a little later: it looks for a while.
+func leftBehind(t *testing.T, stateDir string) (left []string) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Second); ; {
+		if left = look(t, stateDir); left == nil || time.Now().After(deadline) {
+			return left
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func look(t *testing.T, stateDir string) (left []string) {
+	t.Helper()
+	claims, err := filepath.Glob(filepath.Join(stateDir, "boxes", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, claim := range claims {
+		left = append(left, "claim "+claim)
+	}
+	// Before the containers: whose cgroup is there, was there before it.
+	holds := map[string]string{}
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		dirs, err := filepath.Glob(pattern + holdPrefix + "*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range dirs {
+			holds[dir] = strings.TrimPrefix(filepath.Base(dir), holdPrefix)
+		}
+	}
+	c, err := newClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	list, err := c.ContainerList(context.Background(), client.ContainerListOptions{
+		All: true, Filters: client.Filters{}.Add("label", sandbox.OwnerLabel),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	this, err := sandbox.ThisOwner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	living := map[string]bool{}
+	for _, item := range list.Items {
+		living[item.Labels[labelBox]] = true
+		owner, err := sandbox.ParseOwner(item.Labels[sandbox.OwnerLabel])
+		if err != nil || owner == this || !owner.Alive() {
+			left = append(left, "container "+item.ID)
+		}
+	}
+	for dir, id := range holds {
+		if !living[id] && exists(dir) {
+			left = append(left, "cgroup "+dir)
+		}
+	}
+	return left
+}
+
+// removeImage removes the driver's image from the daemon, unless it is the one that users have.
+func removeImage(ctx context.Context, t *testing.T, d *Driver) {
+	t.Helper()
+	if embedded, err := runnerimage.Embedded(); err == nil && embedded.ID() == d.image.ID() {
+		return
+	}
+	// Another test may use the same image at this moment: then it is that test's to remove.
+	_, err := d.client.ImageRemove(ctx, d.imageRef, client.ImageRemoveOptions{})
+	if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,154 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"glovebox/internal/sandbox"
+)
+
+// A meter reads what a box costs. With a hold the counters outlive the box. Without one they go with
+// it, and the last ones that were read while it lived must do: they are read when its stdin is closed,
+// before it is killed, and whenever somebody asks. It is safe for concurrent use.
+type meter struct {
+	box  *box
+	hold *hold // nil where there is none
+
+	mu   sync.Mutex
+	leaf string // the container's own cgroup, once it is known and there is no hold
+	last sandbox.Usage
+}
+
+// follow learns where the container's own cgroup is.
+func (m *meter) follow(pid int) error {
+	if m.hold != nil {
+		return nil
+	}
+	leaf, err := m.box.driver.cgroups.of(pid, "memory")
+	if err != nil {
+		return fmt.Errorf("docker: the container's cgroup: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leaf = leaf
+	return nil
+}
+
+// sampleLimit bounds what is asked of a daemon on the way of an execution.
+const sampleLimit = 500 * time.Millisecond
+
+// sample reads the counters of a box that is about to die. It costs nothing where they outlive it.
+func (m *meter) sample() {
+	if m.hold != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sampleLimit)
+	defer cancel()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_ = m.refresh(ctx) // what it had read before stands
+}
+
+// read returns the counters, of a dead box too.
+func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hold != nil {
+		usage, err := m.hold.usage()
+		if err != nil {
+			return usage, fmt.Errorf("docker: usage: %w", err)
+		}
+		return usage, nil
+	}
+	err := m.refresh(ctx)
+	// The daemon watches for the same event, and remembers.
+	state, inspectErr := m.box.driver.client.ContainerInspect(ctx, m.box.name, client.ContainerInspectOptions{})
+	if inspectErr == nil && state.Container.State != nil && state.Container.State.OOMKilled {
+		m.last.OOMKilled = true
+	}
+	if err != nil && m.last != (sandbox.Usage{}) {
+		err = nil // it has died since the last reading
+	}
+	if err = errors.Join(err, inspectErr); err != nil {
+		return m.last, fmt.Errorf("docker: usage: %w", err)
+	}
+	return m.last, nil
+}
+
+// refresh updates last. mu is held.
+func (m *meter) refresh(ctx context.Context) error {
+	var usage sandbox.Usage
+	var err error
+	fsys := m.box.driver.cgroups
+	switch {
+	case fsys == nil || m.leaf == "":
+		usage, err = m.ask(ctx)
+	case fsys.v2:
+		usage, err = usageV2(fsys, m.leaf)
+	default:
+		usage, err = usageV1(fsys, m.leaf)
+	}
+	// Counters only grow: a reading of a dying cgroup takes nothing back.
+	m.last = sandbox.Usage{
+		CPU:             max(m.last.CPU, usage.CPU),
+		PeakMemoryBytes: max(m.last.PeakMemoryBytes, usage.PeakMemoryBytes),
+		OOMKilled:       m.last.OOMKilled || usage.OOMKilled,
+		MemoryAtLimit:   m.last.MemoryAtLimit || usage.MemoryAtLimit,
+	}
+	return err
+}
+
+// ask has the daemon read the counters.
+func (m *meter) ask(ctx context.Context) (sandbox.Usage, error) {
+	result, err := m.box.driver.client.ContainerStats(ctx, m.box.name, client.ContainerStatsOptions{})
+	if err != nil {
+		return sandbox.Usage{}, err
+	}
+	defer func() { _ = result.Body.Close() }()
+	const most = 1 << 20
+	var stats container.StatsResponse
+	if err := json.NewDecoder(io.LimitReader(result.Body, most)).Decode(&stats); err != nil {
+		return sandbox.Usage{}, err
+	}
+	return sandbox.Usage{
+		CPU:             time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
+		PeakMemoryBytes: int64(max(stats.MemoryStats.MaxUsage, stats.MemoryStats.Usage)), // a peak is v1's alone
+		MemoryAtLimit:   stats.MemoryStats.Failcnt > 0,
+	}, nil
+}
+
+// kill kills every process of the box, where its cgroup can be reached; done is false where not.
+func (m *meter) kill() (done bool, err error) {
+	cgroup := ""
+	m.mu.Lock()
+	switch {
+	case m.hold != nil:
+		cgroup = m.hold.path
+	case m.leaf != "":
+		cgroup = m.leaf
+	}
+	m.mu.Unlock()
+	if cgroup == "" {
+		return false, nil
+	}
+	err = m.box.driver.cgroups.killAll(cgroup)
+	return err == nil, err
+}
+
+// release gives back what the meter holds, the cgroup too. It is idempotent.
+func (m *meter) release(ctx context.Context) error {
+	if m.hold == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return errors.Join(m.hold.fs.remove(ctx, m.hold.path), m.hold.release())
+}
