@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -214,12 +217,43 @@ func (f *fixture) testIDs(t *testing.T) {
 			t.Errorf("the id %d lies outside of the range %+v", id, f.spec.UIDs)
 		}
 	}
+	if kind := sandbox.RuntimeKind(f.spec.Runtime); !f.Fake && os.Geteuid() == 0 && (kind == sandbox.KindRunc || kind == sandbox.KindCrun) {
+		// gVisor's processes are the Sentry's; without root another user namespace lies between.
+		running := hostUIDs()
+		for _, claim := range claims {
+			if !running[claim.IDs.Box] {
+				t.Errorf("no process on the host has the id %d of box %s", claim.IDs.Box, claim.ID)
+			}
+			if running[claim.IDs.Root] {
+				t.Errorf("a process runs as %d, which is root within the box", claim.IDs.Root)
+			}
+		}
+	}
 	for _, box := range boxes {
 		destroy(t, box)
 	}
 	if claims, err := state.Claims(f.Driver); err != nil || len(claims) != 0 {
 		t.Errorf("%d claims outlive their boxes, error %v", len(claims), err)
 	}
+}
+
+// hostUIDs returns the ids that processes of this host have.
+func hostUIDs() map[int]bool {
+	uids := map[int]bool{}
+	paths, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, path := range paths {
+		status, _ := os.ReadFile(path) // a process may have gone
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
+				for field := range strings.FieldsSeq(rest) {
+					if uid, err := strconv.Atoi(field); err == nil {
+						uids[uid] = true
+					}
+				}
+			}
+		}
+	}
+	return uids
 }
 
 func (f *fixture) testEight(t *testing.T) {
