@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dop251/goja"
 	"github.com/google/go-cmp/cmp"
 
 	"glovebox/api"
@@ -241,6 +242,14 @@ func TestRuntimeError(t *testing.T) {
 		{code: "throw 'str'", want: api.RuntimeError, errName: "Error", message: "str", place: [2]int{1, 1}},
 		{code: "throw {code: 5}", want: api.RuntimeError, message: "{ code: 5 }", place: [2]int{1, 1}},
 		{code: "throw {name: 'N', message: 'm'}", want: api.RuntimeError, errName: "N", message: "m"},
+		{name: "a text in async code", code: "await null;\nasync function f() {\n  throw 'x';\n}\nawait f()", want: api.RuntimeError, message: "x", place: [2]int{3, 9}},
+		{name: "an object in async code", code: "await null;\nthrow { code: 1, f() { return 1; } };", want: api.RuntimeError, message: "code: 1"},
+		{name: "a value thrown again", code: "await null;\nlet t = 1; try { throw t } catch (e) {\n  throw e }", want: api.RuntimeError, message: "1", place: [2]int{3, 9}},
+		{code: "await null; const o = { throw(x) { return x }, throwing: 1 }; return o.throw(2) + o.throwing", want: api.Success, output: "3"},
+		{code: "await null; const f = () => { throw `a${(() => { const x = 1; return x })()}` }; try { f() } catch (e) { return e }", want: api.Success, output: `"a1"`},
+		{code: "class E extends Error { constructor(m) { super(m); Error.captureStackTrace(this, E) } }\nthrow new E('x')", want: api.RuntimeError, message: "x", place: [2]int{2, 7}},
+		{code: "const o = {}; Error.captureStackTrace(o); return o.stack.split('\\n').length", want: api.Success, output: "2"},
+		{code: "await Promise.any([import('fs'), Promise.reject(1)])", want: api.SecurityError, errName: "AggregateError"},
 		{code: "throw null", want: api.RuntimeError, message: "null"},
 		{code: "throw undefined", want: api.RuntimeError, message: "undefined"},
 		{code: "throw 12n", want: api.RuntimeError, message: "12"},
@@ -314,6 +323,27 @@ func TestNativeRecursion(t *testing.T) {
 			}
 			g.rt.SetMaxCallStackSize(1000)
 			scriptCase{want: api.RuntimeError, errName: "RangeError", message: "Maximum call stack size exceeded"}.check(t, runIn(g, code))
+		})
+	}
+}
+
+// What panics in Go below the script is no way out of the engine.
+func TestGoPanics(t *testing.T) {
+	for name, boom := range map[string]func(){
+		"index":  func() { _ = []int{}[len(run(t, "").logs)] },
+		"length": func() { _ = make([]byte, len(run(t, "").logs)-1) },
+		"value":  func() { panic("boom") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := NewGoja(fakeModules())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := g.rt.Set("boom", func(goja.FunctionCall) goja.Value { boom(); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{"index": "RangeError", "length": "RangeError", "value": "InternalError"}[name]
+			scriptCase{want: api.RuntimeError, errName: want}.check(t, runIn(g, `try { [1].map(boom) } finally { console.log(1) }`))
 		})
 	}
 }

@@ -39,6 +39,7 @@ type Goja struct {
 	builtin builtin
 	loop    loop
 	awaits  awaits
+	thrown  thrown
 	loaded  map[string]goja.Value // the exports of the libraries that the script has asked for
 	warmed  bool                  // the loaded libraries were made before the program was known
 
@@ -171,6 +172,7 @@ func (g *Goja) start(script *lower.Script) (main func() (goja.Value, error), res
 		lower.HostImport:  g.builtin.dynamicImport,
 		lower.HostAbsent:  g.rt.NewDynamicObject(absentGlobals{g, true}),
 		lower.HostQuiet:   g.rt.NewDynamicObject(absentGlobals{g, false}),
+		lower.HostThrow:   native.Func(g.rt, lower.HostThrow, 1, g.noteThrow),
 		lower.HostOutput: native.Func(g.rt, lower.HostOutput, 2, func(call goja.FunctionCall) goja.Value {
 			if outputs == nil {
 				for _, argument := range call.Arguments {

@@ -47,6 +47,7 @@ func (g *Goja) install() error {
 	g.installDenials()
 	g.installTimers()
 	g.installJSON()
+	g.installStacks()
 	global := g.rt.GlobalObject()
 	g.builtin.require = native.Func(g.rt, "require", 1, g.require)
 	g.builtin.dynamicImport = native.Func(g.rt, "import", 1, g.dynamicImport)
@@ -167,4 +168,20 @@ func (g *Goja) log(level api.LogLevel, message string) {
 // callerStack writes where the script is, for console.trace.
 func (g *Goja) callerStack() string {
 	return strings.TrimPrefix(frameLines(g.rt.CaptureCallStack(0, nil)), "\n")
+}
+
+// installStacks gives Error what V8 has there, and what classes of errors call without asking.
+func (g *Goja) installStacks() {
+	object := g.rt.GlobalObject().Get("Error").(*goja.Object)
+	native.Hidden(object, "stackTraceLimit", g.rt.ToValue(10))
+	native.Method(g.rt, object, "captureStackTrace", 2, func(call goja.FunctionCall) goja.Value {
+		o, ok := call.Argument(0).(*goja.Object)
+		if !ok {
+			panic(g.rt.NewTypeError("Error.captureStackTrace takes an object"))
+		}
+		if o.ClassName() != classError { // an error has its stack
+			native.Hidden(o, "stack", g.rt.ToValue("Error"+frameLines(g.rt.CaptureCallStack(0, nil))))
+		}
+		return goja.Undefined()
+	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -11,6 +12,22 @@ import (
 )
 
 const classError = "Error"
+
+// thrown is what an async script threw last that is no error, and where: the promise that it rejects knows
+// no place.
+type thrown struct {
+	value  goja.Value
+	frames []goja.StackFrame
+}
+
+// noteThrow is called by the script's own throw statements (see lower.HostThrow).
+func (g *Goja) noteThrow(call goja.FunctionCall) goja.Value {
+	v := call.Argument(0)
+	if o, ok := v.(*goja.Object); !ok || o.ClassName() != classError {
+		g.thrown = thrown{v, g.rt.CaptureCallStack(0, nil)}
+	}
+	return v
+}
 
 // threw is the outcome of a value that the script threw and nothing caught. frames are where it was
 // thrown, nil where only the value is known.
@@ -22,6 +39,9 @@ func (g *Goja) threw(v goja.Value, frames []goja.StackFrame) Outcome {
 			frames = made
 		}
 	}
+	if frames == nil && g.thrown.value != nil && g.thrown.value.SameAs(v) {
+		frames = g.thrown.frames
+	}
 	code := api.RuntimeError
 	if isObject && g.brands.has(o) {
 		code = api.SecurityError
@@ -29,7 +49,13 @@ func (g *Goja) threw(v goja.Value, frames []goja.StackFrame) Outcome {
 	name, message := "Error", ""
 	// Describing the value may run the script's code, which may throw, or never end: then the clock
 	// ends it.
-	if err := g.protect(func() { name, message = g.describe(v) }); err != nil {
+	err := g.protect(func() {
+		name, message = g.describe(v)
+		if isObject && g.holdsDenial(o) {
+			code = api.SecurityError
+		}
+	})
+	if err != nil {
 		if stopped, ok := err.(*goja.InterruptedError); ok {
 			why, _ := stopped.Value().(stop)
 			return g.interrupted(why, frames)
@@ -137,6 +163,24 @@ func (g *Goja) aggregated(o *goja.Object) string {
 		fmt.Fprintf(&b, "\n  … and %d more", n-most)
 	}
 	return b.String()
+}
+
+// holdsDenial reports whether an AggregateError is what Promise.any made of a denial: nothing caught it.
+func (g *Goja) holdsDenial(o *goja.Object) bool {
+	if o.ClassName() != classError || !g.isInstance(o, g.builtin.aggregateErrorPrototype) {
+		return false
+	}
+	list, ok := o.Get("errors").(*goja.Object)
+	if !ok || list.ClassName() != "Array" {
+		return false
+	}
+	const most = 1000
+	for i := range min(list.Get("length").ToInteger(), most) {
+		if inner, ok := list.Get(strconv.FormatInt(i, 10)).(*goja.Object); ok && g.brands.has(inner) {
+			return true
+		}
+	}
+	return false
 }
 
 // isInstance looks for the prototype above the object. The search is bounded: a proxy may answer

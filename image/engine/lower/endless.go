@@ -2,6 +2,46 @@ package lower
 
 import "strings"
 
+// markThrows puts what is thrown through a function, but for `throw new`. code is what esbuild printed,
+// where every statement ends in a semicolon. Positions inside of what is thrown move by some columns.
+func markThrows(code, function string) string {
+	if !strings.Contains(code, "throw ") {
+		return code
+	}
+	e := &editor{src: code}
+	s := newScanner(code)
+	var pending []int // the bracket depths of the statements that are open
+	keyword := false  // the token before is the keyword throw, not a name after a dot
+	for t := s.next(); t.kind != tokEOF; t = s.next() {
+		last := len(pending) - 1
+		switch {
+		case keyword && startsThrown(s, t):
+			e.replace(t.start, t.start, function+"(")
+			pending = append(pending, t.depth)
+		case last >= 0 && t.depth == pending[last] && s.is(t, ";"):
+			e.replace(t.start, t.start, ")")
+			pending = pending[:last]
+		}
+		keyword = s.is(t, "throw") && !s.is(s.prev, ".") && !s.is(s.prev, "?.")
+	}
+	if len(pending) > 0 {
+		return code // not what esbuild prints: leave it
+	}
+	return e.result()
+}
+
+// startsThrown reports whether the token after throw starts an expression that is not made on the spot. A bracket,
+// colon or = would mean that throw is the name of a member.
+func startsThrown(s *scanner, t token) bool {
+	switch t.kind {
+	case tokName:
+		return !s.is(t, "new")
+	case tokString, tokNumber, tokTemplate:
+		return true
+	}
+	return s.is(t, "{") || s.is(t, "[")
+}
+
 // markEndless puts an expression into the loops that never end and do nothing, `while (true) {}` and
 // the like: goja knows no position in them, and a script that hangs in one is to be told where. code is
 // what esbuild printed. The expression stands at the end of a line, where it moves nothing else.

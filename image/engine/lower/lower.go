@@ -59,6 +59,9 @@ const (
 	// value of the script's own `output`, and throws while that is not yet initialised; a second one,
 	// if given, answers the default export.
 	HostOutput = "output"
+	// HostThrow is called, in an async script, with what it throws that is not made on the spot, and
+	// returns it: once it is the reason of a promise, nobody knows any more where it was thrown.
+	HostThrow = "thrown"
 	// HostModules is the array of the namespaces of Script.Imports.
 	HostModules = "modules"
 	// HostAbsent is an object with an accessor for each name of Options.Absent, read where the script
@@ -341,6 +344,9 @@ func (l *lowering) compile(lowered *esbuild.TransformResult) (*Script, error) {
 		code = strings.ReplaceAll(code, "typeof "+n.absent()+".", "typeof "+n.quiet()+".")
 	}
 	code = markEndless(code, n.host()+"."+HostMain)
+	if l.async {
+		code = markThrows(code, n.host()+"."+HostThrow)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "(function(%[1]s){var %[2]s=%[1]s.%[3]s,%[4]s=%[1]s.%[5]s,%[6]s=%[1]s.%[7]s;\n", n.host(),
 		n.dynamicImport(), HostImport, n.absent(), HostAbsent, n.quiet(), HostQuiet)
