@@ -2,6 +2,7 @@ package engine
 
 import (
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -11,10 +12,11 @@ import (
 // limit. It sees what the garbage collector holds, so a script that only makes garbage goes on; a
 // single allocation that is larger than the box is the kernel's to stop.
 type memoryWatch struct {
-	limit  int64 // bytes of growth
-	over   func()
-	sample []metrics.Sample
-	base   int64
+	limit   int64 // bytes of growth
+	over    func()
+	sample  []metrics.Sample
+	base    int64
+	percent int // the GOGC from before
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -29,22 +31,33 @@ const (
 
 // watchMemory starts to watch. over is called once at most, on a goroutine of the watch's own.
 //
-// The process's soft memory limit is left alone: near it the collector takes half of all time, and a
-// script that grows would crawl into its time limit instead.
+// Until the watch is stopped the process collects garbage more lazily, so that a heap that is small beside its
+// limit is not collected hundreds of times a second: goja makes a lot of garbage. Near the limit
+// the watch itself collects. The process's soft memory limit is left alone: near it the collector takes half of
+// all time, and a script that grows would crawl into its time limit instead.
 func watchMemory(limit int64, over func()) *memoryWatch {
 	w := &memoryWatch{limit: limit, over: over, done: make(chan struct{}), sample: []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
 	}}
 	w.base = w.used()
+	w.percent = debug.SetGCPercent(lazyPercent(limit))
 	w.wg.Go(w.run)
 	return w
+}
+
+// lazyPercent returns the GOGC with which the first collection comes when the heap is a quarter of the limit: Go
+// collects first at 4 MB with a GOGC of 100, and in proportion.
+func lazyPercent(limit int64) int {
+	const first = 4 << 20
+	return int(min(max(limit/4*100/first, 100), 1000))
 }
 
 // stop ends the watch and waits until it has.
 func (w *memoryWatch) stop() {
 	close(w.done)
 	w.wg.Wait()
+	debug.SetGCPercent(w.percent)
 }
 
 // grown returns by how many bytes the heap has grown. Garbage from before may still be in the base, so

@@ -299,7 +299,7 @@ func (l *lowering) absent() map[string]string {
 // syntaxError turns what esbuild says into the user's terms; before is how many lines of ours stand
 // before the user's.
 func (l *lowering) syntaxError(m esbuild.Message, before int) *SyntaxError {
-	lines := 1 + strings.Count(l.code, "\n")
+	lines, _ := position(l.code, len(l.code))
 	at := &SyntaxError{Message: m.Text}
 	if m.Location != nil {
 		at.Line = m.Location.Line - before

@@ -255,6 +255,18 @@ func FuzzLower(f *testing.F) {
 	})
 }
 
+// Finding the place of each import anew made a megabyte of imports take minutes.
+func TestManyImports(t *testing.T) {
+	const n = 20000
+	s, err := lowerJS(strings.Repeat("import 'a'\n", n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Imports[n-1]; len(s.Imports) != n || got.Line != n || got.Column != 1 {
+		t.Fatalf("%d imports, the last %v", len(s.Imports), got)
+	}
+}
+
 func BenchmarkLowerTrivial(b *testing.B) {
 	for b.Loop() {
 		if _, err := lowerJS("const x = input.a + 1;\noutput = { x };"); err != nil {

@@ -22,6 +22,7 @@ type modules struct {
 	// body is the source with those declarations blanked or renamed; every character that stays keeps
 	// its line and column.
 	body    string
+	places  locator
 	imports []Import
 	// found is true where there is an import or export declaration: the script is strict then.
 	found bool
@@ -37,7 +38,7 @@ type modules struct {
 // them out. Dynamic imports, at any depth, become calls of names.dynamicImport, which is as long as
 // the word import.
 func splitModules(src string, names names, ts bool) (*modules, *SyntaxError) {
-	m := &modules{}
+	m := &modules{places: locator{src: src}}
 	e := &editor{src: src}
 	s := newScanner(src)
 	for t := s.next(); t.kind != tokEOF; t = s.next() {
@@ -99,7 +100,7 @@ func (m *modules) importWord(s *scanner, e *editor, word token, names names, ts 
 	if clause.typeOnly {
 		return nil
 	}
-	line, column := position(s.src, word.start)
+	line, column := m.places.position(word.start)
 	imp := Import{Specifier: clause.specifier, Line: line, Column: column}
 	module := names.module(len(m.imports))
 	for _, b := range clause.bindings {

@@ -54,20 +54,33 @@ func utf16Len(r rune) int {
 // position returns the line and column, from 1, of an offset; columns count UTF-16 units, as
 // JavaScript does.
 func position(src string, offset int) (line, column int) {
-	offset = min(offset, len(src))
-	line, start := 1, 0
-	for i := 0; i < offset; {
-		n := lineEnd(src[i:])
-		if n == 0 {
-			i++
-			continue
+	l := locator{src: src}
+	return l.position(offset)
+}
+
+// A locator finds the positions of rising offsets in one pass over the text.
+type locator struct {
+	src   string
+	at    int // how far the lines are counted
+	lines int // that ended before at
+	start int // of the line that at is in
+}
+
+// position is as the function of that name; offset must not be less than in the call before.
+func (l *locator) position(offset int) (line, column int) {
+	offset = min(offset, len(l.src))
+	for l.at < offset {
+		n := lineEnd(l.src[l.at:])
+		if n > 0 && l.at+n > offset {
+			break
 		}
-		if i += n; i <= offset {
-			line++
-			start = i
+		l.at += max(n, 1)
+		if n > 0 {
+			l.lines++
+			l.start = l.at
 		}
 	}
-	return line, utf16Column(src[start:offset]) + 1
+	return l.lines + 1, utf16Column(l.src[l.start:offset]) + 1
 }
 
 // At returns the text of the source from a line and column, as errors name them, on; "" where there is no such place.
