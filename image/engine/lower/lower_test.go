@@ -265,6 +265,12 @@ func TestManyImports(t *testing.T) {
 	if got := s.Imports[n-1]; len(s.Imports) != n || got.Line != n || got.Column != 1 {
 		t.Fatalf("%d imports, the last %v", len(s.Imports), got)
 	}
+	if s, err = lowerJS(strings.Repeat("import 'a';", n)); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Imports[n-1]; got.Line != 1 || got.Column != 1+(n-1)*len("import 'a';") {
+		t.Fatalf("the last is %v", got)
+	}
 }
 
 func BenchmarkLowerTrivial(b *testing.B) {

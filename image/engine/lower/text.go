@@ -60,10 +60,10 @@ func position(src string, offset int) (line, column int) {
 
 // A locator finds the positions of rising offsets in one pass over the text.
 type locator struct {
-	src   string
-	at    int // how far the lines are counted
-	lines int // that ended before at
-	start int // of the line that at is in
+	src    string
+	at     int // how far it has counted
+	lines  int // that ended before at
+	column int // UTF-16 units of the line before at
 }
 
 // position is as the function of that name; offset must not be less than in the call before.
@@ -71,16 +71,20 @@ func (l *locator) position(offset int) (line, column int) {
 	offset = min(offset, len(l.src))
 	for l.at < offset {
 		n := lineEnd(l.src[l.at:])
-		if n > 0 && l.at+n > offset {
-			break
-		}
-		l.at += max(n, 1)
-		if n > 0 {
+		switch {
+		case n == 0:
+			r, size := utf8.DecodeRuneInString(l.src[l.at:])
+			l.at += size
+			l.column += utf16Len(r)
+		case l.at+n > offset: // between the two bytes of an end of line
+			return l.lines + 1, l.column + 1
+		default:
+			l.at += n
 			l.lines++
-			l.start = l.at
+			l.column = 0
 		}
 	}
-	return l.lines + 1, utf16Column(l.src[l.start:offset]) + 1
+	return l.lines + 1, l.column + 1
 }
 
 // At returns the text of the source from a line and column, as errors name them, on; "" where there is no such place.
