@@ -63,13 +63,13 @@ func TestBoxShowsNothingOfTheHost(t *testing.T) {
 		if runtime.Kind == sandbox.KindRunsc {
 			return // its /proc is its own
 		}
-		if !slices.Equal(s.Dev, []string{"null"}) || !strings.Contains(s.DevNull, "denied") {
+		if !slices.Equal(s.Dev, []string{"null"}) || runtime.Kind == sandbox.KindRunc && !strings.Contains(s.DevNull, "denied") {
 			t.Errorf("/dev holds %q; /dev/null: %s", s.Dev, s.DevNull)
 		}
 		if s.OOMScoreAdj != "1000" || len(strings.Fields(s.UIDMap)) != 3 || !strings.HasSuffix(s.UIDMap, " 2") {
 			t.Errorf("oom_score_adj %s, uid_map %q", s.OOMScoreAdj, s.UIDMap)
 		}
-		if !strings.Contains(s.KeyUsers, "denied") {
+		if s.KeyUsers != "" && !strings.Contains(s.KeyUsers, "denied") {
 			t.Errorf("/proc/key-users can be read: %s", s.KeyUsers)
 		}
 		for name, inside := range s.Namespaces {

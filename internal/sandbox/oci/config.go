@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
 )
@@ -57,7 +58,7 @@ func (b bundle) config(spec sandbox.Spec) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	rlimits, err := rlimitsOf(spec)
+	rlimits, err := b.rlimits(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -120,21 +121,25 @@ func (b bundle) mapping() []specs.LinuxIDMapping {
 // opened, for its mount takes no devices, and nor can what it hides. A mounted /dev keeps the runtime
 // from making nodes of its own.
 //
-// gVisor makes these and more by itself, /tmp writable: an empty read-only one in each place is what
-// keeps it from that, and costs less than a bind mount does there.
+// gVisor makes a /sys and a writable /tmp by itself unless something is mounted there: here an empty
+// read-only file system is. It masks no paths; its /proc tells of
+// its own kernel, not of the host.
 func (b bundle) mounts() []specs.Mount {
 	bare := []string{"nosuid", "noexec", "nodev"}
 	mounts := []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc", Options: bare}}
+	sealed := append([]string{"bind", "ro"}, bare...)
+	mounts = append(mounts, specs.Mount{Destination: "/dev", Type: "bind", Source: path.Join(b.rootfs, "dev"), Options: sealed})
 	if b.kind == sandbox.KindRunsc {
-		for _, place := range []string{"/dev", "/sys", "/tmp"} {
+		for _, place := range []string{"/sys", "/tmp"} {
 			mounts = append(mounts, specs.Mount{Destination: place, Type: "tmpfs", Source: "tmpfs", Options: append([]string{"ro"}, bare...)})
 		}
 		return mounts
 	}
-	sealed := append([]string{"bind", "ro"}, bare...)
-	return append(mounts,
-		specs.Mount{Destination: "/dev", Type: "bind", Source: path.Join(b.rootfs, "dev"), Options: sealed},
-		specs.Mount{Destination: "/dev/null", Type: "bind", Source: "/dev/null", Options: sealed})
+	null := specs.Mount{Destination: "/dev/null", Type: "bind", Source: "/dev/null", Options: sealed}
+	if b.kind == sandbox.KindCrun {
+		null.Options = slices.DeleteFunc(slices.Clone(sealed), func(o string) bool { return o == "nodev" }) // it opens it
+	}
+	return append(mounts, null)
 }
 
 // masked refuses what cannot be hidden. (/proc's own option subset=pid would hide all at once, but runc
@@ -206,15 +211,40 @@ func capabilitiesOf(spec sandbox.Spec) *specs.LinuxCapabilities {
 	return &specs.LinuxCapabilities{Bounding: set(), Effective: set(), Permitted: set(), Inheritable: set(), Ambient: set()}
 }
 
-func rlimitsOf(spec sandbox.Spec) ([]specs.POSIXRlimit, error) {
+// lateRlimits are the limits that crun itself cannot work under, and sets on itself before it starts the
+// box: the driver sets them as soon as the box has started, before it has a job.
+var lateRlimits = map[string]int{"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE}
+
+func (b bundle) isLate(r sandbox.Rlimit) bool {
+	_, late := lateRlimits[r.Type]
+	return late && b.kind == sandbox.KindCrun
+}
+
+func (b bundle) rlimits(spec sandbox.Spec) ([]specs.POSIXRlimit, error) {
 	var list []specs.POSIXRlimit
 	for _, r := range spec.Rlimits {
 		if !strings.HasPrefix(r.Type, "RLIMIT_") {
 			return nil, unsupported("Rlimits", "%q is no OCI name of a limit, as RLIMIT_NOFILE is", r.Type)
 		}
-		list = append(list, specs.POSIXRlimit{Type: r.Type, Soft: r.Value, Hard: r.Value})
+		if !b.isLate(r) {
+			list = append(list, specs.POSIXRlimit{Type: r.Type, Soft: r.Value, Hard: r.Value})
+		}
 	}
 	return list, nil
+}
+
+// setLateRlimits sets what the runtime could not.
+func (b bundle) setLateRlimits(pid int, spec sandbox.Spec) error {
+	for _, r := range spec.Rlimits {
+		if !b.isLate(r) {
+			continue
+		}
+		limit := unix.Rlimit{Cur: r.Value, Max: r.Value}
+		if err := unix.Prlimit(pid, lateRlimits[r.Type], &limit, nil); err != nil {
+			return fmt.Errorf("oci: %s: %w", r.Type, err)
+		}
+	}
+	return nil
 }
 
 // seccompOf turns the profile into the runtime specification's form, which is JSON too.

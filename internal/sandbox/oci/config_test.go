@@ -6,9 +6,12 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"glovebox/api"
 	"glovebox/internal/runnerimage"
@@ -266,5 +269,36 @@ func TestRequiredUserNamespaceIsNeverDropped(t *testing.T) {
 	var unsupported *sandbox.UnsupportedError
 	if _, err := d.accept(spec); !errors.As(err, &unsupported) || unsupported.Field != "UserNamespace" || unsupported.Why != d.noUsers {
 		t.Errorf("required without one to be had: %v", err)
+	}
+}
+
+// TestCrunGetsItsLimitsOnceItHasStarted: under RLIMIT_FSIZE 0 and RLIMIT_NOFILE 32 crun cannot start a box.
+func TestCrunGetsItsLimitsOnceItHasStarted(t *testing.T) {
+	spec := goldenSpec(sandbox.KindCrun)
+	spec.Rlimits = []sandbox.Rlimit{{Type: "RLIMIT_NOFILE", Value: 7}, {Type: "RLIMIT_FSIZE", Value: 9}, {Type: "RLIMIT_CORE", Value: 1}}
+	cmd := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	for kind, late := range map[sandbox.Kind]bool{sandbox.KindRunc: false, sandbox.KindCrun: true} {
+		b := goldenBundle(kind, spec, goldenLimits)
+		config, err := b.config(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if early := len(config.Process.Rlimits) == 3; early == late {
+			t.Errorf("%s is told of %+v", kind, config.Process.Rlimits)
+		}
+		if err := b.setLateRlimits(cmd.Process.Pid, spec); err != nil {
+			t.Fatal(err)
+		}
+		var files unix.Rlimit
+		if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &files); err != nil {
+			t.Fatal(err)
+		}
+		if late && (files.Cur != 7 || files.Max != 7) {
+			t.Errorf("RLIMIT_NOFILE is %+v", files)
+		}
 	}
 }

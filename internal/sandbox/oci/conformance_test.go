@@ -2,6 +2,7 @@ package oci
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -14,16 +15,17 @@ import (
 // TestConformance runs the contract of a driver on every runtime that this machine has.
 func TestConformance(t *testing.T) {
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
-		rootfsDir := filepath.Join(newDir(t), "rootfs")
+		rootfsOf := func(stateDir string) string { return stateDir + "-rootfs" }
 		drivertest.Run(t, drivertest.Harness{
 			Driver: driverName,
 			New: func(t *testing.T, stateDir string, image *runnerimage.Image) (sandbox.Driver, sandbox.Spec) {
+				makePassable(t, stateDir)
 				state, err := sandbox.OpenState(stateDir)
 				if err != nil {
 					t.Fatal(err)
 				}
 				driver, err := New(Config{Image: image, State: state, Runtime: runtime, Log: slog.New(slog.DiscardHandler),
-					RootfsDir: rootfsDir})
+					RootfsDir: rootfsOf(stateDir)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -34,7 +36,18 @@ func TestConformance(t *testing.T) {
 				testenv.Need(t, testenv.Runner, err)
 				return image
 			},
-			LeftBehind: func(t *testing.T, stateDir string) []string { return leftBehind(t, stateDir, rootfsDir) },
+			LeftBehind: func(t *testing.T, stateDir string) []string { return leftBehind(t, stateDir, rootfsOf(stateDir)) },
 		})
 	})
+}
+
+// makePassable lets boxes in a user namespace pass through the directories that testing has made: their
+// root file system lies beside the state directory, and goes with the suite's directory.
+func makePassable(t *testing.T, stateDir string) {
+	t.Helper()
+	for dir := filepath.Dir(stateDir); dir != filepath.Clean(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

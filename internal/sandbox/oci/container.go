@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	runc "github.com/containerd/go-runc"
 
@@ -63,11 +64,18 @@ func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sa
 		return sandbox.Stdio{}, err
 	}
 	// A runner that has died already is in no cgroup: it has a better story to tell, and no ready frame.
-	if err := c.group.verify(c.main.pid, c.bundle.bounds); err != nil && !hasEnded(c.main.pid) {
+	err = c.bundle.setLateRlimits(c.main.pid, spec)
+	if err == nil {
+		err = c.group.verify(c.main.pid, c.bundle.bounds)
+	}
+	if err != nil && !hasEnded(c.main.pid) {
 		return sandbox.Stdio{}, err
 	}
 	return outer, nil
 }
+
+// runtimeGrace is how long a runtime may still work when its caller's time is up: far longer than it takes.
+const runtimeGrace = 2 * time.Second
 
 // run calls the runtime, which returns once the box has started.
 func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error {
@@ -77,10 +85,15 @@ func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error
 		// would leave behind is found.
 		PdeathSignal: syscall.SIGKILL, Setpgid: true,
 	}
+	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	// A runtime that is killed leaves more behind than one that comes to its end.
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(runtimeGrace, cancel) })
+	defer stop()
 	started := make(chan int)
 	noted := make(chan error, 1)
 	go func() { noted <- c.noteRuntime(<-started) }() // 0, from the closed channel, where it did not start
-	_, err := client.Run(ctx, c.claim.ID, c.dir, &runc.CreateOpts{
+	_, err := client.Run(runCtx, c.claim.ID, c.dir, &runc.CreateOpts{
 		IO: stdio, PidFile: c.pidFile(), Detach: true, Started: started,
 	})
 	if err := <-noted; err != nil {
@@ -156,6 +169,20 @@ func (c *container) adoptHelpers() error {
 	return nil
 }
 
+// adoptStrays finds children of ours that name the box on their command line: copies that the runtime has
+// made of itself and not put in the cgroup yet. The runtime is gone, and no other program that we start
+// is told a box's name. mu is held.
+func (c *container) adoptStrays() {
+	for _, pid := range childrenNaming(c.claim.ID) {
+		if c.knows(pid) {
+			continue
+		}
+		if stray, err := c.watch(pid); err == nil { // else it has ended
+			c.helpers = append(c.helpers, stray)
+		}
+	}
+}
+
 // knows reports whether the process is one that is waited for. mu is held.
 func (c *container) knows(pid int) bool {
 	for _, p := range c.processes() {
@@ -229,8 +256,10 @@ func (c *container) Remove(ctx context.Context) error {
 // end kills the box and waits for its processes, so that no zombie stays.
 func (c *container) end(ctx context.Context) error {
 	c.mu.Lock()
-	if c.runtime != 0 {
+	if c.runtime != 0 && c.main == nil {
+		// The runtime failed, or was killed halfway.
 		reapGroup(c.runtime)
+		c.adoptStrays()
 	}
 	err := c.adoptHelpers()
 	processes := c.processes()

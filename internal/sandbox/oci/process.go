@@ -166,6 +166,26 @@ func isChild(pid int) bool {
 	return parent == os.Getpid()
 }
 
+// childrenNaming returns our children whose command lines hold a name.
+func childrenNaming(name string) []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || !isChild(pid) {
+			continue
+		}
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && bytes.Contains(line, []byte(name)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // hasEnded reports whether a child that has not been reaped runs no more.
 func hasEnded(pid int) bool {
 	state, _, _ := stat(pid)
