@@ -35,6 +35,8 @@ const maxStack = 64 << 20
 // process's exit status.
 func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Engine, error)) int {
 	debug.SetMaxStack(maxStack)
+	// A box has no time zone of its own, and no file to read one from after the seal.
+	time.Local = time.UTC
 	script, err := newEngine()
 	if err != nil {
 		return fail(stderr, exitNoSeal, err)
