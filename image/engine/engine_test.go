@@ -207,7 +207,7 @@ func TestLowered(t *testing.T) {
 		{code: "return [1, 2, 3].at(-1) + ({a: {b: 1}}).a?.b + (null?.x ?? 5)", want: api.Success, output: "9"},
 		{code: "return /\\p{L}+/u.exec('1é')[0]", want: api.Success, output: `"é"`},
 		{code: "return new Date(2020, 1, 30).getMonth()", want: api.Success, output: "2"},
-		{name: "TypeScript", code: `enum Color { Red = "r", Blue = "b" }
+		{name: "TypeScript", code: `enum Hue { Red = "r", Blue = "b" }
 namespace Shapes { export interface Box { w: number } export const unit: Box = { w: 1 } }
 abstract class Animal { constructor(protected readonly name: string) {} abstract speak(): string }
 class Dog extends Animal { speak() { return this.name as string } }
@@ -216,7 +216,7 @@ function first<T>(xs: T[]): T | undefined { return xs[0] }
 declare const nothing: number;
 export type Row = { n: number };
 const rows: Row[] = [{ n: 1 }];
-output = [Color.Red, Shapes.unit.w, new Dog("rex").speak(), cfg.a, first<number>([7])!, rows[0].n, <any>1];`,
+output = [Hue.Red, Shapes.unit.w, new Dog("rex").speak(), cfg.a, first<number>([7])!, rows[0].n, <any>1];`,
 			settings: []setting{typescript}, want: api.Success, output: `["r",1,"rex",1,7,1,1]`},
 		{name: "place in TypeScript", code: "interface A {\n  x: number\n}\n\nconst a = {} as A | undefined;\nfunction f(p: A): never {\n  throw new Error(`bad ${p.x}`);\n}\nf(a!);",
 			settings: []setting{typescript}, want: api.RuntimeError, place: [2]int{7, 9}},

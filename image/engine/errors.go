@@ -60,10 +60,10 @@ type placedError struct {
 
 func (e *placedError) Error() string { return e.message }
 
-// A nativePanic is a Go panic inside of the interpreter that is not goja's own way of throwing.
-type nativePanic struct{ value any }
+// A panicError is a Go panic inside of the interpreter that is not goja's own way of throwing.
+type panicError struct{ value any }
 
-func (e *nativePanic) Error() string { return fmt.Sprint("panic: ", e.value) }
+func (e *panicError) Error() string { return fmt.Sprint("panic: ", e.value) }
 
 var (
 	errNoMain  = errors.New("engine: the lowered script has no main function")
@@ -84,14 +84,14 @@ func (g *Goja) panicked(x any) error {
 	case goja.Value:
 		return &rejection{x}
 	}
-	return &nativePanic{x}
+	return &panicError{x}
 }
 
 // failed sorts an error into an outcome. The class comes from the error's type, or from whether the
 // object that was thrown is one that this engine made to be thrown: never from a text, all of which
 // the script can write.
 func (g *Goja) failed(err error) (out Outcome) {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // what an error of the script wraps is the script's own
 	case *goja.InterruptedError:
 		why, _ := e.Value().(stop)
 		return g.interrupted(why, e.Stack())
@@ -118,7 +118,7 @@ func (g *Goja) failed(err error) (out Outcome) {
 		out := g.threw(e.Cause.Value(), e.Cause.Stack())
 		out.Error.Message = bound(e.Error()+": "+out.Error.Message, maxMessage)
 		return out
-	case *nativePanic:
+	case *panicError:
 		return g.nativeFailure(e)
 	}
 	switch {
@@ -149,7 +149,7 @@ func (g *Goja) interrupted(why stop, frames []goja.StackFrame) Outcome {
 
 // nativeFailure is the outcome of a panic in Go code below the script. The Go runtime's own errors there
 // are an impossible size or index that a script asked for.
-func (g *Goja) nativeFailure(e *nativePanic) Outcome {
+func (g *Goja) nativeFailure(e *panicError) Outcome {
 	if _, ok := e.value.(runtime.Error); ok {
 		return g.failure(api.RuntimeError, "RangeError", "The engine cannot do this: a length or an index is out of range", nil)
 	}

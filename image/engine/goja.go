@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -237,8 +238,8 @@ func (g *Goja) output(returned goja.Value, outputs []goja.Callable) (goja.Value,
 // isUninitialised reports whether the error is what reading a `const output` gives to which the script
 // never came.
 func (g *Goja) isUninitialised(err error) bool {
-	ex, ok := err.(*goja.Exception)
-	if !ok {
+	var ex *goja.Exception
+	if !errors.As(err, &ex) {
 		return false
 	}
 	o, ok := ex.Value().(*goja.Object)

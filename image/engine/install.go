@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 
@@ -139,14 +140,15 @@ func (g *Goja) parseJSON(call goja.FunctionCall) goja.Value {
 		panic(g.rt.NewTypeError("Cannot convert a Symbol value to a string"))
 	}
 	v, err := values.Decode(g.rt, s.String(), maxParseDepth, g.stopped)
-	switch err := err.(type) {
-	case nil:
-	case *values.DecodeError:
+	var syntax *values.DecodeError
+	switch {
+	case err == nil:
+	case errors.As(err, &syntax):
 		panic(g.newError("SyntaxError", err.Error()))
-	case *stopError:
-		panic(err)
-	default:
+	case errors.Is(err, values.ErrTooDeep):
 		panic(g.newError("RangeError", err.Error()))
+	default:
+		panic(err) // told to stop
 	}
 	if _, ok := goja.AssertFunction(call.Argument(1)); !ok {
 		return v

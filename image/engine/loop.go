@@ -203,7 +203,7 @@ func (l *loop) fire(g *Goja, t *timer) error {
 	} else {
 		l.remove(t)
 	}
-	var this goja.Value = goja.Undefined()
+	this := goja.Undefined()
 	if t.object != nil {
 		this = t.object
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -151,7 +152,8 @@ func (g *Goja) require(call goja.FunctionCall) goja.Value {
 // mustLoad returns the exports of a module or throws. Where strict is true, what is not there is forbidden too.
 func (g *Goja) mustLoad(specifier string, strict bool) goja.Value {
 	exports, err := g.load(specifier)
-	if ex, ok := err.(*goja.Exception); ok {
+	var ex *goja.Exception
+	if errors.As(err, &ex) {
 		panic(ex.Value()) // the module threw
 	}
 	if err != nil {

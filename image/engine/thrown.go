@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,7 +57,8 @@ func (g *Goja) threw(v goja.Value, frames []goja.StackFrame) Outcome {
 		}
 	})
 	if err != nil {
-		if stopped, ok := err.(*goja.InterruptedError); ok {
+		var stopped *goja.InterruptedError
+		if errors.As(err, &stopped) {
 			why, _ := stopped.Value().(stop)
 			return g.interrupted(why, frames)
 		}
@@ -144,17 +146,17 @@ func text(s goja.String) string {
 
 // aggregated lists what an AggregateError holds.
 func (g *Goja) aggregated(o *goja.Object) string {
-	errors, ok := o.Get("errors").(*goja.Object)
-	if !ok || errors.ClassName() != "Array" || !g.isInstance(o, g.builtin.aggregateErrorPrototype) {
+	list, ok := o.Get("errors").(*goja.Object)
+	if !ok || list.ClassName() != "Array" || !g.isInstance(o, g.builtin.aggregateErrorPrototype) {
 		return ""
 	}
 	const most = 10
-	n := errors.Get("length").ToInteger()
+	n := list.Get("length").ToInteger()
 	var b strings.Builder
 	for i := range min(n, most) {
-		inner, ok := errors.Get(fmt.Sprint(i)).(*goja.Object)
+		inner, ok := list.Get(fmt.Sprint(i)).(*goja.Object)
 		if !ok || inner.ClassName() != classError {
-			fmt.Fprintf(&b, "\n  [%d] %s", i, g.console.Inspect(errors.Get(fmt.Sprint(i))))
+			fmt.Fprintf(&b, "\n  [%d] %s", i, g.console.Inspect(list.Get(fmt.Sprint(i))))
 			continue
 		}
 		fmt.Fprintf(&b, "\n  [%d] %s: %s", i, g.property(inner, "name", "Error"), g.property(inner, "message", ""))
