@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -140,24 +141,23 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	wantStatus(ts, args[1], p.err)
 }
 
-// cmdEmpty waits until a directory holds nothing, or, with !,
-// until it holds something: empty $STATEDIR/boxes.
-func cmdEmpty(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: [!] empty DIRECTORY")
+// cmdHolds waits until a directory holds so many files: holds 0 $STATEDIR/boxes. One that is not there holds none.
+func cmdHolds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: holds NUMBER DIRECTORY")
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
-		entries, err := os.ReadDir(ts.MkAbs(args[0]))
+		entries, err := os.ReadDir(ts.MkAbs(args[1]))
 		if !errors.Is(err, os.ErrNotExist) {
 			ts.Check(err)
 		}
-		if (len(entries) == 0) != neg {
+		if strconv.Itoa(len(entries)) == args[0] {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s holds %v", args[0], entries)
+			ts.Fatalf("%s holds %v", args[1], entries)
 		}
 	}
 }

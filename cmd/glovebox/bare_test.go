@@ -39,7 +39,7 @@ func bareMain() {
 // nobodyMain runs glovebox as a user who may nothing, with a state directory of that user's.
 func nobodyMain() {
 	const nobody = 65534
-	dir, err := os.MkdirTemp("", "gb-nobody-")
+	dir, err := os.MkdirTemp("/tmp", "gb-nobody-") // $TMPDIR is the script's, where nobody may not go
 	if err == nil {
 		err = os.Chown(dir, nobody, nobody)
 	}

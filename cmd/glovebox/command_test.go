@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -75,7 +77,7 @@ func document(ts *testscript.TestScript) any {
 	return value
 }
 
-// lookUp follows a path such as logs.0.message; a # counts the elements of an array.
+// lookUp follows a path such as logs.0.message; length counts the elements of an array.
 func lookUp(value any, path string) (any, bool) {
 	for name := range strings.SplitSeq(path, ".") {
 		switch v := value.(type) {
@@ -86,7 +88,7 @@ func lookUp(value any, path string) (any, bool) {
 			}
 			value = next
 		case []any:
-			if name == "#" {
+			if name == "length" {
 				value = float64(len(v))
 				continue
 			}
@@ -116,13 +118,17 @@ func cmdResult(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: result CODE")
 	}
 	value := document(ts)
-	contract, err := openapi3.NewLoader().LoadFromData(api.OpenAPI())
+	contract, err := loadContract()
 	ts.Check(err)
 	ts.Check(contract.Components.Schemas["Result"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020()))
 	if code, _ := lookUp(value, "resultCode"); code != args[0] {
 		ts.Fatalf("the result is %v, not %s", code, args[0])
 	}
 }
+
+var loadContract = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData(api.OpenAPI())
+})
 
 // cmdSame wants stdout and stderr to be what they were when it was last called with the same name.
 func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
@@ -163,7 +169,29 @@ func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: post STATUS URL FILE")
 	}
-	answer(ts, args[0])(httpClient.Post(args[1], "application/json", strings.NewReader(ts.ReadFile(args[2]))))
+	answer(ts, args[0])(postJSON(args[1], strings.NewReader(ts.ReadFile(args[2]))))
+}
+
+func postJSON(url string, body io.Reader) (*http.Response, error) {
+	return httpClient.Post(url, "application/json", body)
+}
+
+// clientMain posts a file as post does, in a process of its own: start client client http://… request.json.
+func clientMain() {
+	response, err := func() (*http.Response, error) {
+		file, err := os.Open(os.Args[2])
+		if err != nil {
+			return nil, err
+		}
+		return postJSON(os.Args[1], file)
+	}()
+	if err == nil {
+		_, err = io.Copy(os.Stdout, response.Body)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "client:", err)
+		os.Exit(1)
+	}
 }
 
 // cmdGet gets a URL, and wants the status.

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"glovebox": main,
 		"bare":     bareMain,
 		"nobody":   nobodyMain,
+		"client":   clientMain,
 	})
 }
 
@@ -40,16 +41,23 @@ func TestScripts(t *testing.T) {
 
 // TestPairs runs what testdata/pairs holds on every pair of a driver and a runtime.
 func TestPairs(t *testing.T) {
-	for _, p := range []pair{
-		{"oci", sandbox.KindRunc}, {"oci", sandbox.KindRunsc},
-		{"docker", sandbox.KindRunc}, {"docker", sandbox.KindRunsc},
-	} {
+	onEach(t, "testdata/pairs", pair{"oci", sandbox.KindRunc}, pair{"oci", sandbox.KindRunsc},
+		pair{"docker", sandbox.KindRunc}, pair{"docker", sandbox.KindRunsc})
+}
+
+// TestDrivers runs what testdata/drivers holds on both drivers: to it a runtime is like another.
+func TestDrivers(t *testing.T) {
+	onEach(t, "testdata/drivers", pair{"oci", sandbox.KindRunc}, pair{"docker", sandbox.KindRunc})
+}
+
+func onEach(t *testing.T, dir string, pairs ...pair) {
+	for _, p := range pairs {
 		t.Run(fmt.Sprintf("%s-%s", p.driver, p.kind), func(t *testing.T) {
 			found := p.find(t.Context())
 			for _, missing := range found.missing {
 				testenv.Need(t, missing.thing, missing.why)
 			}
-			testscript.Run(t, scripts("testdata/pairs", p, found))
+			testscript.Run(t, scripts(dir, p, found))
 		})
 	}
 }
@@ -63,6 +71,7 @@ type pair struct {
 // found is what this machine has of a pair.
 type found struct {
 	runtime string // as --runtime takes it
+	path    string // of its binary, where no daemon is asked
 	missing []missing
 }
 
@@ -83,7 +92,8 @@ func (p pair) find(ctx context.Context) (f found) {
 	thing := testenv.Thing(p.kind)
 	if p.driver == "oci" {
 		f.runtime = string(p.kind)
-		lacks(thing, findOCI(ctx, p.kind))
+		f.path, err = findOCI(ctx, p.kind)
+		lacks(thing, err)
 		return f
 	}
 	info, err := docker.Probe(ctx)
@@ -100,19 +110,19 @@ func (p pair) find(ctx context.Context) (f found) {
 	return f
 }
 
-func findOCI(ctx context.Context, kind sandbox.Kind) error {
+func findOCI(ctx context.Context, kind sandbox.Kind) (path string, err error) {
 	r, err := oci.FindRuntime(ctx, kind, oci.SearchDirs())
 	if err != nil {
-		return err
+		return "", err
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("boxes without Docker need root")
+		return "", errors.New("boxes without Docker need root")
 	}
 	// A system's old one is not what these tests are about.
 	if ok, why := sandbox.CheckFloor(kind, r.Version); !ok {
-		return errors.New(why)
+		return "", errors.New(why)
 	}
-	return nil
+	return r.Path, nil
 }
 
 func scripts(dir string, p pair, f found) testscript.Params {
@@ -124,7 +134,7 @@ func scripts(dir string, p pair, f found) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
-			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "empty": cmdEmpty,
+			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "holds": cmdHolds,
 			"post": cmdPost, "get": cmdGet, "json": cmdJSON, "result": cmdResult,
 		},
 	}
@@ -174,6 +184,7 @@ func setup(env *testscript.Env, p pair, f found) error {
 	env.Setenv("DRIVER", "--driver="+p.driver)
 	env.Setenv("RUNTIME", "--runtime="+f.runtime)
 	env.Setenv("RUNTIMENAME", f.runtime)
+	env.Setenv("RUNTIMEPATH", f.path)
 	env.Setenv("CONCURRENCY", strconv.Itoa(2*runtime.NumCPU()))
 	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
 	for _, name := range []string{oci.EnvRuntimeDir, "DOCKER_HOST", "GOCOVERDIR"} {
