@@ -49,6 +49,7 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 		id: b.claim.ID, owner: b.claim.Owner.String(), pidNS: d.pidNS, ids: b.claim.IDs, imageRef: d.imageRef,
 	}
 	b.meter = &meter{box: b}
+	phases := newPhases()
 	if d.holds() {
 		params.cgroupParent = holdPath(b.claim.ID)
 	}
@@ -56,11 +57,8 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 	if err != nil {
 		return nil, err
 	}
-	phases := newPhases()
-	if d.holds() {
-		if b.meter.hold, err = newHold(d.cgroups, params.cgroupParent, plan.options.HostConfig.Memory); err != nil {
-			return nil, fmt.Errorf("docker: %w", err)
-		}
+	if params.cgroupParent != "" {
+		b.hold(ctx, &plan)
 	}
 	phases.end("cgroup")
 	if err := b.make(ctx, plan); err != nil {
@@ -80,6 +78,20 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 	phases.end("ready")
 	d.log.Debug("box", "id", b.claim.ID, "phases", phases)
 	return opened, err
+}
+
+// hold makes the cgroup around the container's. Where it cannot be made (a host that gives its cgroups
+// to somebody else) the box does without: what it costs is then read while it lives.
+func (b *box) hold(ctx context.Context, p *plan) {
+	host := p.options.HostConfig
+	held, err := newHold(b.driver.cgroups, host.CgroupParent, host.Memory)
+	if err == nil {
+		b.meter.hold = held
+		return
+	}
+	b.driver.log.Warn("no cgroup of ours around a box's", "box", b.claim.ID, "error", err,
+		"cleanup", b.driver.cgroups.remove(ctx, host.CgroupParent))
+	host.CgroupParent = ""
 }
 
 // make creates the container. A daemon goes on with that when its client has left: the caller's end
@@ -116,6 +128,8 @@ func (b *box) open(ctx context.Context, spec sandbox.Spec, limits sandbox.Limits
 
 // verify proves that the Spec is in force, as far as that can be seen from outside.
 func (b *box) verify(ctx context.Context, spec sandbox.Spec, p plan) error {
+	ctx, cancel := context.WithTimeout(ctx, createLimit)
+	defer cancel()
 	d := b.driver
 	got, err := d.client.ContainerInspect(ctx, b.name, client.ContainerInspectOptions{})
 	if err != nil {
@@ -174,6 +188,7 @@ func (b *box) watch(pid int) error {
 	}
 	return process.await(b.gone, func() {
 		b.ending.died()
+		b.meter.glance()
 		// Where the kernel tells how it ended, the daemon need not: it is late (see ending).
 		if status, ok := process.reaped(b.exited); ok {
 			b.settle(exitOf(shellStatus(status)), nil)
@@ -210,13 +225,16 @@ func (b *box) attach(ctx context.Context) (sandbox.Stdio, error) {
 	streams := open(client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true})
 	errStream := open(client.ContainerAttachOptions{Stream: true, Stderr: true})
 	both, stderr := <-streams, <-errStream
-	<-waiting
+	select {
+	case <-waiting:
+	case <-ctx.Done():
+	}
 	for _, a := range []attached{both, stderr} {
 		if a.err == nil {
 			b.conns = append(b.conns, a.Conn)
 		}
 	}
-	if err := errors.Join(both.err, stderr.err); err != nil {
+	if err := errors.Join(both.err, stderr.err, context.Cause(ctx)); err != nil {
 		return sandbox.Stdio{}, fmt.Errorf("docker: attach: %w", err)
 	}
 	b.ending = newEnding(both.Conn, stderr.Conn)
@@ -299,7 +317,7 @@ func (b *box) Usage(ctx context.Context) (sandbox.Usage, error) { return b.meter
 // Kill implements [sandbox.Container]. It kills through the cgroup where it can, and asks the daemon
 // elsewhere.
 func (b *box) Kill(ctx context.Context) error {
-	b.meter.sample()
+	b.meter.glance()
 	defer b.ending.killed()
 	if done, err := b.meter.kill(); done {
 		return nil

@@ -135,12 +135,18 @@ func (d *Driver) Info() Info { return d.info }
 // Spec returns the Spec of a box with every layer in force, on the Driver's image and runtime.
 func (d *Driver) Spec() sandbox.Spec { return sandbox.Sealed(d.image.ID(), d.runtime) }
 
-// Warnings says what weakens every box of the Driver's runtime, for people: a runtime below the floor.
+// Warnings says what weakens every box of the Driver's runtime, for people: a runtime below the floor,
+// limits that cannot be read back.
 func (d *Driver) Warnings() []string {
+	var warnings []string
 	if ok, why := sandbox.CheckFloor(sandbox.RuntimeKind(d.runtime), d.version); !ok {
-		return []string{why}
+		warnings = append(warnings, why)
 	}
-	return nil
+	if d.cgroups == nil {
+		warnings = append(warnings, "the Docker daemon's cgroups cannot be seen from here (it is on another host, rootless, or behind a container): "+
+			"that limits are in force is its word alone; use a daemon of this host, or --driver oci")
+	}
+	return warnings
 }
 
 // Close ends the connections to the daemon. Boxes go on until they are destroyed.

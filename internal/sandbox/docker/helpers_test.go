@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/moby/moby/api/types/container"
+	"go.uber.org/goleak"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -48,3 +49,5 @@ func spoil(t *testing.T, v reflect.Value) {
 		t.Fatalf("no other value for %v", v.Type())
 	}
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -16,8 +16,9 @@ import (
 )
 
 // A meter reads what a box costs. With a hold the counters outlive the box. Without one they go with
-// it, and the last ones that were read while it lived must do: they are read when its stdin is closed,
-// before it is killed, and whenever somebody asks. It is safe for concurrent use.
+// it, and the last ones that were read must do: they are read when its stdin is closed, before it is
+// killed, the moment that it dies, where that is seen, and whenever somebody asks. It is safe for
+// concurrent use.
 type meter struct {
 	box  *box
 	hold *hold // nil where there is none
@@ -45,7 +46,8 @@ func (m *meter) follow(pid int) error {
 // sampleLimit bounds what is asked of a daemon on the way of an execution.
 const sampleLimit = 500 * time.Millisecond
 
-// sample reads the counters of a box that is about to die. It costs nothing where they outlive it.
+// sample reads the counters of a box that is about to end, or whose cgroup is about to go. It costs
+// nothing where they outlive it.
 func (m *meter) sample() {
 	if m.hold != nil {
 		return
@@ -55,6 +57,16 @@ func (m *meter) sample() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_ = m.refresh(ctx) // what it had read before stands
+}
+
+// glance is sample where that asks nobody: a kill waits for no daemon.
+func (m *meter) glance() {
+	m.mu.Lock()
+	seen := m.leaf != ""
+	m.mu.Unlock()
+	if seen {
+		m.sample()
+	}
 }
 
 // read returns the counters, of a dead box too.
