@@ -308,12 +308,29 @@ func TestMessagesDoNotDecide(t *testing.T) {
 	})
 }
 
-// Recursion through Go's own frames is unwound slowly: the test allows less of it than a script has.
+// A recursion through natives took ten seconds to be unwound.
+func TestNesting(t *testing.T) {
+	const overflow = "Maximum call stack size exceeded"
+	runCases(t, []scriptCase{
+		{code: "const f = () => [1].map(f); f()", want: api.RuntimeError, errName: "RangeError", message: overflow, place: [2]int{1, 21}},
+		{code: "const f = () => new Set([1]).forEach(f); f()", want: api.RuntimeError, errName: "RangeError", message: overflow},
+		{code: "const o = {}; o.toJSON = () => JSON.stringify(o); JSON.stringify(o)", want: api.RuntimeError, errName: "RangeError", message: overflow},
+		{code: "const f = () => 'a'.replace(/a/, f); f()", want: api.RuntimeError, errName: "RangeError", message: overflow},
+		{code: "function f() { f.call(null) } f()", want: api.RuntimeError, errName: "RangeError", message: overflow},
+		{code: "let n = 0; const f = () => { n++; [1].forEach(f) }; try { f() } catch (e) { return [n > 1000, e instanceof RangeError] }", want: api.Success, output: "[true,true]"},
+		{code: "const tree = d => d ? { c: [1].map(() => tree(d - 1)) } : 1; return JSON.stringify(tree(900)).length > 900", want: api.Success, output: "true"},
+		{code: "const sum = n => n ? n + sum(n - 1) : 0; return sum(10000)", want: api.Success, output: "50005000"},
+		{code: "return [[].map.name, [].map.length, JSON.stringify.length, Object.getOwnPropertyDescriptor([].__proto__, 'map').enumerable]", want: api.Success, output: `["map",1,3,false]`},
+		{code: "[1].map(5)", want: api.RuntimeError, errName: "TypeError"},
+	})
+}
+
+// Recursion through goja's own Go frames is unwound slowly: the test allows less of it than a script has.
 func TestNativeRecursion(t *testing.T) {
 	for _, code := range []string{
-		"const a = () => [1].map(a); a()",
+		"class A { constructor() { this.a = new A() } } new A()",
 		"const o = {toString() { return '' + this }}; '' + o",
-		"const o = {}; o.toJSON = () => JSON.stringify(o); JSON.stringify(o)",
+		"const o = { get a() { return this.a } }; o.a",
 		"async function f() { await f() } await f()",
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -33,8 +33,11 @@ func contextStop(ctx context.Context) stop {
 	return stopTimeout
 }
 
-// A stopError is a stop that was noticed outside of the interpreter.
-type stopError struct{ why stop }
+// A stopError is a stop that was noticed outside of the interpreter; frames are where the script was, if it ran.
+type stopError struct {
+	why    stop
+	frames []goja.StackFrame
+}
 
 func (e *stopError) Error() string { return string(e.why) }
 
@@ -96,7 +99,7 @@ func (g *Goja) failed(err error) (out Outcome) {
 		why, _ := e.Value().(stop)
 		return g.interrupted(why, e.Stack())
 	case *stopError:
-		return g.interrupted(e.why, nil)
+		return g.interrupted(e.why, e.frames)
 	case *goja.StackOverflowError:
 		return g.failure(api.RuntimeError, "RangeError", "Maximum call stack size exceeded", e.Stack())
 	case *goja.Exception:

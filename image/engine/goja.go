@@ -17,8 +17,8 @@ import (
 )
 
 // maxCallStack is how deep calls may nest before a script ends with "Maximum call stack size exceeded":
-// about as deep as in Node. goja's own default is no limit.
-const maxCallStack = 10_000
+// about as deep as in Node. goja's own default is no limit. See also maxNesting.
+const maxCallStack = 10_400
 
 // maxInputDepth is how deep the input may nest; who admits jobs has refused deeper ones already.
 const maxInputDepth = values.MaxDepth
@@ -41,6 +41,7 @@ type Goja struct {
 	loop    loop
 	awaits  awaits
 	thrown  thrown
+	nesting int
 	loaded  map[string]goja.Value // the exports of the libraries that the script has asked for
 	warmed  bool                  // the loaded libraries were made before the program was known
 
@@ -282,7 +283,7 @@ func (g *Goja) interrupt(why stop) {
 // stopped returns why the script must stop, nil while it may go on. It costs next to nothing.
 func (g *Goja) stopped() error {
 	if why := g.halt.Load(); why != nil {
-		return &stopError{*why}
+		return &stopError{why: *why}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -61,6 +62,9 @@ func (g *Goja) install() error {
 	g.installWeb()
 	intl.Install(g.rt, intl.Options{Now: g.clock.now})
 	regex.Install(g.rt)
+	if err := errors.Join(g.limitNesting(), g.limitSizes()); err != nil {
+		return err
+	}
 	// Last, since it adds only what is still missing.
 	return polyfill.Install(g.rt)
 }
@@ -82,7 +86,8 @@ func (g *Goja) capture() error {
 	kinds := v.(*goja.Object)
 	b.asyncFunction, b.generatorFunction, b.nothing = kinds.Get("0"), kinds.Get("1"), kinds.Get("2")
 	prototype := func(class string) *goja.Object {
-		p, _ := global.Get(class).(*goja.Object).Get("prototype").(*goja.Object)
+		p, missing := g.builtinObject(class + ".prototype")
+		err = errors.Join(err, missing)
 		return p
 	}
 	b.promise, _ = global.Get("Promise").(*goja.Object)
@@ -95,8 +100,24 @@ func (g *Goja) capture() error {
 	}
 	b.referenceErrorPrototype = prototype("ReferenceError")
 	b.aggregateErrorPrototype = prototype("AggregateError")
+	if err != nil {
+		return err
+	}
 	b.resolved, err = b.promiseResolve(b.promise, goja.Undefined())
 	return err
+}
+
+// builtinObject finds a built-in object by its path from the global object.
+func (g *Goja) builtinObject(path string) (*goja.Object, error) {
+	o := g.rt.GlobalObject()
+	for name := range strings.SplitSeq(path, ".") {
+		inner, ok := o.Get(name).(*goja.Object)
+		if !ok {
+			return nil, fmt.Errorf("%s is not there", path)
+		}
+		o = inner
+	}
+	return o, nil
 }
 
 // newError makes an error of one of the kinds in builtin.errors, to be thrown.

@@ -182,7 +182,7 @@ func (l *loop) wait(g *Goja) error {
 		select {
 		case <-wake.C:
 		case <-g.ctx.Done():
-			return &stopError{contextStop(g.ctx)}
+			return &stopError{why: contextStop(g.ctx)}
 		}
 	}
 	if err := g.stopped(); err != nil {
