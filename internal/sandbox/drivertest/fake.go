@@ -3,7 +3,7 @@ package drivertest
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"os"
 	"sync"
 	"time"
 
@@ -166,7 +166,7 @@ func isolationOf(spec sandbox.Spec) api.Isolation {
 func (f *Fake) newBox(spec sandbox.Spec, limits sandbox.Limits) (*fakeBox, error) {
 	f.mu.Lock()
 	f.created++
-	id := FakeDriver + "-" + strconv.Itoa(f.created)
+	id := fmt.Sprintf("%s-%d-%d", FakeDriver, os.Getpid(), f.created)
 	f.mu.Unlock()
 	box := &fakeBox{fake: f, id: id, limits: limits, overhead: spec.Overhead, dead: make(chan struct{})}
 	if f.state != nil {
