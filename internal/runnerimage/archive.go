@@ -20,11 +20,11 @@ import (
 // Path is where the runner lies in the image, and what the image runs.
 const Path = "/runner"
 
-// Labels of the image. They hold nothing that changes from one build of the same binary to the next.
+// Labels of the image. They hold nothing that changes from one build of the same binary to the next, and no
+// digest: the layer's is in the configuration, and every start would pay for another.
 const (
 	labelTitle    = "org.opencontainers.image.title"
 	labelProtocol = "glovebox.protocol" // the version of internal/protocol that the runner speaks
-	labelRunner   = "glovebox.runner"   // the digest of the binary
 )
 
 // repository names the image for people, and keeps it from being pruned as one without a name. It is
@@ -74,9 +74,7 @@ func (i *Image) makeConfig() []byte {
 		Config: processConfig{
 			Entrypoint: []string{Path},
 			WorkingDir: "/",
-			Labels: map[string]string{
-				labelTitle: repository, labelProtocol: strconv.Itoa(protocol.Version), labelRunner: i.BinaryDigest(),
-			},
+			Labels:     map[string]string{labelTitle: repository, labelProtocol: strconv.Itoa(protocol.Version)},
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []string{i.layer()}},
 		History: []history{{Created: epoch, CreatedBy: "glovebox"}},
