@@ -50,5 +50,11 @@ func writeReport(cmd *cobra.Command, report doctor.Report, asJSON bool) error {
 			fmt.Fprintf(table, "\t\t\t→ %s\n", f.Type)
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if report.Uses != "" {
+		fmt.Fprintf(out, "glovebox run takes %s, unless --driver or --runtime says otherwise.\n", report.Uses)
+	}
+	return nil
 }

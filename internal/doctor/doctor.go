@@ -45,7 +45,9 @@ type Finding struct {
 // A Report is all that was found.
 type Report struct {
 	// Ready reports whether some driver can make boxes.
-	Ready    bool      `json:"ready"`
+	Ready bool `json:"ready"`
+	// Uses is the driver and the runtime that would be taken, unless others are asked for; "" where none can.
+	Uses     string    `json:"uses,omitempty"`
 	Findings []Finding `json:"findings"`
 }
 
@@ -60,10 +62,21 @@ func Examine(ctx context.Context, stateDir string) Report {
 		r.add(dockerRuntimes(ctx, info)...)
 	}
 	found := oci.FindRuntimes(ctx, oci.SearchDirs())
+	var best sandbox.Kind
 	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
-		r.add(ociRuntime(kind, found))
+		f := ociRuntime(kind, found)
+		if best == "" && f.State != Missing {
+			best = kind
+		}
+		r.add(f)
 	}
-	r.Ready = r.ready(usable, os.Geteuid() == 0 && len(found) > 0)
+	r.Ready = r.ready(usable, os.Geteuid() == 0 && best != "")
+	switch {
+	case r.Ready && usable:
+		r.Uses = "docker with " + info.BestRuntime()
+	case r.Ready:
+		r.Uses = "oci (no daemon) with " + string(best)
+	}
 	return r
 }
 

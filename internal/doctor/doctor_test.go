@@ -1,0 +1,229 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+	"glovebox/internal/sandbox/oci"
+)
+
+func TestJudge(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		kind    sandbox.Kind
+		version string
+		want    State
+		means   string // a part of it
+	}{
+		{"a good runc", sandbox.KindRunc, "1.5.2", OK, "this host's kernel"},
+		{"a runc with known ways out", sandbox.KindRunc, "1.1.12", Weak, "CVE-2025-31133"},
+		{"the first of a series to be mended", sandbox.KindRunc, "1.2.8", OK, "this host's kernel"},
+		{"the last that was not", sandbox.KindRunc, "1.2.7", Weak, "use runc 1.2.8"},
+		{"a runc that a distribution has patched", sandbox.KindRunc, "1.1.5+ds1", Weak, "cannot be compared"},
+		{"a runc of which nothing is known", sandbox.KindRunc, "", Weak, "cannot be compared"},
+		{"gVisor", sandbox.KindRunsc, "release-20260905.0", OK, "second kernel"},
+		{"gVisor from its module", sandbox.KindRunsc, "0.0.0-20260905035102-160fafc42237", OK, "second kernel"},
+		{"an old gVisor", sandbox.KindRunsc, "release-20230102.0", Weak, "older than"},
+		{"a gVisor without a date", sandbox.KindRunsc, "VERSION_MISSING", Weak, "tells no date"},
+		{"crun", sandbox.KindCrun, "1.20", OK, "this host's kernel"},
+		{"an old crun", sandbox.KindCrun, "1.4.3", Weak, "CVE-2022-27650"},
+		{"something else", sandbox.KindOther, "3.2", Weak, "not known"},
+	} {
+		got := judge("x", test.kind, test.version)
+		if got.Name != "x" || got.State != test.want || got.Version != test.version || !strings.Contains(got.Means, test.means) {
+			t.Errorf("%s: %+v, not %s with %q", test.name, got, test.want, test.means)
+		}
+	}
+}
+
+func TestOCIRuntime(t *testing.T) {
+	found := []oci.Runtime{{Kind: sandbox.KindRunc, Version: "1.5.2"}}
+	for _, test := range []struct {
+		kind sandbox.Kind
+		want State
+		typ  string
+	}{
+		{sandbox.KindRunc, OK, ""},
+		{sandbox.KindRunsc, Missing, "make gvisor"},
+		{sandbox.KindCrun, Missing, ""},
+	} {
+		if got := ociRuntime(test.kind, found); got.State != test.want || got.Type != test.typ {
+			t.Errorf("%s: %+v", test.kind, got)
+		}
+	}
+	if got := ociRuntime(sandbox.KindRunc, nil); got.State != Missing || got.Type != "make runc" {
+		t.Errorf("no runc: %+v", got)
+	}
+}
+
+// A daemon without gVisor is a daemon whose boxes share the host's kernel: that is said.
+func TestDockerRuntimes(t *testing.T) {
+	names := func(runtimes ...string) (out []string) {
+		info := docker.Info{}
+		for _, name := range runtimes {
+			info.Runtimes = append(info.Runtimes, docker.Runtime{Name: name})
+		}
+		for _, f := range dockerRuntimes(t.Context(), info) {
+			out = append(out, string(f.State)+" "+f.Name)
+		}
+		return out
+	}
+	for _, test := range []struct{ in, want []string }{
+		{[]string{"runc"}, []string{"weak docker runtime runc", "missing docker runtime runsc"}},
+		{[]string{"runc", "runsc"}, []string{"weak docker runtime runc", "weak docker runtime runsc"}},
+		{nil, []string{"missing docker runtime runsc"}},
+	} {
+		if got := names(test.in...); strings.Join(got, ", ") != strings.Join(test.want, ", ") {
+			t.Errorf("%v: %v, not %v", test.in, got, test.want)
+		}
+	}
+}
+
+// Whether boxes can be made follows from what was found, and a machine where one cannot start is not ready.
+func TestReady(t *testing.T) {
+	const daemon, runtime = true, true
+	good := map[string]State{"kernel": OK, "runner": OK, "seccomp": OK, "cgroups": OK, "user namespaces": Weak, "rights": OK, "state directory": OK}
+	for _, test := range []struct {
+		name            string
+		but             string
+		daemon, runtime bool
+		want            bool
+	}{
+		{"all there", "", daemon, runtime, true},
+		{"no daemon", "", !daemon, runtime, true},
+		{"no runtime", "", daemon, !runtime, true},
+		{"neither", "", !daemon, !runtime, false},
+		{"no runner", "runner", daemon, runtime, false},
+		{"no seccomp", "seccomp", daemon, runtime, false},
+		{"no state directory", "state directory", daemon, runtime, false},
+		{"a kernel that tells nothing", "kernel", daemon, runtime, false},
+		{"no cgroups, with a daemon", "cgroups", daemon, runtime, true},
+		{"no cgroups, without one", "cgroups", !daemon, runtime, false},
+	} {
+		var r Report
+		for name, state := range good {
+			if name == test.but {
+				state = Failed
+			}
+			r.add(Finding{Name: name, State: state})
+		}
+		if got := r.ready(test.daemon, test.runtime); got != test.want {
+			t.Errorf("%s: ready is %v", test.name, got)
+		}
+	}
+}
+
+// The doctor used to make a directory in the state directory, and to take for good one that could not be made.
+func TestState(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "mine")
+	if err := os.Mkdir(mine, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(dir, "open")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(mine, link); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, dir string
+		want      State
+		means     string
+	}{
+		{"ours", mine, OK, "agree"},
+		{"not there yet", filepath.Join(dir, "a", "b"), OK, "will be made"},
+		{"open to others", open, Failed, "mode 0700"},
+		{"a link", link, Failed, "no directory"},
+		{"a file", file, Failed, "no directory"},
+		{"below a file", filepath.Join(file, "x"), Failed, "not a directory"},
+		{"where nobody may make it", "/proc/nowhere/x", Failed, "may not make it in /proc"},
+	} {
+		if test.name == "where nobody may make it" && os.Geteuid() == 0 {
+			continue // root is asked in vain: the kernel refuses it only when it tries
+		}
+		got := state(test.dir)
+		if got.State != test.want || !strings.Contains(got.Means, test.means) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if (got.State != OK) != (got.Type != "") {
+			t.Errorf("%s: what to type is %q", test.name, got.Type)
+		}
+	}
+	if entries, err := os.ReadDir(mine); err != nil || len(entries) > 0 {
+		t.Errorf("the doctor made %v: %v", entries, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 4 {
+		t.Errorf("the doctor made one of %v: %v", entries, err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "a"):           dir,
+		filepath.Join(dir, "a", "b", "c"): dir,
+		"/":                               "/",
+		"/nowhere/at/all":                 "/",
+		"nowhere":                         ".",
+	} {
+		if got := nearest(path); got != want {
+			t.Errorf("nearest to %s is %s, not %s", path, got, want)
+		}
+	}
+}
+
+// Whatever the machine: each thing once, with a meaning, and with what to type where boxes cannot be made
+// without it.
+func TestExamine(t *testing.T) {
+	report := Examine(t.Context(), filepath.Join(t.TempDir(), "state"))
+	seen := map[string]bool{}
+	for _, f := range report.Findings {
+		if seen[f.Name] || f.Name == "" || f.Means == "" {
+			t.Errorf("%+v", f)
+		}
+		seen[f.Name] = true
+		switch f.State {
+		case OK, Weak, Missing:
+		case Failed:
+			if f.Type == "" {
+				t.Errorf("nothing to type: %+v", f)
+			}
+		default:
+			t.Errorf("a state of its own: %+v", f)
+		}
+	}
+	for _, name := range []string{"kernel", "runner", "seccomp", "cgroups", "user namespaces", "rights", "state directory", "docker", "runc", "runsc", "crun"} {
+		if !seen[name] {
+			t.Errorf("%s was not looked for", name)
+		}
+	}
+	if report.Ready != (report.Uses != "") {
+		t.Errorf("ready is %v, and used would be %q", report.Ready, report.Uses)
+	}
+}
+
+// Whoever has no time for an answer gets none that is wrong.
+func TestExamineEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, f := range Examine(ctx, filepath.Join(t.TempDir(), "state")).Findings {
+		if f.Name == "docker" && f.State == OK {
+			t.Errorf("a daemon that was not asked is %+v", f)
+		}
+	}
+}
