@@ -278,3 +278,43 @@ func TestWhatARuntimeSaysIsInTheError(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 }
+
+// TestManyBoxesLeaveNoDescriptor: what each box leaves open, a service runs out of.
+func TestManyBoxesLeaveNoDescriptor(t *testing.T) {
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		d, spec := newDriver(t, runtime)
+		round := func() {
+			box := create(t, d, spec, defaultLimits)
+			if result := do(t, box, "done"); !result.Success {
+				t.Fatalf("%s: %+v", result.ResultCode, result.Error)
+			}
+			destroy(t, box)
+		}
+		round() // what is opened once and for all
+		before := descriptors(t)
+		for range 8 {
+			round()
+		}
+		if after := descriptors(t); len(after) > len(before) {
+			t.Errorf("before: %q\nafter: %q", before, after)
+		}
+		if left := leftBehind(t, d.state.Path(), d.rootfs.parent); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+}
+
+func descriptors(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	for _, entry := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil { // not the directory itself
+			open = append(open, target)
+		}
+	}
+	return open
+}

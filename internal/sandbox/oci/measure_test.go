@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox"
 )
 
@@ -33,6 +35,48 @@ func TestOverhead(t *testing.T) {
 		}
 		t.Logf("p50 of %d: %s alone %v; create %v and destroy %v: %v, %.2f times as long", rounds, runtime.Kind, median(bare),
 			median(created), median(destroyed), median(whole), float64(median(whole))/float64(median(bare)))
+	})
+}
+
+// TestPhases measures where the time of a box's start goes.
+func TestPhases(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
+	if err != nil || rounds < 1 {
+		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
+	}
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		d, spec := newDriver(t, runtime)
+		phases := map[string][]time.Duration{}
+		for range rounds {
+			last := time.Now()
+			done := func(phase string, err error) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				phases[phase] = append(phases[phase], time.Since(last))
+				last = time.Now()
+			}
+			c, err := d.claim(spec, boundsOf(spec, defaultLimits), d.noUsers == "")
+			done("1 claim", err)
+			config, err := c.bundle.config(spec)
+			done("2 config", err)
+			done("3 bundle", c.writeBundle(config))
+			inner, outer, err := c.openPipes()
+			if err == nil {
+				err = c.run(t.Context(), d.runtime, inner)
+			}
+			inner.close()
+			done("4 runtime", err)
+			done("5 adopt", c.adopt())
+			done("6 verify", c.group.verify(c.main.pid, c.bundle.bounds))
+			_, err = protocol.NewReader(outer.Stdout).Next()
+			done("7 ready", err)
+			done("8 kill", c.Kill(t.Context()))
+			done("9 remove", c.Remove(t.Context()))
+		}
+		for _, phase := range slices.Sorted(maps.Keys(phases)) {
+			t.Logf("%s %s: p50 %v", runtime.Kind, phase, median(phases[phase]))
+		}
 	})
 }
 

@@ -61,7 +61,7 @@ func (p *process) await(whenReadable func(func(uintptr) bool) error) {
 	})
 	p.err = errors.Join(p.err, err)
 	switch {
-	case status.Signaled():
+	case status.Signaled(): //nolint:misspell // so package unix spells it
 		p.exit = sandbox.Exit{Signal: int(status.Signal())}
 	case status.Exited():
 		p.exit = sandbox.Exit{Status: status.ExitStatus()}
@@ -199,9 +199,9 @@ func stat(pid int) (state byte, parent int, start uint64) {
 	if err != nil {
 		return 0, 0, 0
 	}
-	// Fields are counted from the third: the name before it may hold anything.
+	// The name, which is the second field, may hold anything: fields are counted from the third.
 	fields := strings.Fields(string(line[bytes.LastIndexByte(line, ')')+1:]))
-	const stateAt, parentAt, startAt = 3 - 3, 4 - 3, 22 - 3
+	const stateAt, parentAt, startAt = 0, 1, 19
 	if len(fields) <= startAt {
 		return 0, 0, 0
 	}
