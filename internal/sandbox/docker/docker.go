@@ -107,20 +107,16 @@ func (d *Driver) learn(ctx context.Context) (err error) {
 	if d.pidNS, err = os.Readlink("/proc/self/ns/pid"); err != nil {
 		return fmt.Errorf("docker: our own pid namespace: %w", err)
 	}
-	if d.info, err = probe(ctx, d.client); err != nil {
+	if d.info, d.runtime, d.version, err = knowDaemon(ctx, d.client, d.state, d.runtime); err != nil {
 		return err
 	}
-	if versions.LessThan(d.info.API, minAPI) {
+	if versions.LessThan(d.client.ClientVersion(), minAPI) {
 		return fmt.Errorf("docker: the daemon (version %s) speaks API %s, and %s is needed: install Docker Engine 20.10 or newer",
-			d.info.Version, d.info.API, minAPI)
-	}
-	if d.runtime == "" {
-		d.runtime = d.info.BestRuntime()
+			d.info.Version, d.client.ClientVersion(), minAPI)
 	}
 	if _, ok := d.info.Runtime(d.runtime); !ok {
 		return unsupported("Runtime", "the daemon does not know a runtime %q; scripts/docker-setup.sh registers it, or says how", d.runtime)
 	}
-	d.version = d.info.RuntimeVersion(ctx, d.runtime)
 	if d.info.Local {
 		if d.cgroups, err = readCgroupFS(d.info.CgroupVersion); err != nil {
 			d.log.Warn("the daemon is local, but its cgroups cannot be seen: it is asked in their place", "error", err)

@@ -30,6 +30,7 @@ func newDriver(t *testing.T, stateDir, runtime string, image *runnerimage.Image)
 	if err != nil {
 		t.Fatal(err)
 	}
+	noteOwner(t, state)
 	d, err := New(t.Context(), Config{Image: image, State: state, Runtime: runtime})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -36,7 +37,7 @@ func socketOwner(host string) (int, error) {
 	if !ok {
 		return 0, nil
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := (&net.Dialer{Timeout: probeLimit}).DialContext(context.Background(), "unix", path)
 	if err != nil {
 		return 0, err
 	}
