@@ -69,10 +69,13 @@ func NewGoja(modules *Modules) (*Goja, error) {
 	return g, nil
 }
 
-// Warm loads libraries, by the names that scripts use, before the program is known: the first require
-// then costs nothing. A program with a seed or a frozen clock loads them anew, since a library may have
-// looked at either.
+// Warm does beforehand what the first program would wait for: it lowers an empty script, so that esbuild's pages
+// and tables are there, and loads the libraries of these names, so that a require costs nothing. A program with a seed
+// or a frozen clock makes the libraries anew, since one may have looked at either; they stay compiled.
 func (g *Goja) Warm(names ...string) error {
+	if _, err := lower.Lower("", lower.Options{Language: api.JavaScript}); err != nil {
+		return fmt.Errorf("engine: warming: %w", err)
+	}
 	for _, name := range names {
 		if _, err := g.load(name); err != nil {
 			return fmt.Errorf("engine: warming %s: %w", name, err)
