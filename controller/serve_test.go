@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -74,7 +75,7 @@ func TestClientGoneEndsTheRun(t *testing.T) {
 	conn := s.raw(t, postHead+"Content-Length: 12\r\n\r\n{\"code\":\"1\"}")
 	within(t, "the run's start", started)
 	conn.Close()
-	if err := within(t, "the run's end", ended); err != context.Canceled {
+	if err := within(t, "the run's end", ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("the context ended with %v", err)
 	}
 }

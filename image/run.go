@@ -94,7 +94,7 @@ func watch(stdin io.Reader) *watcher {
 	go func() {
 		_, _ = io.Copy(io.Discard, stdin)
 		if !w.waiting.Load() {
-			os.Exit(exitAbandoned)
+			os.Exit(exitAbandoned) //nolint:forbidigo // the script holds the main goroutine, perhaps for ever
 		}
 		close(w.done)
 	}()

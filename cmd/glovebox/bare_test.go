@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -56,7 +57,7 @@ func nobodyMain() {
 		fmt.Fprintln(os.Stderr, "nobody:", err)
 		os.Exit(99)
 	}
-	args := append(os.Args[2:], "--state-dir="+dir)
+	args := slices.Concat(os.Args[2:], []string{"--state-dir=" + dir})
 	status := run(context.Background(), args, os.Stdin, os.Stdout, os.Stderr)
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, "nobody:", err)

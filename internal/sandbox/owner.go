@@ -81,7 +81,7 @@ func startTime(pid int) (uint64, error) {
 	}
 	// The name in field 2 may hold spaces and parentheses: fields are counted behind its last one.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	const state, start = 3 - 3, 22 - 3
+	const state, start = 0, 19 // fields 3 and 22
 	if len(fields) <= start {
 		return 0, fmt.Errorf("/proc/%d/stat is short", pid)
 	}

@@ -108,7 +108,8 @@ func match(number uint32, args []seccomp.Arg, verdict uint32) []bpf.Instruction 
 	for _, arg := range args {
 		conditions = append(conditions, condition(arg)...)
 	}
-	body := append(conditions, bpf.RetConstant{Val: verdict})
+	body := conditions
+	body = append(body, bpf.RetConstant{Val: verdict})
 	if len(args) > 0 {
 		// Failed conditions jump here.
 		body = append(body, bpf.LoadAbsolute{Off: offNumber, Size: 4})

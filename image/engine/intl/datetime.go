@@ -206,7 +206,7 @@ func (f *dateTimeFormat) parts(t time.Time) []part {
 	local := t.In(f.zone.loc)
 	out := make([]part, 0, len(f.pattern))
 	for _, it := range f.pattern {
-		p := part{it.kind, it.text}
+		p := part(it)
 		if it.kind != "literal" {
 			p.text = f.value(it, t, local)
 		}

@@ -75,8 +75,8 @@ func TestThrowPositions(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = call(t, s)
-			ex, ok := err.(*goja.Exception)
-			if !ok {
+			var ex *goja.Exception
+			if !errors.As(err, &ex) {
 				t.Fatalf("no exception but %v", err)
 			}
 			p := ex.Stack()[0].Position()

@@ -1,6 +1,8 @@
 package regex
 
 import (
+	"slices"
+
 	"github.com/dop251/goja"
 
 	"glovebox/image/engine/regex/side"
@@ -52,7 +54,7 @@ func (h *host) symbolReplace(call goja.FunctionCall) goja.Value {
 		matched := captures[0].(goja.String)
 		var replacement goja.String
 		if isFunc {
-			args := append(captures, h.rt.ToValue(at), s)
+			args := append(slices.Clip(captures), h.rt.ToValue(at), s) //nolint:gocritic // Clip makes the copy
 			if !undefined(groups) {
 				args = append(args, groups)
 			}

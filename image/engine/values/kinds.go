@@ -11,7 +11,7 @@ import (
 // thrown turns what calling into the script returned into an error of this package; what cannot be
 // caught goes on its way up.
 func (w *writer) thrown(err error) error {
-	if ex, ok := err.(*goja.Exception); ok { // errors.As would look into the script's own errors
+	if ex, ok := err.(*goja.Exception); ok { //nolint:errorlint // errors.As would look into the script's own errors
 		return &ThrownError{Path: w.path.String(), Cause: ex}
 	}
 	panic(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -129,8 +128,4 @@ func cut(s string) string {
 		return s[:most] + "…"
 	}
 	return s
-}
-
-func hasLog(r api.Result, message string) bool {
-	return slices.ContainsFunc(r.Logs, func(l api.Log) bool { return strings.Contains(l.Message, message) })
 }
