@@ -72,7 +72,11 @@ func New(cfg Config) (*Driver, error) {
 		rootfsDir = cfg.State.Path() + "-rootfs"
 	}
 	d := &Driver{
-		image: cfg.Image, state: cfg.State, runtime: cfg.Runtime, log: cfg.Log, rootfs: rootfsOf(rootfsDir, cfg.Image),
+		image: cfg.Image, state: cfg.State, runtime: cfg.Runtime, log: cfg.Log,
+		rootfs: rootfsOf(rootfsDir, cfg.State.Path(driverName, "rootfs.stamp"), cfg.Image),
+	}
+	if err := os.MkdirAll(d.state.Path(driverName), 0o700); err != nil {
+		return nil, fmt.Errorf("oci: %w", err)
 	}
 	if err := d.rootfs.prepare(); err != nil {
 		return nil, err
@@ -81,9 +85,6 @@ func New(cfg Config) (*Driver, error) {
 		return nil, err
 	}
 	d.noUsers = noUserNamespace(d.rootfs.path)
-	if err := os.MkdirAll(d.state.Path(driverName), 0o700); err != nil {
-		return nil, fmt.Errorf("oci: %w", err)
-	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("oci: subreaper: %w", err)
 	}

@@ -34,22 +34,29 @@ type rootfs struct {
 	parent string // the directory of all root file systems
 	path   string // that of this image
 	image  *runnerimage.Image
+	stamp  string   // the file that tells what it looked like when it was checked
 	hold   *os.File // locked while a driver uses it, so that no sweep takes it away
 }
 
-func rootfsOf(parent string, image *runnerimage.Image) rootfs {
+// rootfsOf returns the image's root file system in a directory. Its stamp belongs where only we can write.
+func rootfsOf(parent, stamp string, image *runnerimage.Image) rootfs {
 	name := strings.TrimPrefix(image.BinaryDigest(), "sha256:")
-	return rootfs{parent: parent, path: filepath.Join(parent, name), image: image}
+	return rootfs{parent: parent, path: filepath.Join(parent, name), image: image, stamp: stamp}
 }
 
-// prepare makes the root file system where it is missing and checks every byte of it where it is not.
-// Several processes may do so at once.
+// prepare makes the root file system where it is missing and checks it where it is not: every byte, unless
+// it is as it was when every byte was checked. Several processes may do so at once.
 func (r rootfs) prepare() error {
 	if err := makeOwnDir(r.parent); err != nil {
 		return fmt.Errorf("oci: root file system: %w", err)
 	}
+	before, changed := r.fingerprint()
+	if before != "" && r.stamped(before) {
+		return nil
+	}
 	err := r.check()
 	if err == nil {
+		r.writeStamp(before, changed)
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -65,6 +72,49 @@ func (r rootfs) prepare() error {
 		return fmt.Errorf("oci: root file system: %w", err)
 	}
 	return nil
+}
+
+// fingerprint tells what every file in it looks like, "" where one is missing, and when any was changed
+// last. Whatever is done to a file or a directory changes its ctime, which nobody can set.
+func (r rootfs) fingerprint() (print string, changed time.Time) {
+	var b strings.Builder
+	for _, name := range append([]string{".", nullName, runnerName}, mountPoints...) {
+		var s unix.Stat_t
+		if err := unix.Lstat(filepath.Join(r.path, name), &s); err != nil {
+			return "", time.Time{}
+		}
+		ctime := time.Unix(s.Ctim.Unix())
+		if ctime.After(changed) {
+			changed = ctime
+		}
+		fmt.Fprintf(&b, "%s %d:%d %o %d %d %d\n", filepath.Join(r.path, name), s.Dev, s.Ino, s.Mode, s.Uid, s.Size, ctime.UnixNano())
+	}
+	return b.String(), changed
+}
+
+func (r rootfs) stamped(print string) bool {
+	stamp, err := os.ReadFile(r.stamp)
+	return err == nil && string(stamp) == print
+}
+
+// settled is far longer than the ticks in which file systems count: a change right after the check would
+// have another ctime.
+const settled = time.Second
+
+// writeStamp notes what a root file system looked like before it was checked. Without the note the next
+// check takes longer, and that is all.
+func (r rootfs) writeStamp(print string, changed time.Time) {
+	if r.stamp == "" || time.Since(changed) < settled {
+		return
+	}
+	temp, err := os.CreateTemp(filepath.Dir(r.stamp), "stamp-")
+	if err != nil {
+		return
+	}
+	_, err = temp.WriteString(print)
+	if errors.Join(err, temp.Close()) != nil || os.Rename(temp.Name(), r.stamp) != nil {
+		_ = os.Remove(temp.Name())
+	}
 }
 
 // take marks the root file system as in use for as long as the process lives, or until it is dropped.

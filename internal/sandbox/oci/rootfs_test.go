@@ -14,7 +14,7 @@ import (
 )
 
 func TestRootfsHoldsTheRunnerAndNothingThatCanBeWritten(t *testing.T) {
-	r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), goldenImage)
+	r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), "", goldenImage)
 	if r.present() {
 		t.Error("it is there before it is made")
 	}
@@ -80,7 +80,7 @@ func TestRootfsThatWasTamperedWithIsMadeAnew(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), goldenImage)
+			r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), "", goldenImage)
 			if err := r.prepare(); err != nil {
 				t.Fatal(err)
 			}
@@ -95,6 +95,38 @@ func TestRootfsThatWasTamperedWithIsMadeAnew(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestRootfsThatLooksAsItDidIsNotReadAgain, and one that does not is: a stamp is no promise about bytes.
+func TestRootfsThatLooksAsItDidIsNotReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	r := rootfsOf(filepath.Join(dir, "rootfs"), filepath.Join(dir, "stamp"), goldenImage)
+	if err := r.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	now, changed := r.fingerprint()
+	if r.writeStamp(now, changed); r.stamped(now) {
+		t.Fatal("a root file system that has just been changed was stamped")
+	}
+	if r.writeStamp(now, changed.Add(-2*settled)); !r.stamped(now) {
+		t.Fatal("no stamp was written")
+	}
+	other := r
+	other.image = runnerimage.New([]byte("other bytes"))
+	if err := other.prepare(); err != nil || !r.stamped(now) {
+		t.Errorf("it was read though it looks as it did: %v", err)
+	}
+	overwrite(t, filepath.Join(r.path, runnerName), "b runner")
+	if err := r.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.check(); err != nil {
+		t.Errorf("what was changed under the stamp was kept: %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("beside the root file system and its stamp lies %v, %v", entries, err)
 	}
 }
 
@@ -120,22 +152,22 @@ func TestRootfsIsRefusedWhereOthersCanWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	chmod(t, dir, 0o777)
-	if err := rootfsOf(dir, goldenImage).prepare(); err == nil {
+	if err := rootfsOf(dir, "", goldenImage).prepare(); err == nil {
 		t.Error("a directory that everybody can write to was taken")
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(t.TempDir(), link); err != nil {
 		t.Fatal(err)
 	}
-	if err := rootfsOf(link, goldenImage).prepare(); err == nil {
+	if err := rootfsOf(link, "", goldenImage).prepare(); err == nil {
 		t.Error("a link was taken for the directory")
 	}
 }
 
 func TestSweepTakesRootFileSystemsThatNobodyUses(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "rootfs")
-	mine, used, unused := rootfsOf(parent, goldenImage), rootfsOf(parent, runnerimage.New([]byte("used"))),
-		rootfsOf(parent, runnerimage.New([]byte("unused")))
+	mine, used, unused := rootfsOf(parent, "", goldenImage), rootfsOf(parent, "", runnerimage.New([]byte("used"))),
+		rootfsOf(parent, "", runnerimage.New([]byte("unused")))
 	if err := errors.Join(mine.prepare(), used.prepare(), unused.prepare(), used.take()); err != nil {
 		t.Fatal(err)
 	}
