@@ -100,6 +100,12 @@ func (b *box) make(ctx context.Context, p plan) error {
 	makeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
 	made, err := b.driver.client.ContainerCreate(makeCtx, p.options)
+	if cerrdefs.IsNotFound(err) {
+		// Somebody has removed the image since the driver was made.
+		if p.options.Config.Image, err = ensureImage(makeCtx, b.driver.client, b.driver.image); err == nil {
+			made, err = b.driver.client.ContainerCreate(makeCtx, p.options)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("docker: create: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func dropImage(t *testing.T, c *client.Client, ref string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := c.ImageRemove(ctx, ref, client.ImageRemoveOptions{Force: true}); err != nil && !isGone(err) {
+	if _, err := c.ImageRemove(ctx, ref, client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil && !isGone(err) {
 		t.Error(err)
 	}
 }
@@ -196,5 +197,19 @@ func TestDockerfileGivesTheSameImage(t *testing.T) {
 	}
 	if runner := ours["runner"]; len(runner) == 0 {
 		t.Error("there is no runner in it")
+	}
+}
+
+// An operator prunes images while a service runs.
+func TestAnImageThatWasRemovedIsLoadedAgain(t *testing.T) {
+	needDaemon(t, "runc")
+	c := needClient(t)
+	image := freshImage(t, c) // no other test has it in use
+	d := newDriver(t, t.TempDir()+"/state", "runc", image)
+	dropImage(t, c, d.imageRef)
+	_, err := d.Create(t.Context(), d.Spec(), testLimits())
+	// What was loaded is no program: it must get so far as to be run.
+	if err == nil || !strings.Contains(err.Error(), "exec format error") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func removeImage(ctx context.Context, t *testing.T, d *Driver) {
 		return
 	}
 	// Another test may use the same image at this moment: then it is that test's to remove.
-	_, err := d.client.ImageRemove(ctx, d.imageRef, client.ImageRemoveOptions{})
+	_, err := d.client.ImageRemove(ctx, d.imageRef, client.ImageRemoveOptions{PruneChildren: true})
 	if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
 		t.Error(err)
 	}
