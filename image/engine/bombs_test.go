@@ -44,3 +44,15 @@ func TestMemoryLimitIsOfWhatIsHeld(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 }
+
+func TestPercentFor(t *testing.T) {
+	const mb = 1 << 20
+	for _, c := range []struct {
+		live, limit int64
+		want        int
+	}{{0, 128 * mb, 800}, {0, 16 * mb, 100}, {0, 2048 * mb, 1000}, {4 * mb, 128 * mb, 800}, {32 * mb, 128 * mb, 100}, {60 * mb, 128 * mb, 50}, {200 * mb, 128 * mb, 50}} {
+		if got := percentFor(c.live, c.limit); got != c.want {
+			t.Errorf("%d MB of %d MB: %d, want %d", c.live/mb, c.limit/mb, got, c.want)
+		}
+	}
+}

@@ -16,7 +16,8 @@ type memoryWatch struct {
 	over    func()
 	sample  []metrics.Sample
 	base    int64
-	percent int // the GOGC from before
+	percent int   // the GOGC from before
+	live    int64 // what the heap held when GOGC was set last
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -31,26 +32,42 @@ const (
 
 // watchMemory starts to watch. over is called once at most, on a goroutine of the watch's own.
 //
-// Until the watch is stopped the process collects garbage more lazily, so that a heap that is small beside its
-// limit is not collected hundreds of times a second: goja makes a lot of garbage. Near the limit
-// the watch itself collects. The process's soft memory limit is left alone: near it the collector takes half of
-// all time, and a script that grows would crawl into its time limit instead.
+// Until it is stopped the watch steers the process's garbage collector: a heap that is small beside its limit
+// is collected lazily, for goja makes so much garbage that it would be collected hundreds of times a second, and the
+// nearer what is held comes to the limit, the more often. Beyond the limit the watch itself collects. The process's
+// soft memory limit is left alone: near it the collector takes half of all time, and a script that grows would crawl
+// into its time limit instead.
 func watchMemory(limit int64, over func()) *memoryWatch {
 	w := &memoryWatch{limit: limit, over: over, done: make(chan struct{}), sample: []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/gc/heap/live:bytes"},
 	}}
 	w.base = w.used()
-	w.percent = debug.SetGCPercent(lazyPercent(limit))
+	w.percent = debug.SetGCPercent(percentFor(0, limit))
 	w.wg.Go(w.run)
 	return w
 }
 
-// lazyPercent returns the GOGC with which the first collection comes when the heap is a quarter of the limit: Go
-// collects first at 4 MB with a GOGC of 100, and in proportion.
-func lazyPercent(limit int64) int {
+// percentFor returns the GOGC with which a heap that holds so many bytes is collected when it has grown to half the
+// limit, or by half of itself where that is more. What is held may be nothing: Go collects first at 4 MB with a GOGC
+// of 100, and in proportion, and a quarter of the limit is soon enough then.
+func percentFor(live, limit int64) int {
 	const first = 4 << 20
-	return int(min(max(limit/4*100/first, 100), 1000))
+	lazy := min(max(limit/4*100/first, 100), 1000)
+	if live <= 0 {
+		return int(lazy)
+	}
+	return int(min(max((limit/2-live)*100/live, 50), lazy))
+}
+
+// steer sets GOGC anew once the heap holds much more or much less.
+func (w *memoryWatch) steer() {
+	live := int64(w.sample[2].Value.Uint64())
+	if live*4 > w.live*5 || live*5 < w.live*4 {
+		w.live = live
+		debug.SetGCPercent(percentFor(live, w.limit))
+	}
 }
 
 // stop ends the watch and waits until it has.
@@ -91,6 +108,7 @@ func (w *memoryWatch) run() {
 				return
 			}
 		}
+		w.steer()
 		if grown > w.limit/4 {
 			tick.Reset(watchFast)
 		} else {
