@@ -89,13 +89,13 @@ func (f *boxFlags) choose(ctx context.Context, image *runnerimage.Image, state *
 	case f.driver == "oci", isPath(f.runtime): // a daemon knows its runtimes by name
 		return f.openOCI(ctx, image, state, log)
 	}
-	found, warnings, err := f.openDocker(ctx, image, state, log)
-	if !errors.Is(err, docker.ErrNoDaemon) {
-		return found, warnings, err
+	found, warnings, dockerErr := f.openDocker(ctx, image, state, log)
+	if !errors.Is(dockerErr, docker.ErrNoDaemon) {
+		return found, warnings, dockerErr
 	}
-	found, warnings, err = f.openOCI(ctx, image, state, log)
+	found, warnings, err := f.openOCI(ctx, image, state, log)
 	if err != nil {
-		err = fmt.Errorf("no Docker daemon answers, and without one: %w", err)
+		err = errors.Join(err, dockerErr) // each says what to do
 	}
 	return found, warnings, err
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 // box it takes the quickest one, without a daemon on runc.
 func TestScripts(t *testing.T) {
 	runc := pair{driver: "oci", kind: sandbox.KindRunc}
-	testscript.Run(t, scripts("testdata/script", runc, runc.find(t.Context())))
+	testscript.Run(t, scripts(t, "testdata/script", runc, runc.find(t.Context())))
 }
 
 // TestPairs runs what testdata/pairs holds on every pair of a driver and a runtime.
@@ -57,7 +56,7 @@ func onEach(t *testing.T, dir string, pairs ...pair) {
 			for _, missing := range found.missing {
 				testenv.Need(t, missing.thing, missing.why)
 			}
-			testscript.Run(t, scripts(dir, p, found))
+			testscript.Run(t, scripts(t, dir, p, found))
 		})
 	}
 }
@@ -125,10 +124,12 @@ func findOCI(ctx context.Context, kind sandbox.Kind) (path string, err error) {
 	return r.Path, nil
 }
 
-func scripts(dir string, p pair, f found) testscript.Params {
+func scripts(t *testing.T, dir string, p pair, f found) testscript.Params {
 	return testscript.Params{
 		Dir: dir, UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(env *testscript.Env) error { return setup(env, p, f) },
+		// testscript's own directory is left behind where -run picks some of the scripts.
+		WorkdirRoot: t.TempDir(),
+		Setup:       func(env *testscript.Env) error { return setup(env, p, f) },
 		Condition: func(cond string) (bool, error) {
 			return condition(cond, f)
 		},
@@ -207,10 +208,10 @@ func setup(env *testscript.Env, p pair, f found) error {
 
 // leftIn lists what a state directory still knows of boxes.
 func leftIn(state string) (left []string) {
-	claims, _ := filepath.Glob(filepath.Join(state, "boxes", "*"))
+	left, _ = filepath.Glob(filepath.Join(state, "boxes", "*"))
 	bundles, _ := filepath.Glob(filepath.Join(state, "oci", "*"))
-	for _, name := range append(claims, bundles...) {
-		if !strings.HasSuffix(name, "sweep.lock") {
+	for _, name := range bundles {
+		if info, err := os.Stat(name); err == nil && info.IsDir() { // what the driver notes for itself is files
 			left = append(left, name)
 		}
 	}

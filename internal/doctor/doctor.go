@@ -206,7 +206,9 @@ func nearest(path string) string {
 func dockerDaemon(ctx context.Context) (Finding, docker.Info) {
 	info, err := docker.Probe(ctx)
 	if err != nil {
-		return Finding{Name: "docker", State: Missing, Means: "no daemon answers: boxes are made without one (--driver oci)",
+		// Why is worth to know: a user who may not speak to a daemon sees none.
+		why := strings.ReplaceAll(err.Error(), "\n", ": ")
+		return Finding{Name: "docker", State: Missing, Means: "boxes are made without it (--driver oci): " + why,
 			Type: "start Docker Engine 20.10 or later, if you want it (SETUP_DOCKER=1 scripts/setup.sh docker)"}, info
 	}
 	return Finding{Name: "docker", State: OK, Version: fmt.Sprintf("%s, API %s, cgroup %s by %s", info.Version, info.API, info.CgroupVersion, info.CgroupDriver),
