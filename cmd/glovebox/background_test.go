@@ -97,7 +97,9 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		ts.Check(err)
+		if !errors.Is(err, os.ErrNotExist) {
+			ts.Check(err)
+		}
 		match := pattern.FindSubmatch(text)
 		if match == nil && time.Now().After(deadline) {
 			ts.Fatalf("%s does not match %s: %s", args[0], args[1], text)

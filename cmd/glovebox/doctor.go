@@ -23,7 +23,7 @@ it is missing. It changes nothing. Exit status: 0 when boxes can be made, 3 when
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report := doctor.Examine(cmd.Context(), f.stateDir)
 			if err := writeReport(cmd, report, asJSON); err != nil {
-				return sandboxError(err)
+				return outputError(err)
 			}
 			if !report.Ready {
 				return sandboxError(errors.New("no box can be made on this machine yet"))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,12 +30,12 @@ func (r reporter) log(entry api.Log) error {
 
 // result tells the result and returns the error that gives the exit status.
 func (r reporter) result(result api.Result) error {
+	tell := r.people
 	if r.asJSON {
-		if err := r.document(result); err != nil {
-			return sandboxError(err)
-		}
-	} else if err := r.people(result); err != nil {
-		return sandboxError(err)
+		tell = r.document
+	}
+	if err := tell(result); err != nil {
+		return outputError(err)
 	}
 	switch {
 	case result.Success:
@@ -47,14 +46,16 @@ func (r reporter) result(result api.Result) error {
 	return errScript
 }
 
-// failed tells that there is no result: Glovebox itself failed, or was told to end before it could.
-func (r reporter) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return r.result(noResult(api.Cancelled, "Cancelled", "the execution was cancelled before its box was ready"))
-	}
+// cancelled tells that we were told to end before there was a box.
+func (r reporter) cancelled() error {
+	return r.result(noResult(api.Cancelled, "Cancelled", "the execution was cancelled before its box was ready"))
+}
+
+// failed tells that there is no result: Glovebox itself failed.
+func (r reporter) failed(err error) error {
 	if r.asJSON {
 		if writeErr := r.document(noResult(api.ExecutionFailed, "ExecutionFailed", err.Error())); writeErr != nil {
-			return sandboxError(writeErr)
+			return outputError(writeErr)
 		}
 	}
 	return noBox(err)

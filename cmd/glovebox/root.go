@@ -23,6 +23,8 @@ const (
 	statusScript  = 1 // the script failed
 	statusUsage   = 2 // the command, or the request, is wrong
 	statusSandbox = 3 // Glovebox failed
+
+	statusNoReader = 128 + 13 // what a shell says of a program that a broken pipe has ended
 )
 
 // A statusError ends the program with a status; its text, if any, is told on stderr.
@@ -36,6 +38,20 @@ func (e *statusError) Unwrap() error { return e.err }
 
 // errScript ends the program after a script's failure has been told.
 var errScript = errors.New("the script failed")
+
+// errNoReader ends the program without a word: whoever read its output has had enough.
+var errNoReader = errors.New("nobody reads the output any more")
+
+// outputError is for what failed on its way to standard output.
+func outputError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EPIPE):
+		return errNoReader
+	}
+	return sandboxError(err)
+}
 
 func usageError(format string, args ...any) error {
 	return &statusError{statusUsage, fmt.Errorf(format, args...)}
@@ -60,8 +76,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return statusSuccess
 	}
-	if errors.Is(err, errScript) {
+	switch {
+	case errors.Is(err, errScript):
 		return statusScript
+	case errors.Is(err, errNoReader):
+		return statusNoReader
 	}
 	fmt.Fprintln(stderr, "glovebox:", terminal.Text(stderr, err.Error()))
 	var status *statusError

@@ -80,8 +80,11 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	report := reporter{stdout: stdout, stderr: stderr, asJSON: f.asJSON, verbose: f.verbose}
 	boxes, err := f.boxes.open(ctx, log, warner(stderr))
-	if err != nil {
-		return report.failed(ctx, err)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return report.cancelled()
+	case err != nil:
+		return report.failed(err)
 	}
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: boxes.driver, Spec: boxes.spec, Concurrency: 1, Queue: 0, Log: log,
@@ -100,7 +103,7 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 		err = closeErr
 	}
 	if err != nil {
-		return report.failed(ctx, err)
+		return report.failed(err)
 	}
 	return report.result(result)
 }

@@ -84,13 +84,13 @@ func newVersionCommand() *cobra.Command {
 			switch {
 			case notices:
 				_, err := io.WriteString(out, runnerimage.Notices())
-				return err
+				return outputError(err)
 			case asJSON:
 				encoder := json.NewEncoder(out)
 				encoder.SetIndent("", "  ")
-				return encoder.Encode(readAbout())
+				return outputError(encoder.Encode(readAbout()))
 			}
-			return writeAbout(out, readAbout())
+			return outputError(writeAbout(out, readAbout()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
