@@ -77,8 +77,6 @@ var filter = [...]unix.SockFilter{
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x13d},
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
-	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x9d},
-	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x142},
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x65},

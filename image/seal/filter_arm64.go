@@ -75,8 +75,6 @@ var filter = [...]unix.SockFilter{
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x115},
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
-	{Code: 0x0015, Jt: 0, Jf: 1, K: 0xa7},
-	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x119},
 	{Code: 0x0006, Jt: 0, Jf: 0, K: 0x80000000},
 	{Code: 0x0015, Jt: 0, Jf: 1, K: 0x75},

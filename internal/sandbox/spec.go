@@ -120,8 +120,9 @@ func Sealed(imageID, runtime string) Spec {
 			PIDNamespace, NetworkNamespace, IPCNamespace, UTSNamespace, MountNamespace, CgroupNamespace,
 		},
 		MaskedPaths: []string{
-			"/proc/acpi", "/proc/asound", "/proc/bus", "/proc/cgroups", "/proc/cmdline", "/proc/config.gz", "/proc/cpuinfo",
-			"/proc/crypto", "/proc/devices", "/proc/diskstats", "/proc/driver", "/proc/fs", "/proc/interrupts", "/proc/iomem",
+			"/proc/acpi", "/proc/asound", "/proc/buddyinfo", "/proc/bus", "/proc/cgroups", "/proc/cmdline", "/proc/config.gz",
+			"/proc/consoles", "/proc/cpuinfo", "/proc/crypto", "/proc/devices", "/proc/diskstats", "/proc/dma", "/proc/driver",
+			"/proc/execdomains", "/proc/filesystems", "/proc/fs", "/proc/interrupts", "/proc/iomem",
 			"/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kmsg",
 			"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/loadavg", "/proc/locks",
 			"/proc/mdstat", "/proc/meminfo", "/proc/misc", "/proc/modules", "/proc/mtrr", "/proc/pagetypeinfo",

@@ -137,8 +137,12 @@ func (c *Claim) write(f *os.File) error {
 	return nil
 }
 
-// Release gives the ids back. Call it once nothing of the box is left. It is idempotent.
+// Release gives the ids back. Call it once nothing of the box is left. It is idempotent: what another box
+// has claimed meanwhile stays claimed.
 func (c *Claim) Release() error {
+	if now, err := readClaim(c.path); err == nil && now.ID != c.ID {
+		return nil
+	}
 	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("state: release of box %s: %w", c.ID, err)
 	}

@@ -207,6 +207,28 @@ func TestClaimRange(t *testing.T) {
 	}
 }
 
+// A claim that was released by a sweep, and whose ids went to a new box, is not that box's end.
+func TestStaleReleaseLeavesAnothersClaim(t *testing.T) {
+	state := openTestState(t)
+	one := UIDRange{First: 5000, Count: 2}
+	old, err := state.Claim("old", "test", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := state.Claim("new", "test", one); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Release(); err != nil {
+		t.Errorf("Release: %v", err)
+	}
+	if claims, err := state.Claims("test"); err != nil || len(claims) != 1 || claims[0].ID != "new" {
+		t.Errorf("claims %+v, %v; want the new box's", claims, err)
+	}
+}
+
 func TestClaimsAreADriversOwn(t *testing.T) {
 	state := openTestState(t)
 	for _, driver := range []string{"docker", "oci"} {
