@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -49,9 +50,18 @@ type boxes struct {
 func (f *boxFlags) check() error {
 	switch f.driver {
 	case "auto", "docker", "oci":
-		return nil
+		return f.checkState()
 	}
 	return usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
+}
+
+// checkState makes the state directory's path whole: a runtime does not work where we do.
+func (f *boxFlags) checkState() (err error) {
+	if f.stateDir == "" {
+		return usageError("--state-dir is empty; leave it out for %s", sandbox.DefaultStateDir())
+	}
+	f.stateDir, err = filepath.Abs(f.stateDir)
+	return err
 }
 
 // open chooses a driver and a runtime and makes them ready, sweeps what dead owners left behind, and tells of

@@ -21,6 +21,9 @@ func newDoctorCommand() *cobra.Command {
 it is missing. It changes nothing. Exit status: 0 when boxes can be made, 3 when not.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.checkState(); err != nil {
+				return err
+			}
 			report := doctor.Examine(cmd.Context(), f.stateDir)
 			if err := writeReport(cmd, report, asJSON); err != nil {
 				return outputError(err)

@@ -28,6 +28,9 @@ to them. Nothing of a living process is touched. run and serve do the same when 
 }
 
 func sweep(cmd *cobra.Command, f *boxFlags) error {
+	if err := f.checkState(); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	image, err := runnerimage.Embedded()
