@@ -199,11 +199,11 @@ func TestBrokenResultsAreOurFailure(t *testing.T) {
 	}
 }
 
-// busyFor is an error as the executor's is.
-type busyFor time.Duration
+// busyError is an error as the executor's is.
+type busyError time.Duration
 
-func (b busyFor) Error() string             { return "busy" }
-func (b busyFor) RetryAfter() time.Duration { return time.Duration(b) }
+func (b busyError) Error() string             { return "busy" }
+func (b busyError) RetryAfter() time.Duration { return time.Duration(b) }
 
 func TestExecutorErrors(t *testing.T) {
 	for _, c := range []struct {
@@ -213,8 +213,8 @@ func TestExecutorErrors(t *testing.T) {
 		retry  string
 		kind   string
 	}{
-		{"busy", busyFor(2100 * time.Millisecond), 503, "3", "busy"},
-		{"busy, wrapped, for no time", fmt.Errorf("no: %w", busyFor(1)), 503, "1", "busy"},
+		{"busy", busyError(2100 * time.Millisecond), 503, "3", "busy"},
+		{"busy, wrapped, for no time", fmt.Errorf("no: %w", busyError(1)), 503, "1", "busy"},
 		{"closed", fmt.Errorf("no: %w", sandbox.ErrClosed), 503, "5", "unavailable"},
 		{"ours", errors.New("open /run/secret/path: permission denied"), 500, "", "internal"},
 	} {

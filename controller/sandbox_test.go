@@ -100,7 +100,7 @@ func TestFullQueueIs503(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = s.trySend(t, ctx, `{"code":"for ever","timeoutSeconds":60}`)
+		_, _ = s.trySend(ctx, t, `{"code":"for ever","timeoutSeconds":60}`)
 	}()
 	// The place is taken once a box has been made for it.
 	for deadline := time.Now().Add(10 * time.Second); fake.Created() == 0; time.Sleep(time.Millisecond) {
@@ -140,7 +140,7 @@ func TestBoxesUnderLoad(t *testing.T) {
 	for range workers {
 		group.Go(func() {
 			for n := range next {
-				a, err := s.trySend(t, context.Background(), fmt.Sprintf(`{"code":"echo","inputData":{"n":%d}}`, n))
+				a, err := s.trySend(context.Background(), t, fmt.Sprintf(`{"code":"echo","inputData":{"n":%d}}`, n))
 				switch {
 				case err != nil:
 					t.Error(err)

@@ -20,14 +20,14 @@ import (
 // send posts a script to a server that listens, and holds the answer against the document.
 func (s *served) send(t testing.TB, body string) answer {
 	t.Helper()
-	a, err := s.trySend(t, context.Background(), body)
+	a, err := s.trySend(context.Background(), t, body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func (s *served) trySend(t testing.TB, ctx context.Context, body string) (answer, error) {
+func (s *served) trySend(ctx context.Context, t testing.TB, body string) (answer, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url("/v1/executions"), strings.NewReader(body))
 	if err != nil {
@@ -284,7 +284,7 @@ func TestLoad(t *testing.T) {
 	for range workers {
 		group.Go(func() {
 			for n := range next {
-				a, err := s.trySend(t, context.Background(), fmt.Sprintf(`{"code":"output = input","inputData":{"n":%d}}`, n))
+				a, err := s.trySend(context.Background(), t, fmt.Sprintf(`{"code":"output = input","inputData":{"n":%d}}`, n))
 				if err != nil {
 					t.Error(err)
 					continue

@@ -24,13 +24,13 @@ const (
 	maxFDs       = 64
 )
 
-// A ProtocolError says how the other side broke the protocol. Whoever holds one kills the box.
-type ProtocolError struct{ Reason string }
+// A BrokenError says how the other side broke the protocol. Whoever holds one kills the box.
+type BrokenError struct{ Reason string }
 
-func (e *ProtocolError) Error() string { return "protocol broken: " + e.Reason }
+func (e *BrokenError) Error() string { return "protocol broken: " + e.Reason }
 
 func broken(format string, args ...any) error {
-	return &ProtocolError{Reason: fmt.Sprintf(format, args...)}
+	return &BrokenError{Reason: fmt.Sprintf(format, args...)}
 }
 
 // A Reader reads frames from a runner that is taken for hostile. It holds their order: one ready
@@ -45,7 +45,7 @@ type Reader struct {
 // NewReader returns a Reader on a runner's stdout.
 func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
 
-// Next returns the next frame. A fault of the other side is a *[ProtocolError]; an end of the stream,
+// Next returns the next frame. A fault of the other side is a *[BrokenError]; an end of the stream,
 // between frames or within one, is io.EOF or io.ErrUnexpectedEOF: whoever calls knows whether the
 // process died. Any other error is the stream's own.
 func (r *Reader) Next() (Frame, error) {

@@ -177,7 +177,7 @@ func TestReaderBroken(t *testing.T) {
 
 func wantBroken(t *testing.T, err error) {
 	t.Helper()
-	var broken *ProtocolError
+	var broken *BrokenError
 	if !errors.As(err, &broken) {
 		t.Fatalf("%v (%T), want a *ProtocolError", err, err)
 	}
@@ -325,7 +325,7 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte{0, 0, 0})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		frames, err := readAll(NewReader(bytes.NewReader(in)))
-		var broken *ProtocolError
+		var broken *BrokenError
 		if !errors.As(err, &broken) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("%v", err)
 		}

@@ -133,7 +133,7 @@ func (r *run) kill() {
 
 // finish gathers the evidence while the box's cgroup still lives, and passes the verdict.
 func (r *run) finish(caller context.Context, readErr error) (api.Result, error) {
-	var broken *protocol.ProtocolError
+	var broken *protocol.BrokenError
 	if errors.As(readErr, &broken) {
 		r.evidence.broken = broken
 		r.kill()
@@ -201,7 +201,7 @@ func (r *run) checkSilence(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	var broken *protocol.ProtocolError
+	var broken *protocol.BrokenError
 	if errors.As(err, &broken) {
 		r.evidence.broken = broken
 		r.kill()

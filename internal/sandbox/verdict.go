@@ -15,14 +15,14 @@ import (
 type evidence struct {
 	limits      Limits
 	elapsed     time.Duration
-	result      *protocol.Result        // what the runner said, if it came to that
-	broken      *protocol.ProtocolError // what it said that no honest runner says
-	cancelled   bool                    // we killed it: the caller had gone
-	hardTimeout bool                    // we killed it: its time was up
-	killed      bool                    // we killed it, for whatever reason
-	lingered    bool                    // we killed it: it had closed its stdout, and lived on
-	destroyed   bool                    // somebody called Destroy meanwhile
-	exit        Exit                    // how it ended, where there is no result
+	result      *protocol.Result      // what the runner said, if it came to that
+	broken      *protocol.BrokenError // what it said that no honest runner says
+	cancelled   bool                  // we killed it: the caller had gone
+	hardTimeout bool                  // we killed it: its time was up
+	killed      bool                  // we killed it, for whatever reason
+	lingered    bool                  // we killed it: it had closed its stdout, and lived on
+	destroyed   bool                  // somebody called Destroy meanwhile
+	exit        Exit                  // how it ended, where there is no result
 	usage       Usage
 	fatal       fatal // what kind of Go fatal its last words tell of
 	handError   error

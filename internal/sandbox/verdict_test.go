@@ -16,7 +16,7 @@ var errTest = errors.New("as told by the test")
 func TestVerdict(t *testing.T) {
 	won := &protocol.Result{Code: api.Success, Output: json.RawMessage("1")}
 	lost := &protocol.Result{Code: api.RuntimeError, Error: &api.ScriptError{Name: "Error", Message: "thrown"}}
-	broken := &protocol.ProtocolError{Reason: "as told"}
+	broken := &protocol.BrokenError{Reason: "as told"}
 	const ours = api.ResultCode("") // an error, not a result
 	for _, c := range []struct {
 		name     string

@@ -54,7 +54,7 @@ func (h *host) symbolReplace(call goja.FunctionCall) goja.Value {
 		matched := captures[0].(goja.String)
 		var replacement goja.String
 		if isFunc {
-			args := append(slices.Clip(captures), h.rt.ToValue(at), s) //nolint:gocritic // Clip makes the copy
+			args := append(slices.Clip(captures), h.rt.ToValue(at), s)
 			if !undefined(groups) {
 				args = append(args, groups)
 			}

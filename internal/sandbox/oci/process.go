@@ -61,7 +61,7 @@ func (p *process) await(whenReadable func(func(uintptr) bool) error) {
 	})
 	p.err = errors.Join(p.err, err)
 	switch {
-	case status.Signaled(): //nolint:misspell // so package unix spells it
+	case status.Signaled():
 		p.exit = sandbox.Exit{Signal: int(status.Signal())}
 	case status.Exited():
 		p.exit = sandbox.Exit{Status: status.ExitStatus()}
