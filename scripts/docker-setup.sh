@@ -63,13 +63,24 @@ runtimes_json() {
   printf '\n  }'
 }
 
-# missing prints the names of the runtimes that the daemon lacks. crun unasked is a bonus, not a need.
+# missing prints the names of the runtimes that the daemon lacks, or has at a place where nothing is any more. crun
+# unasked is a bonus, not a need.
 missing() {
-  local known name
-  known=" $(timeout 10 docker info --format '{{range $name, $_ := .Runtimes}}{{$name}} {{end}}') "
+  local known name path
+  known=$(timeout 10 docker info --format '{{range $name, $r := .Runtimes}}{{$name}}={{$r.Path}}{{"\n"}}{{end}}')
   for name in ${runsc:+runsc} ${runc:+runc-glovebox}; do
-    case $known in *" $name "*) ;; *) echo "$name" ;; esac
+    if ! path=$(grep -m1 "^$name=" <<<"$known"); then echo "$name"; continue; fi
+    path=${path#*=}
+    # A daemon elsewhere has its files elsewhere too.
+    if [ -S /var/run/docker.sock ] && [ -z "${DOCKER_HOST:-}" ] && [[ $path == /* ]] && ! [ -e "$path" ]; then echo "$name"; fi
   done
+}
+
+# registered is for a daemon of ours: it has the runtimes at the places that we were given.
+registered() {
+  local known
+  known=$(timeout 10 docker info --format '{{range $name, $r := .Runtimes}}{{$name}}={{$r.Path}}{{"\n"}}{{end}}')
+  { [ -z "$runsc" ] || grep -qxF "runsc=$runsc" <<<"$known"; } && { [ -z "$runc" ] || grep -qxF "runc-glovebox=$runc" <<<"$known"; }
 }
 
 write_config() { # $1 is the file
@@ -110,15 +121,14 @@ if answers; then
   # Ours learns of new runtimes, and of new places of old ones, without a restart.
   if ours && [ "$may" = 1 ] && write_config "$config"; then
     kill -HUP "$(cat "$pidfile")"
-    none_missing() { [ -z "$(missing)" ]; }
-    wait_for 20 'the daemon to take in its runtimes' none_missing || fail "dockerd did not take in $config; its log is $log"
+    wait_for 20 'the daemon to take in its runtimes' registered || fail "dockerd did not take in $config; its log is $log"
     exit 0
   fi
   [ -z "$lacks" ] && exit 0
   if ours; then
-    say "the Docker daemon does not know the runtime(s) $lacks. To register them, type: $again"
+    say "the Docker daemon has no working runtime(s) $lacks. To register them, type: $again"
   else
-    say "the Docker daemon does not know the runtime(s) $lacks, and it is not for this script to change it."
+    say "the Docker daemon has no working runtime(s) $lacks, and it is not for this script to change it."
     say "To register them, merge this into /etc/docker/daemon.json and type: sudo kill -HUP \$(pidof dockerd)"
     printf '{\n  "runtimes": %s\n}\n' "$(runtimes_json)" >&2
   fi

@@ -25,9 +25,9 @@ type ending struct {
 // How long nothing must come of a dead box until its streams are taken to have ended. What it said
 // last must come through two processes of the daemon's.
 const (
-	quietByItself = time.Second            // nobody asked it to end: its last words tell why it did
-	quietKilled   = 100 * time.Millisecond // we know why
-	quietAsked    = 20 * time.Millisecond  // it has said all that counts
+	quietByItself = time.Second           // nobody asked it to end: its last words tell why it did
+	quietKilled   = 50 * time.Millisecond // we know why
+	quietAsked    = 20 * time.Millisecond // it has said all that counts
 
 	// drainLimit bounds what a killed box's streams may take, if its death is never seen: a daemon
 	// that hangs does not hang us.

@@ -15,7 +15,7 @@ func fakeDocker(t *testing.T, dir, runtimes string) {
 	t.Helper()
 	script := "#!/bin/sh\nexit 1\n"
 	if runtimes != "" {
-		script = "#!/bin/sh\ncase $1 in info) echo '" + runtimes + "';; version) echo 20.10;; esac\n"
+		script = "#!/bin/sh\ncase $1 in info) printf '" + runtimes + "';; version) echo 20.10;; esac\n"
 	}
 	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -56,17 +56,17 @@ func TestDockerSetupOnlySaysWhatToType(t *testing.T) {
 		status   int
 		says     []string // nothing: it is quiet
 	}{
-		"nothing to do":          {"runc ", nil, 0, nil},
-		"every runtime is there": {"runc runsc ", []string{"--runsc", "$DIR/runsc"}, 0, nil},
+		"nothing to do":          {`runc=runc\n`, nil, 0, nil},
+		"every runtime is there": {`runc=runc\nrunsc=/bin/sh\n`, []string{"--runsc", "$DIR/runsc"}, 0, nil},
 		"no daemon":              {"", nil, 3, []string{"no Docker daemon answers", "SETUP_DOCKER=1"}},
 		"no daemon, and a runtime to register": {"", []string{"--runsc", "$DIR/runsc"}, 3,
 			[]string{"SETUP_DOCKER=1", "--runsc"}},
-		"a daemon of somebody else's": {"runc ", []string{"--runsc", "$DIR/runsc"}, 3,
+		"a daemon of somebody else's": {`runc=runc\n`, []string{"--runsc", "$DIR/runsc"}, 3,
 			[]string{"/etc/docker/daemon.json", `"runsc"`, "--oci-seccomp", "kill -HUP"}},
-		"a runtime that is not there": {"runc ", []string{"--runsc", "$DIR/none"}, 1, []string{"not an executable file"}},
-		"a wrong argument":            {"runc ", []string{"--what"}, 2, []string{"--what"}},
-		"an argument without a value": {"runc ", []string{"--runsc"}, 2, []string{"--runsc takes a value"}},
-		"no daemon of ours to stop":   {"runc ", []string{"--stop"}, 0, nil},
+		"a runtime that is not there": {`runc=runc\n`, []string{"--runsc", "$DIR/none"}, 1, []string{"not an executable file"}},
+		"a wrong argument":            {`runc=runc\n`, []string{"--what"}, 2, []string{"--what"}},
+		"an argument without a value": {`runc=runc\n`, []string{"--runsc"}, 2, []string{"--runsc takes a value"}},
+		"no daemon of ours to stop":   {`runc=runc\n`, []string{"--stop"}, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, said := setup(t, c.runtimes, c.args...)
