@@ -162,13 +162,18 @@ func (b *box) verifyProcess(spec sandbox.Spec, p plan, pid int) error {
 	if err == nil {
 		err = b.meter.follow(pid)
 	}
-	if err == nil && sandbox.RuntimeKind(spec.Runtime) != sandbox.KindRunsc {
+	isGVisor := sandbox.RuntimeKind(spec.Runtime) == sandbox.KindRunsc
+	switch {
+	case err != nil:
+	case !isGVisor:
 		err = checkNamespaces(pid, spec.Namespaces)
+	case spec.Seccomp != nil:
+		err = checkSentry(pid)
 	}
 	if err != nil && !alive.ended() {
 		return err
 	}
-	if sandbox.RuntimeKind(spec.Runtime) != sandbox.KindRunsc {
+	if !isGVisor {
 		b.watchStdout(pid)
 	}
 	return b.watch(pid)

@@ -132,11 +132,17 @@ func (d *Driver) Info() Info { return d.info }
 func (d *Driver) Spec() sandbox.Spec { return sandbox.Sealed(d.image.ID(), d.runtime) }
 
 // Warnings says what weakens every box of the Driver's runtime, for people: a runtime below the floor,
-// limits that cannot be read back.
+// limits that cannot be read back, a gVisor that cannot be used as it is registered.
 func (d *Driver) Warnings() []string {
 	var warnings []string
 	if ok, why := sandbox.CheckFloor(sandbox.RuntimeKind(d.runtime), d.version); !ok {
 		warnings = append(warnings, why)
+	}
+	for _, r := range d.info.Runtimes {
+		if dropsSeccomp(r) {
+			warnings = append(warnings, fmt.Sprintf("the Docker daemon starts %s without %s, with which alone it heeds a seccomp profile: "+
+				"it is not used; add that to its runtimeArgs in daemon.json", r.Name, ociSeccomp))
+		}
 	}
 	if d.cgroups == nil {
 		warnings = append(warnings, "the Docker daemon's cgroups cannot be seen from here (it is on another host, rootless, or behind a container): "+

@@ -25,7 +25,7 @@ var testImage = runnerimage.New([]byte("a runner"))
 func testInfo() Info {
 	return Info{
 		CgroupDriver: "cgroupfs", CgroupVersion: "1", DefaultRuntime: "runc",
-		Runtimes: []Runtime{{Name: "crun", Path: "/opt/crun"}, {Name: "runc", Path: "runc"}, {Name: "runsc", Path: "/opt/runsc"}},
+		Runtimes: []Runtime{{Name: "crun", Path: "/opt/crun"}, {Name: "runc", Path: "runc"}, {Name: "runsc", Path: "/opt/runsc", Args: []string{ociSeccomp}}},
 	}
 }
 

@@ -49,8 +49,21 @@ func TestWarningsSayWhatIsWeaker(t *testing.T) {
 	if got := d.Warnings(); len(got) > 0 {
 		t.Errorf("nothing is weaker, and it warns %q", got)
 	}
-	d = &Driver{runtime: "runc", version: "1.1.5+ds1"}
-	if got := d.Warnings(); len(got) != 2 {
-		t.Errorf("an old runtime and unseen limits: %q", got)
+	d = &Driver{runtime: "runc", version: "1.1.5+ds1", info: Info{Runtimes: []Runtime{{Name: "runsc", Path: "/r"}}}}
+	if got := d.Warnings(); len(got) != 3 {
+		t.Errorf("an old runtime, unseen limits and a gVisor that heeds no profile: %q", got)
+	}
+}
+
+func TestBestRuntime(t *testing.T) {
+	for want, runtimes := range map[string][]Runtime{
+		"runsc":         {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r", Args: []string{ociSeccomp}}},
+		OurRunc:         {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r"}},
+		"the-default":   {{Name: "runc"}, {Name: "the-default"}},
+		"my-gvisor-kvm": {{Name: "runc"}, {Name: "my-gvisor-kvm", Path: "/r", Args: []string{ociSeccomp}}},
+	} {
+		if got := (Info{Runtimes: runtimes, DefaultRuntime: "the-default"}).BestRuntime(); got != want {
+			t.Errorf("of %v: %s, want %s", runtimes, got, want)
+		}
 	}
 }

@@ -61,15 +61,15 @@ func (i Info) Runtime(name string) (Runtime, bool) {
 	return Runtime{}, false
 }
 
-// BestRuntime returns the name of the runtime that isolates best: gVisor where it is registered, else
-// a runc of ours, else the daemon's default.
+// BestRuntime returns the name of the runtime that isolates best: gVisor where it is registered as it
+// must be, else a runc of ours, else the daemon's default.
 func (i Info) BestRuntime() string {
-	for _, want := range []func(name string) bool{
-		func(name string) bool { return sandbox.RuntimeKind(name) == sandbox.KindRunsc },
-		func(name string) bool { return name == OurRunc },
+	for _, want := range []func(Runtime) bool{
+		func(r Runtime) bool { return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !dropsSeccomp(r) },
+		func(r Runtime) bool { return r.Name == OurRunc },
 	} {
 		for _, r := range i.Runtimes {
-			if want(r.Name) {
+			if want(r) {
 				return r.Name
 			}
 		}

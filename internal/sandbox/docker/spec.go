@@ -60,8 +60,13 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 	if spec.ImageID != image.ID() {
 		return plan{}, unsupported("ImageID", "this driver holds %s alone, not %q", image.ID(), spec.ImageID)
 	}
-	if _, ok := info.Runtime(spec.Runtime); !ok {
+	runtime, ok := info.Runtime(spec.Runtime)
+	if !ok {
 		return plan{}, unsupported("Runtime", "the daemon does not know a runtime %q; scripts/docker-setup.sh registers it, or says how", spec.Runtime)
+	}
+	if spec.Seccomp != nil && dropsSeccomp(runtime) {
+		return plan{}, unsupported("Seccomp", "the daemon starts %s without %s, and then it drops every profile in silence; "+
+			"add that to its runtimeArgs in daemon.json", runtime.Name, ociSeccomp)
 	}
 	if spec.Network != sandbox.NetworkNone {
 		return plan{}, unsupported("Network", "a box has no network, and there is no %q", spec.Network)
@@ -107,6 +112,28 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 			HostConfig: host,
 		},
 	}, nil
+}
+
+// ociSeccomp is the flag without which runsc drops the seccomp profile of a container.
+const ociSeccomp = "--oci-seccomp"
+
+// dropsSeccomp reports whether a runtime is known to drop profiles. One that is started by a shim of its
+// own has its flags elsewhere: what it was started with is seen once it runs (see checkSentry).
+func dropsSeccomp(r Runtime) bool {
+	isShim := strings.HasPrefix(r.Path, "io.containerd.") || r.Path == ""
+	return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !isShim && !hasFlag(r.Args, ociSeccomp)
+}
+
+// hasFlag reports whether a boolean flag is set among the arguments; the last word counts.
+func hasFlag(args []string, flag string) (set bool) {
+	for _, arg := range args {
+		// One dash or two: the flag package takes both.
+		name, value, given := strings.Cut("--"+strings.TrimLeft(arg, "-"), "=")
+		if name == flag {
+			set = !given || value == "true" || value == "1"
+		}
+	}
+	return set
 }
 
 // runnerID returns the id, for user and group, that the runner gets in its container.

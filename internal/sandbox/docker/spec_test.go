@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,6 +112,34 @@ func TestTranslateRefuses(t *testing.T) {
 				t.Errorf("got %v, want %s refused", err, c.field)
 			}
 		})
+	}
+}
+
+// Without the flag gVisor starts, and heeds no profile.
+func TestGVisorThatDropsTheProfileIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		runtime Runtime
+		refused bool
+	}{
+		"with the flag":            {Runtime{Name: "runsc", Path: "/r", Args: []string{"--network=none", "--oci-seccomp"}}, false},
+		"with the flag as true":    {Runtime{Name: "runsc", Path: "/r", Args: []string{"-oci-seccomp=true"}}, false},
+		"without it":               {Runtime{Name: "runsc", Path: "/r", Args: []string{"--network=none"}}, true},
+		"with the flag as false":   {Runtime{Name: "runsc", Path: "/r", Args: []string{"--oci-seccomp=false"}}, true},
+		"with true and then false": {Runtime{Name: "runsc", Path: "/r", Args: []string{"--oci-seccomp", "--oci-seccomp=false"}}, true},
+		"by a shim":                {Runtime{Name: "runsc", Path: "io.containerd.runsc.v1"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			info := testInfo()
+			info.Runtimes = []Runtime{c.runtime}
+			_, err := translate(testSpec("runsc"), testLimits(), info, testImage, testBox())
+			var refused *sandbox.UnsupportedError
+			if errors.As(err, &refused) != c.refused || (c.refused && refused.Field != "Seccomp") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if err := checkSentry(os.Getpid()); err == nil {
+		t.Error("a process without the flag passes for gVisor's kernel with it")
 	}
 }
 

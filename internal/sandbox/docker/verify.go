@@ -162,3 +162,15 @@ func checkNamespaces(pid int, private []sandbox.Namespace) error {
 	}
 	return nil
 }
+
+// checkSentry proves that gVisor's kernel was started with the flag that makes it heed a profile.
+func checkSentry(pid int) error {
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return fmt.Errorf("docker: gVisor's command line: %w", err)
+	}
+	if !hasFlag(strings.Split(string(cmdline), "\x00"), ociSeccomp) {
+		return fmt.Errorf("docker: gVisor was started without %s: it drops the seccomp profile; add that to its runtimeArgs", ociSeccomp)
+	}
+	return nil
+}
