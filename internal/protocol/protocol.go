@@ -7,6 +7,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -116,19 +117,19 @@ var runnerCodes = map[api.ResultCode]bool{
 	api.SecurityError: true, api.OutputLimit: true, api.InvalidInputData: true,
 }
 
-// WriteMessage writes v as one message: its length and its JSON, in a single call of Write.
+// WriteMessage writes v as one message: its length and its JSON, in a single call of Write. What matters to
+// HTML is not escaped: a document full of markup would grow to six times its length, and beyond the bounds.
 func WriteMessage(w io.Writer, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var message bytes.Buffer
+	message.Write(make([]byte, 4)) // the length's place
+	encoder := json.NewEncoder(&message)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	return writeBody(w, body)
-}
-
-func writeBody(w io.Writer, body []byte) error {
-	message := make([]byte, 4, 4+len(body))
-	binary.BigEndian.PutUint32(message, uint32(len(body)))
-	_, err := w.Write(append(message, body...))
+	body := message.Bytes()
+	binary.BigEndian.PutUint32(body, uint32(len(body)-4))
+	_, err := w.Write(body)
 	return err
 }
 

@@ -139,3 +139,22 @@ func (n neverRead) Read([]byte) (int, error) {
 func message(body string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 }
+
+// A document full of markup grew to six times its length on the way, and was refused by the other side.
+func TestMarkupIsNotEscaped(t *testing.T) {
+	markup := json.RawMessage(`"` + strings.Repeat("<&>", api.MaxInputBytes/4) + `"`)
+	var sent bytes.Buffer
+	if err := WriteMessage(&sent, Job{Code: "<", Language: api.JavaScript, Input: markup}); err != nil {
+		t.Fatal(err)
+	}
+	if sent.Len() > len(markup)+1<<10 {
+		t.Errorf("%d bytes of input became a message of %d", len(markup), sent.Len())
+	}
+	job, err := ReadJob(&sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if job.Code != "<" || !bytes.Equal(job.Input, markup) {
+		t.Error("the job did not come back as it was")
+	}
+}
