@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check that needs no test to run: formatting, go vet, golangci-lint (pinned in tools/golangci, built once), and
+# Every check that needs no test to run: formatting, go vet, a build for arm64, golangci-lint (pinned in tools/golangci, built once), and
 # that nothing is in the tree which must not be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +11,11 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 go vet ./...
+
+# No arm64 machine runs the tests, but both programs build for it.
+for program in runner glovebox; do
+  GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o /dev/null "./cmd/$program"
+done
 
 # Lock files name packages and hashes, never the hosts that packages come from.
 if git grep -nIE '"resolved": *"' -- '*package-lock.json'; then
