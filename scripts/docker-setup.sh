@@ -45,7 +45,8 @@ crun=$(absolute "$crun")
 
 # A daemon that hangs must not hang us.
 answers() { command -v docker >/dev/null && timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-ours() { [ -r "$pidfile" ] && [ "$(cat "/proc/$(cat "$pidfile")/comm" 2>/dev/null)" = dockerd ]; }
+# A daemon that was killed and that nobody has reaped yet (a zombie, Z) is no daemon.
+ours() { [ -r "$pidfile" ] && [[ $(cat "/proc/$(cat "$pidfile")/stat" 2>/dev/null) == *" (dockerd) "[!Z]* ]]; }
 
 # runtimes_json prints the "runtimes" object of a daemon.json.
 #   --network=none      Docker's network namespace is empty, and an older runsc refuses to start on it otherwise
@@ -174,6 +175,8 @@ if [ -f /etc/docker/daemon.json ]; then
   say 'there is an /etc/docker/daemon.json: it is used as it is, and this script registers nothing'
   args=()
 fi
+# A daemon that was killed leaves its pid file, and dockerd will not start beside one.
+ours || rm -f -- "$pidfile"
 setsid -f dockerd "${args[@]}" --pidfile "$pidfile" </dev/null >"$log" 2>&1
 wait_for 60 dockerd answers || { tail -n 20 -- "$log" >&2; fail "dockerd did not answer within a minute; its log is $log"; }
 lacks=$(missing | paste -sd' ')
