@@ -177,6 +177,11 @@ if [ -f /etc/docker/daemon.json ]; then
 fi
 # A daemon that was killed leaves its pid file, and dockerd will not start beside one.
 ours || rm -f -- "$pidfile"
+# So does its containerd, which dockerd takes for running as long as a process of that number is there.
+containerd=/var/run/docker/containerd/containerd.pid
+if [ -r "$containerd" ] && [[ $(cat "/proc/$(cat "$containerd")/stat" 2>/dev/null) != *" (containerd) "[!Z]* ]]; then
+  rm -f -- "$containerd"
+fi
 setsid -f dockerd "${args[@]}" --pidfile "$pidfile" </dev/null >"$log" 2>&1
 wait_for 60 dockerd answers || { tail -n 20 -- "$log" >&2; fail "dockerd did not answer within a minute; its log is $log"; }
 lacks=$(missing | paste -sd' ')
