@@ -132,9 +132,8 @@ func TestCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := testContext(t)
-	timer := time.AfterFunc(20*time.Millisecond, cancel)
-	defer timer.Stop()
-	out := g.Run(ctx, Program{Code: "while (true);"})
+	// Cancelled by its own log, since a timer may end before the script has begun.
+	out := g.Run(ctx, Program{Code: `console.log("begun"); while (true);`, Log: func(api.LogLevel, string) { cancel() }})
 	if out.Code != api.Cancelled || out.Error.Line != 1 {
 		t.Fatalf("got %v %v", out.Code, out.Error)
 	}

@@ -84,7 +84,7 @@ func TestInterruptScans(t *testing.T) {
 	for _, script := range []string{
 		`/[^x]*y/.test("a".repeat(3e6))`,
 		`/(a*)\1b/.test("a".repeat(1e6))`,
-		`"a".repeat(3e6).replace(/a*?$/g, "")`,
+		`/a*?[b$]/.test("a".repeat(3e6))`,
 	} {
 		rt := newRuntime()
 		timer := time.AfterFunc(50*time.Millisecond, func() { rt.Interrupt("stop") })
