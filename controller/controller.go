@@ -32,11 +32,11 @@ type Executor interface {
 	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
 }
 
-// The types of what a server tells of itself are the contract's.
-type (
-	Build   = api.Build
-	Library = api.Library
-)
+// Build says which Glovebox this is.
+type Build = api.Build
+
+// Library is one that scripts may require.
+type Library = api.Library
 
 // Config is all that a Server depends on. Executor and HostCPUs must be set.
 type Config struct {

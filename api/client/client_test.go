@@ -169,7 +169,7 @@ func TestHostileAnswers(t *testing.T) {
 		"a proxy's page":  func(w http.ResponseWriter, _ *http.Request) { answer(w, 502, "text/html", "<h1>Bad Gateway") },
 		"another success": func(w http.ResponseWriter, _ *http.Request) { answer(w, 201, jsonType, success) },
 		"nothing":         func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, jsonType, "") },
-		"no content":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"no content":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"half":            func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, jsonType, success[:40]) },
 		"two":             func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, jsonType, success+success) },
 		"a key twice": func(w http.ResponseWriter, _ *http.Request) {

@@ -17,7 +17,11 @@ type ProblemError struct {
 }
 
 func (e *ProblemError) Error() string {
-	return fmt.Sprintf("the server answers %d: %s (%s)", e.Status, e.Detail, e.Title)
+	text := fmt.Sprintf("the server answers %d: %s: %s", e.Status, e.Title, e.Detail)
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf(" (it asks to come again after %v)", e.RetryAfter)
+	}
+	return text
 }
 
 // noPlace reports whether nothing ran, and the server says when something may. A request that was given a
