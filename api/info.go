@@ -48,3 +48,23 @@ type ResultMeaning struct {
 	Fix     string     `json:"fix"`
 	Retry   Retry      `json:"retry"`
 }
+
+// NewInfo tells what a build can do on a host of so many processors. The libraries are copied.
+func NewInfo(build Build, libraries []Library, hostCPUs int) Info {
+	info := Info{
+		Build:     build,
+		Languages: []Language{JavaScript, TypeScript},
+		Libraries: append([]Library{}, libraries...),
+		Limits: Limits{
+			CodeBytes: MaxCodeBytes, InputDataBytes: MaxInputBytes, JSONDepth: MaxDepth,
+			TimeoutSeconds: Range{MinTimeoutSeconds, MaxTimeoutSeconds, DefaultTimeoutSeconds},
+			MemoryLimitMB:  Range{MinMemoryLimitMB, MaxMemoryLimitMB, DefaultMemoryLimitMB},
+			CPUs:           Range{MinCPUs, float64(hostCPUs), DefaultCPUs},
+			OutputBytes:    MaxOutputBytes, LogBytes: MaxLogBytes, LogEntries: MaxLogEntries,
+		},
+	}
+	for _, row := range codes {
+		info.ResultCodes = append(info.ResultCodes, ResultMeaning{row.Code, row.Meaning, row.Fix, row.Retry})
+	}
+	return info
+}

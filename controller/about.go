@@ -11,21 +11,7 @@ import (
 )
 
 func (s *Server) info(c echo.Context) error {
-	info := api.Info{
-		Build:     s.config.Build,
-		Languages: []api.Language{api.JavaScript, api.TypeScript},
-		Libraries: append([]Library{}, s.config.Libraries...),
-		Limits: api.Limits{
-			CodeBytes: api.MaxCodeBytes, InputDataBytes: api.MaxInputBytes, JSONDepth: api.MaxDepth,
-			TimeoutSeconds: api.Range{Min: api.MinTimeoutSeconds, Max: api.MaxTimeoutSeconds, Default: api.DefaultTimeoutSeconds},
-			MemoryLimitMB:  api.Range{Min: api.MinMemoryLimitMB, Max: api.MaxMemoryLimitMB, Default: api.DefaultMemoryLimitMB},
-			CPUs:           api.Range{Min: api.MinCPUs, Max: float64(s.config.HostCPUs), Default: api.DefaultCPUs},
-			OutputBytes:    api.MaxOutputBytes, LogBytes: api.MaxLogBytes, LogEntries: api.MaxLogEntries,
-		},
-	}
-	for _, row := range api.Codes() {
-		info.ResultCodes = append(info.ResultCodes, api.ResultMeaning{Code: row.Code, Meaning: row.Meaning, Fix: row.Fix, Retry: row.Retry})
-	}
+	info := api.NewInfo(s.config.Build, s.config.Libraries, s.config.HostCPUs)
 	return s.writeJSON(c, http.StatusOK, jsonType, info)
 }
 
