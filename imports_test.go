@@ -117,6 +117,11 @@ var bans = []ban{
 		reason: "both sides of the boundary are built on it",
 	},
 	{
+		what: "the Model Context Protocol outside its package", from: []string{"./controller/...", "./internal/...", "./image/...", "./api/...", "./metadata/..."},
+		banned: []string{"github.com/modelcontextprotocol"}, direct: true, except: []string{"glovebox/internal/mcp"},
+		reason: "a tool is an action: what runs it knows nothing of who asks",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

@@ -48,6 +48,8 @@ type Config struct {
 	// Actions makes the actions that can be run by name, of an executor that counts what it runs; nil means
 	// that there are none.
 	Actions func(Executor) ([]Action, error)
+	// ModelContext makes what answers at /mcp, of the same executor; nil means that nothing does.
+	ModelContext func(Executor) (http.Handler, error)
 	// Ready reports whether a box could be made now; nil means that nobody knows better than yes. It
 	// must be cheap: anyone who reaches the server may ask.
 	Ready func(ctx context.Context) error
@@ -88,6 +90,7 @@ type Server struct {
 	// executor is the configured one, counted.
 	executor Executor
 	actions  []Action
+	mcp      http.Handler // nil where there is none
 	hosts    hostRule
 	bounds   bounds
 	table    []route
@@ -97,6 +100,9 @@ type Server struct {
 	held     budget // bytes of bodies in memory
 
 	draining atomic.Bool
+	// drainStart ends when draining begins.
+	drainStart context.Context
+	drainNow   context.CancelFunc
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -133,6 +139,12 @@ func newServer(config Config, b bounds) (*Server, error) {
 			return nil, err
 		}
 	}
+	if config.ModelContext != nil {
+		if s.mcp, err = config.ModelContext(s.executor); err != nil {
+			return nil, err
+		}
+	}
+	s.drainStart, s.drainNow = context.WithCancel(context.Background())
 	s.echo = echo.New()
 	s.echo.Logger.SetOutput(io.Discard)
 	s.echo.HTTPErrorHandler = s.answerError
@@ -159,6 +171,9 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/actions", s.listActions},
 		{http.MethodGet, "/v1/actions/:name", s.showAction},
 		{http.MethodPost, "/v1/actions/:name/runs", s.runAction},
+		{http.MethodPost, "/mcp", s.modelContext},
+		{http.MethodGet, "/mcp", s.modelContext},
+		{http.MethodDelete, "/mcp", s.modelContext},
 		{http.MethodGet, "/v1/info", s.info},
 		{http.MethodGet, "/openapi.yaml", s.openAPI},
 		{http.MethodGet, "/healthz", s.healthy},

@@ -41,6 +41,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
+	s.drainNow()
 	err := s.drain(server, cancelAll)
 	<-ended
 	return err

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glovebox/controller"
+	"glovebox/api"
 	"glovebox/internal/runnerimage"
 )
 
@@ -65,10 +65,17 @@ func readAbout() about {
 	return a
 }
 
-func (a about) controllerLibraries() []controller.Library {
-	out := []controller.Library{}
+// info is what /v1/info tells of this build on this host.
+func (a about) info() api.Info {
+	return api.NewInfo(a.build(), a.controllerLibraries(), hostCPUs())
+}
+
+func (a about) build() api.Build { return api.Build{Version: a.Version, Commit: a.Commit} }
+
+func (a about) controllerLibraries() []api.Library {
+	out := []api.Library{}
 	for _, l := range a.Libraries {
-		out = append(out, controller.Library{Name: l.Name, Version: l.Version})
+		out = append(out, api.Library{Name: l.Name, Version: l.Version})
 	}
 	return out
 }

@@ -1,0 +1,293 @@
+package mcp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.uber.org/goleak"
+
+	"glovebox/api"
+	"glovebox/internal/action"
+	"glovebox/internal/mcp"
+	"glovebox/metadata"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type executorFunc func(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+
+func (f executorFunc) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	return f(ctx, request, onLog)
+}
+
+func newServer(t *testing.T, executor executorFunc) *sdk.Server {
+	t.Helper()
+	catalogue, err := metadata.Load(metadata.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := action.NewExecuteCode(catalogue, executor, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := api.NewInfo(api.Build{Version: "test", Commit: "0123abc"}, []api.Library{{Name: "lodash", Version: "4.17.21"}}, 2)
+	server, err := mcp.NewServer(mcp.Config{Code: code, Info: info})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
+// progress keeps what a client was told on the way.
+type progress struct {
+	mu    sync.Mutex
+	notes []string
+}
+
+func (p *progress) handler(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notes = append(p.notes, r.Params.Message)
+}
+
+func (p *progress) told() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.notes)
+}
+
+// connect connects a client to a server, in memory or over HTTP.
+func connect(t *testing.T, server *sdk.Server, overHTTP bool, p *progress) *sdk.ClientSession {
+	t.Helper()
+	options := &sdk.ClientOptions{}
+	if p != nil {
+		options.ProgressNotificationHandler = p.handler
+	}
+	client := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, options)
+	var transport sdk.Transport
+	if overHTTP {
+		h := httptest.NewServer(mcp.Handler(server, nil))
+		t.Cleanup(h.Close)
+		transport = &sdk.StreamableClientTransport{Endpoint: h.URL, HTTPClient: h.Client()}
+	} else {
+		theirs, ours := sdk.NewInMemoryTransports()
+		session, err := server.Connect(t.Context(), ours, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = session.Close(); _ = session.Wait() })
+		transport = theirs
+	}
+	session, err := client.Connect(t.Context(), transport, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = session.Close() })
+	return session
+}
+
+func onBoth(t *testing.T, test func(t *testing.T, overHTTP bool)) {
+	t.Run("streams", func(t *testing.T) { test(t, false) })
+	t.Run("http", func(t *testing.T) { test(t, true) })
+}
+
+func call(t *testing.T, session *sdk.ClientSession, name string, arguments any) *sdk.CallToolResult {
+	t.Helper()
+	params := &sdk.CallToolParams{Name: name, Arguments: arguments}
+	params.SetProgressToken("token")
+	result, err := session.CallTool(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func text(r *sdk.CallToolResult) string {
+	if len(r.Content) != 1 {
+		return "not one content"
+	}
+	content, ok := r.Content[0].(*sdk.TextContent)
+	if !ok {
+		return "not text"
+	}
+	return content.Text
+}
+
+// holds fails the test unless a structured result is as the tool's schema says.
+func holds(t *testing.T, schema, value any) {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiled.Validate(value); err != nil {
+		t.Errorf("the structured result: %v", err)
+	}
+}
+
+func outputSchema(t *testing.T, session *sdk.ClientSession, name string) any {
+	t.Helper()
+	tools, err := session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range tools.Tools {
+		if tool.Name == name {
+			return tool.OutputSchema
+		}
+	}
+	t.Fatalf("there is no tool %s", name)
+	return nil
+}
+
+func TestExecuteCode(t *testing.T) {
+	onBoth(t, func(t *testing.T, overHTTP bool) {
+		var p progress
+		session := connect(t, newServer(t, func(_ context.Context, r api.Request, onLog func(api.Log)) (api.Result, error) {
+			for _, message := range []string{"one", "two"} {
+				onLog(api.Log{Level: api.LevelWarn, Message: message})
+			}
+			return api.Result{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", Success: true, ResultCode: api.Success, Output: r.InputData,
+				Logs: []api.Log{{Level: api.LevelWarn, Message: "one"}, {Level: api.LevelWarn, Message: "two"}}, ExecutionTimeMs: 1.5}, nil
+		}), overHTTP, &p)
+		got := call(t, session, "execute_code", map[string]any{"code": "output = input", "inputData": `{"a": 1}`})
+		if got.IsError || !strings.HasPrefix(text(got), "SUCCESS: The script ran to its end.") ||
+			!strings.Contains(text(got), "\noutput: {\"a\": 1}\nlogs:\n[warn] one\n[warn] two") {
+			t.Errorf("got %q, error %v", text(got), got.IsError)
+		}
+		structured, _ := got.StructuredContent.(map[string]any)
+		if output, _ := structured["output"].(map[string]any); output["a"] != float64(1) {
+			t.Errorf("structured %v", structured)
+		}
+		holds(t, outputSchema(t, session, "execute_code"), got.StructuredContent)
+		if told := p.told(); !slices.Equal(told, []string{"[warn] one", "[warn] two"}) {
+			t.Errorf("told %q on the way", told)
+		}
+	})
+}
+
+func TestFailures(t *testing.T) {
+	failing := func(context.Context, api.Request, func(api.Log)) (api.Result, error) {
+		return api.Result{ResultCode: api.RuntimeError, Error: &api.ScriptError{Name: "TypeError", Message: "x is undefined", Line: 2, Column: 5}}, nil
+	}
+	broken := func(context.Context, api.Request, func(api.Log)) (api.Result, error) {
+		return api.Result{}, errors.New("secret path")
+	}
+	for name, c := range map[string]struct {
+		executor  executorFunc
+		arguments any
+		says      string
+		code      string // in the structured result, if there is one
+	}{
+		"a script that throws": {failing, map[string]any{"code": "x.y"}, "TypeError: x is undefined (line 2, column 5)", "RUNTIME_ERROR"},
+		"no code":              {failing, map[string]any{}, "There was no code to run", "MISSING_CODE"},
+		"data that is no JSON": {failing, map[string]any{"code": "x", "inputData": "{"}, "INVALID_INPUT_DATA", "INVALID_INPUT_DATA"},
+		"an unknown argument":  {failing, map[string]any{"code": "x", "cpus": 2}, "cpus: is not a parameter", ""},
+		"a limit too high":     {failing, map[string]any{"code": "x", "timeout": 1e9}, "timeout: is 1e+09", ""},
+		"our own fault":        {broken, map[string]any{"code": "x"}, "EXECUTION_FAILED", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			session := connect(t, newServer(t, c.executor), false, nil)
+			got := call(t, session, "execute_code", c.arguments)
+			if !got.IsError || !strings.Contains(text(got), c.says) || strings.Contains(text(got), "secret") {
+				t.Errorf("got %q, error %v", text(got), got.IsError)
+			}
+			structured, _ := got.StructuredContent.(map[string]any)
+			if code, _ := structured["resultCode"].(string); code != c.code {
+				t.Errorf("structured %v", got.StructuredContent)
+			}
+			if c.code != "" {
+				holds(t, outputSchema(t, session, "execute_code"), got.StructuredContent)
+			}
+		})
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	onBoth(t, func(t *testing.T, overHTTP bool) {
+		started, ended := make(chan struct{}), make(chan struct{})
+		session := connect(t, newServer(t, func(ctx context.Context, _ api.Request, _ func(api.Log)) (api.Result, error) {
+			close(started)
+			<-ctx.Done()
+			close(ended)
+			return api.Result{ResultCode: api.Cancelled, Error: &api.ScriptError{Name: "Cancelled"}}, nil
+		}), overHTTP, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-started
+			cancel()
+		}()
+		if _, err := session.CallTool(ctx, &sdk.CallToolParams{Name: "execute_code", Arguments: map[string]any{"code": "x"}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Error("the execution goes on after its call was cancelled")
+		}
+	})
+}
+
+// A box never waits for a client: what one cannot be told in time is left out.
+func TestManyLogs(t *testing.T) {
+	var p progress
+	const many = 20_000
+	session := connect(t, newServer(t, func(_ context.Context, _ api.Request, onLog func(api.Log)) (api.Result, error) {
+		for range many {
+			onLog(api.Log{Level: api.LevelLog, Message: strings.Repeat("x", 10_000)})
+		}
+		return api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage(`"` + strings.Repeat("y", 100_000) + `"`)}, nil
+	}), false, &p)
+	got := call(t, session, "execute_code", map[string]any{"code": "x"})
+	if got.IsError || len(text(got)) > 20_000 || !strings.Contains(text(got), "100002 bytes in all") {
+		t.Errorf("%d bytes of text", len(text(got)))
+	}
+	told := p.told()
+	if len(told) == 0 || len(told) == many || len(told[0]) > 5_000 {
+		t.Errorf("told %d notes, the first of %d bytes", len(told), len(told[0]))
+	}
+}
+
+func TestDescribeEnvironment(t *testing.T) {
+	session := connect(t, newServer(t, nil), false, nil)
+	got := call(t, session, "describe_environment", nil)
+	var info api.Info
+	if err := json.Unmarshal([]byte(text(got)), &info); err != nil || len(info.ResultCodes) != len(api.Codes()) || info.Libraries[0].Name != "lodash" {
+		t.Errorf("%v: %s", err, text(got))
+	}
+	holds(t, outputSchema(t, session, "describe_environment"), got.StructuredContent)
+}
+
+func TestTools(t *testing.T) {
+	session := connect(t, newServer(t, nil), true, nil)
+	tools, err := session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, tool := range tools.Tools {
+		names = append(names, tool.Name)
+		if tool.Description == "" || tool.InputSchema == nil || tool.OutputSchema == nil || tool.Annotations == nil {
+			t.Errorf("%s lacks something: %+v", tool.Name, tool)
+		}
+	}
+	if slices.Sort(names); !slices.Equal(names, []string{"describe_environment", "execute_code"}) {
+		t.Errorf("tools %v", names)
+	}
+	if session.InitializeResult().Instructions == "" {
+		t.Errorf("the server says %+v", session.InitializeResult())
+	}
+}
