@@ -110,6 +110,11 @@ var bans = []ban{
 		reason: "both sides of the boundary are built on it",
 	},
 	{
+		what: "boxes, servers and models in the agent", from: []string{"./internal/agent"},
+		banned: []string{"glovebox/internal/sandbox", "glovebox/controller", "glovebox/image", "glovebox/metadata", "net/http", "github.com/openai", "github.com/anthropics"},
+		reason: "it is given a model and an executor, and knows neither's making",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",
