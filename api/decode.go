@@ -52,7 +52,7 @@ func bodyError(body []byte, err error) *Error {
 	if !errors.As(err, &fault) {
 		return invalid("", "the body is not valid JSON")
 	}
-	if inField(body, fault.Offset) == "inputData" {
+	if strings.EqualFold(inField(body, fault.Offset), "inputData") { // an action's names have no case
 		if fault.Kind == JSONTooDeep {
 			fault = tooDeep(fault.Offset, MaxDepth) // the body's own object is none of the input's
 		}

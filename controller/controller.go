@@ -51,6 +51,9 @@ type Config struct {
 	HostCPUs  int
 	Build     Build
 	Libraries []Library
+	// Actions makes the actions that can be run by name, of an executor that counts what it runs; nil means
+	// that there are none.
+	Actions func(Executor) ([]Action, error)
 	// Ready reports whether a box could be made now; nil means that nobody knows better than yes. It
 	// must be cheap: anyone who reaches the server may ask.
 	Ready func(ctx context.Context) error
@@ -87,14 +90,17 @@ var defaultBounds = bounds{
 
 // A Server answers HTTP requests. It is safe for concurrent use.
 type Server struct {
-	config  Config
-	hosts   hostRule
-	bounds  bounds
-	table   []route
-	echo    *echo.Echo
-	metrics *metrics
-	page    page
-	held    budget // bytes of bodies in memory
+	config Config
+	// executor is the configured one, counted.
+	executor Executor
+	actions  []Action
+	hosts    hostRule
+	bounds   bounds
+	table    []route
+	echo     *echo.Echo
+	metrics  *metrics
+	page     page
+	held     budget // bytes of bodies in memory
 
 	draining atomic.Bool
 }
@@ -121,12 +127,18 @@ func newServer(config Config, b bounds) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	measured, err := newMetrics(config)
+	counted, err := newMetrics(config)
 	if err != nil {
 		return nil, fmt.Errorf("controller: register metrics: %w", err)
 	}
-	s := &Server{config: config, hosts: hosts, bounds: b, metrics: measured, page: newPage()}
+	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage()}
 	s.held.most = b.heldBytes
+	s.executor = measured{config.Executor, counted}
+	if config.Actions != nil {
+		if s.actions, err = config.Actions(s.executor); err != nil {
+			return nil, err
+		}
+	}
 	s.echo = echo.New()
 	s.echo.Logger.SetOutput(io.Discard)
 	s.echo.HTTPErrorHandler = s.answerError
@@ -150,6 +162,9 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodPost, "/v1/executions", s.execute},
+		{http.MethodGet, "/v1/actions", s.listActions},
+		{http.MethodGet, "/v1/actions/:name", s.showAction},
+		{http.MethodPost, "/v1/actions/:name/runs", s.runAction},
 		{http.MethodGet, "/v1/info", s.info},
 		{http.MethodGet, "/openapi.yaml", s.openAPI},
 		{http.MethodGet, "/healthz", s.healthy},

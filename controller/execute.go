@@ -22,13 +22,7 @@ type retrier interface {
 
 // execute runs a script and waits for it.
 func (s *Server) execute(c echo.Context) error {
-	if s.draining.Load() {
-		return stopping()
-	}
-	if err := checkMedia(c.Request().Header); err != nil {
-		return err
-	}
-	body, release, err := s.readBody(c.Response(), c.Request())
+	body, release, err := s.admit(c)
 	defer release()
 	if err != nil {
 		return err
@@ -41,16 +35,32 @@ func (s *Server) execute(c echo.Context) error {
 	if err := request.Validate(s.config.HostCPUs); err != nil {
 		return err
 	}
-	s.metrics.inFlight.Inc()
-	defer s.metrics.inFlight.Dec()
-	result, err := s.config.Executor.Execute(c.Request().Context(), request, nil)
+	result, err := s.executor.Execute(c.Request().Context(), request, nil)
 	if err != nil {
 		return s.executorRefusal(c.Request().Context(), err)
 	}
-	return s.answerResult(c, result)
+	c.Set(keyResultCode, string(result.ResultCode))
+	return s.writeJSON(c, http.StatusOK, jsonType, result)
 }
 
+// admit reads the body of a request that wants something run, unless the server stops. release is as that of
+// readBody.
+func (s *Server) admit(c echo.Context) (body []byte, release func(), err error) {
+	if s.draining.Load() {
+		return nil, func() {}, stopping()
+	}
+	if err := checkMedia(c.Request().Header); err != nil {
+		return nil, func() {}, err
+	}
+	return s.readBody(c.Response(), c.Request())
+}
+
+// executorRefusal makes an answer of an executor's error, or of a refusal of what it was to run.
 func (s *Server) executorRefusal(ctx context.Context, err error) error {
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
 	var busy retrier
 	if errors.As(err, &busy) {
 		return &refusal{kind: kindBusy, detail: "Every place is taken, and so is every place in the queue.", retryAfter: busy.RetryAfter()}
@@ -65,41 +75,9 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 		}
 		return &refusal{kind: kindUnavailable, detail: "The execution was cancelled.", resultCode: api.Cancelled, retryAfter: time.Second}
 	}
-	s.metrics.failed()
 	return failed(fmt.Errorf("execute: %w", err))
 }
 
 func stopping() *refusal {
 	return &refusal{kind: kindUnavailable, detail: "The server is stopping.", retryAfter: 5 * time.Second}
-}
-
-// answerResult tells how a script ended. The executor's word is checked against the table: a code
-// that is not a script's must not pass for one.
-func (s *Server) answerResult(c echo.Context, result api.Result) error {
-	info, known := result.ResultCode.Info()
-	if !known || info.HTTPStatus != http.StatusOK {
-		s.metrics.failed()
-		return failed(fmt.Errorf("execution %s ended with code %q and no error", result.ID, result.ResultCode))
-	}
-	if err := s.writeJSON(c, http.StatusOK, jsonType, complete(result)); err != nil {
-		s.metrics.failed()
-		return err
-	}
-	s.metrics.executed(result)
-	c.Set(keyResultCode, string(result.ResultCode))
-	return nil
-}
-
-// complete makes null lists empty ones: the contract has no null there.
-func complete(r api.Result) api.Result {
-	if r.Logs == nil {
-		r.Logs = []api.Log{}
-	}
-	if r.Warnings == nil {
-		r.Warnings = []string{}
-	}
-	if r.Isolation.Layers == nil {
-		r.Isolation.Layers = []string{}
-	}
-	return r
 }

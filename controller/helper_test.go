@@ -119,8 +119,10 @@ func request(method, path string, body io.Reader) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
 }
 
-func post(body string) *http.Request {
-	r := request(http.MethodPost, "/v1/executions", strings.NewReader(body))
+func post(body string) *http.Request { return postTo("/v1/executions", body) }
+
+func postTo(path, body string) *http.Request {
+	r := request(http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }

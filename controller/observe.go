@@ -40,8 +40,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		route, status := s.routeName(c), c.Response().Status
 		s.metrics.request(route, status)
 		level := slog.LevelDebug
-		if route == executionsRoute {
-			level = slog.LevelInfo
+		if c.Request().Method == http.MethodPost && route != noRoute {
+			level = slog.LevelInfo // something was run
 		}
 		attrs := []slog.Attr{
 			slog.String("request", id), slog.String("route", route), slog.Int("status", status),
@@ -55,7 +55,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-const executionsRoute = "POST /v1/executions"
+// noRoute stands for every path that is not in the table.
+const noRoute = "none"
 
 // routeName names the route that answered: one of the table, so that a client cannot make up new
 // ones for the log and the metrics to hold.
@@ -69,7 +70,7 @@ func (s *Server) routeName(c echo.Context) string {
 			return r.method + " " + r.path
 		}
 	}
-	return "none"
+	return noRoute
 }
 
 // recover turns a panic into our failure. The request's context ends with its handler, however that

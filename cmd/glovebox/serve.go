@@ -13,6 +13,7 @@ import (
 	"glovebox/api"
 	"glovebox/controller"
 	"glovebox/internal/sandbox"
+	"glovebox/metadata"
 )
 
 type serveFlags struct {
@@ -28,8 +29,9 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run scripts for others, over HTTP",
-		Long: `Serves POST /v1/executions: one script a request, each in a sealed container of its own. It listens on loopback
-alone: until there are keys, whoever reaches it may use it. GET /openapi.yaml is its contract.
+		Long: `Serves POST /v1/executions: one script a request, each in a sealed container of its own; and the same as an action,
+POST /v1/actions/execute-code/runs. It listens on loopback alone: until there are keys, whoever reaches it may use
+it. GET /openapi.yaml is its contract.
 
 SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every box is destroyed.`,
 		Example: `  glovebox serve
@@ -76,10 +78,14 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
+	catalogue, err := metadata.Load(metadata.Files())
+	if err != nil {
+		return sandboxError(err)
+	}
 	about := readAbout()
 	server, err := controller.New(controller.Config{
 		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
-		Libraries: about.controllerLibraries(), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
+		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
 	})
 	if err != nil {
 		return sandboxError(err)

@@ -1,0 +1,59 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"glovebox/api"
+	"glovebox/internal/sandbox"
+)
+
+// measured is an Executor that counts what another runs, for whoever asked for it.
+type measured struct {
+	inner   Executor
+	metrics *metrics
+}
+
+var _ Executor = measured{}
+
+// Execute runs a request. The inner executor's word is checked against the table: a code that is not a
+// script's must not pass for one.
+func (m measured) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	m.metrics.inFlight.Inc()
+	defer m.metrics.inFlight.Dec()
+	result, err := m.inner.Execute(ctx, request, onLog)
+	if err != nil {
+		if !isNoPlace(err) && ctx.Err() == nil {
+			m.metrics.failed()
+		}
+		return api.Result{}, err
+	}
+	if info, known := result.ResultCode.Info(); !known || info.HTTPStatus != http.StatusOK {
+		m.metrics.failed()
+		return api.Result{}, fmt.Errorf("execution %s ended with code %q and no error", result.ID, result.ResultCode)
+	}
+	m.metrics.executed(result)
+	return complete(result), nil
+}
+
+// isNoPlace reports whether an executor's error says that there is no place, now or any more.
+func isNoPlace(err error) bool {
+	var busy retrier
+	return errors.As(err, &busy) || errors.Is(err, sandbox.ErrClosed)
+}
+
+// complete makes null lists empty ones: the contract has no null there.
+func complete(r api.Result) api.Result {
+	if r.Logs == nil {
+		r.Logs = []api.Log{}
+	}
+	if r.Warnings == nil {
+		r.Warnings = []string{}
+	}
+	if r.Isolation.Layers == nil {
+		r.Isolation.Layers = []string{}
+	}
+	return r
+}
