@@ -43,8 +43,8 @@ func TestRoutesAreTheDocuments(t *testing.T) {
 func TestTypesAreTheDocuments(t *testing.T) {
 	schemas := theContract(t).doc.Components.Schemas
 	for name, value := range map[string]any{
-		"Problem": Problem{}, "Health": Health{}, "Info": Info{}, "Build": Build{}, "Library": Library{},
-		"Limits": Limits{}, "Range": Range{}, "ResultMeaning": ResultMeaning{},
+		"Problem": api.Problem{}, "Health": Health{}, "Info": api.Info{}, "Build": Build{}, "Library": Library{},
+		"Limits": api.Limits{}, "Range": api.Range{}, "ResultMeaning": api.ResultMeaning{},
 	} {
 		var in, out, required, must []string
 		for field := range reflect.TypeOf(value).Fields() {
@@ -76,11 +76,11 @@ func TestOpenAPIIsServed(t *testing.T) {
 
 func TestInfo(t *testing.T) {
 	a := ask(t, testServer(t, succeeds), request("GET", "/v1/info", nil))
-	var info Info
+	var info api.Info
 	if err := json.Unmarshal(a.body, &info); err != nil {
 		t.Fatal(err)
 	}
-	if info.Limits.CPUs.Max != 4 || info.Limits.TimeoutSeconds != (Range{0.1, 300, 30}) || len(info.ResultCodes) != len(api.Codes()) ||
+	if info.Limits.CPUs.Max != 4 || info.Limits.TimeoutSeconds != (api.Range{Min: 0.1, Max: 300, Default: 30}) || len(info.ResultCodes) != len(api.Codes()) ||
 		info.Build.Commit != "0123abc" || info.Libraries[0].Name != "lodash" {
 		t.Errorf("got %+v", info)
 	}

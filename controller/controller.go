@@ -32,17 +32,11 @@ type Executor interface {
 	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
 }
 
-// A Build says which Glovebox this is.
-type Build struct {
-	Version string `json:"version"`
-	Commit  string `json:"commit"`
-}
+// Build says which Glovebox this is.
+type Build = api.Build
 
-// A Library is one that scripts may require.
-type Library struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-}
+// Library is one that scripts may require.
+type Library = api.Library
 
 // Config is all that a Server depends on. Executor and HostCPUs must be set.
 type Config struct {

@@ -144,9 +144,9 @@ func ask(t testing.TB, handler http.Handler, r *http.Request) answer {
 	return a
 }
 
-func (a answer) problem(t testing.TB) Problem {
+func (a answer) problem(t testing.TB) api.Problem {
 	t.Helper()
-	var p Problem
+	var p api.Problem
 	dec := json.NewDecoder(bytes.NewReader(a.body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&p); err != nil {

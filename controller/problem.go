@@ -12,20 +12,6 @@ import (
 	"glovebox/api"
 )
 
-// A Problem is the body of every answer that is not a success: a problem document (RFC 9457).
-type Problem struct {
-	Type   string `json:"type"` // a URN that stays the same for the same kind of problem
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	// Field is the request's field at fault, where it is one field's fault.
-	Field string `json:"field,omitempty"`
-	// ResultCode is set where the fault has a result code of its own.
-	ResultCode api.ResultCode `json:"resultCode,omitempty"`
-	// RequestID is the id under which the server's log tells more.
-	RequestID string `json:"requestId"`
-}
-
 const (
 	problemType   = "application/problem+json"
 	problemPrefix = "urn:glovebox:problem:"
@@ -124,7 +110,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		header.Set("Accept-Encoding", "identity")
 		header.Set("Accept-Post", jsonType)
 	}
-	problem := Problem{
+	problem := api.Problem{
 		Type: problemPrefix + r.kind.name, Title: r.kind.title, Status: r.kind.status,
 		Detail: r.detail, Field: r.field, ResultCode: r.resultCode, RequestID: requestID(c),
 	}

@@ -46,19 +46,20 @@ func (r reporter) result(result api.Result) error {
 	return errScript
 }
 
-// cancelled tells that we were told to end before there was a box.
-func (r reporter) cancelled() error {
-	return r.result(noResult(api.Cancelled, "Cancelled", "the execution was cancelled before its box was ready"))
+// cancelled tells that we were told to end, and that nobody knows more of the execution.
+func (r reporter) cancelled(message string) error {
+	return r.result(noResult(api.Cancelled, "Cancelled", message))
 }
 
-// failed tells that there is no result: Glovebox itself failed.
-func (r reporter) failed(err error) error {
+// failed tells that there is no result: Glovebox itself failed. ending makes of the cause the error that ends the
+// program.
+func (r reporter) failed(err error, ending func(error) error) error {
 	if r.asJSON {
 		if writeErr := r.document(noResult(api.ExecutionFailed, "ExecutionFailed", err.Error())); writeErr != nil {
 			return outputError(writeErr)
 		}
 	}
-	return noBox(err)
+	return ending(err)
 }
 
 func noResult(code api.ResultCode, name, message string) api.Result {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 // runFlags are the flags of `glovebox run`, as they were typed.
 type runFlags struct {
 	boxes    boxFlags
+	remote   remoteFlags
 	input    inputFlags
 	language string
 	timeout  time.Duration
@@ -46,7 +48,8 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 		Example: `  glovebox run examples/monthly-sales.js --input examples/sales.json
   echo 'return input.length' | glovebox run - --input-text notes.txt
   glovebox run job.ts --timeout 5s --memory 64MiB --json
-  glovebox run job.js --seed 1 --now 2026-01-31T00:00:00Z    # the same result every time`,
+  glovebox run job.js --seed 1 --now 2026-01-31T00:00:00Z    # the same result every time
+  glovebox run job.js --server http://127.0.0.1:8080         # on a server that glovebox serve is`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runScript(cmd, args, &f)
@@ -63,28 +66,40 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 	flags.BoolVar(&f.asJSON, "json", false, "print the whole result as one JSON document")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell on standard error which driver, runtime and layers were in force")
 	f.boxes.register(flags)
+	f.remote.register(flags)
 	return cmd
 }
 
 func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
-	request, err := f.request(cmd, args)
+	server, err := f.remote.server(cmd.Flags())
 	if err != nil {
 		return err
+	}
+	request, err := f.request(cmd, args, server != nil)
+	if err != nil {
+		return err
+	}
+	report := reporter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), asJSON: f.asJSON, verbose: f.verbose}
+	if server != nil {
+		return runThere(cmd.Context(), server, request, report)
 	}
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(cmd.Context())
+	return runHere(cmd.Context(), &f.boxes, request, report)
+}
+
+// runHere runs a request in a box of this machine.
+func runHere(ctx context.Context, flags *boxFlags, request api.Request, report reporter) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	report := reporter{stdout: stdout, stderr: stderr, asJSON: f.asJSON, verbose: f.verbose}
-	boxes, err := f.boxes.open(ctx, log, warner(stderr))
+	log := slog.New(slog.NewTextHandler(report.stderr, nil))
+	boxes, err := flags.open(ctx, log, warner(report.stderr))
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return report.cancelled()
+		return report.cancelled("the execution was cancelled before its box was ready")
 	case err != nil:
-		return report.failed(err)
+		return report.failed(err, noBox)
 	}
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: boxes.driver, Spec: boxes.spec, Concurrency: 1, Queue: 0, Log: log,
@@ -103,13 +118,14 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 		err = closeErr
 	}
 	if err != nil {
-		return report.failed(err)
+		return report.failed(err, noBox)
 	}
 	return report.result(result)
 }
 
-// request makes the request, and refuses what is wrong with it before any box is made.
-func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, error) {
+// request makes the request, and refuses what is wrong with it before any box is made. How many processors there
+// are is known of this machine alone.
+func (f *runFlags) request(cmd *cobra.Command, args []string, elsewhere bool) (api.Request, error) {
 	file := "-"
 	if len(args) == 1 {
 		file = args[0]
@@ -145,7 +161,11 @@ func (f *runFlags) request(cmd *cobra.Command, args []string) (api.Request, erro
 	if flags.Changed("language") {
 		request.Language = api.Language(f.language)
 	}
-	if err := request.Validate(hostCPUs()); err != nil {
+	cpus := hostCPUs()
+	if elsewhere {
+		cpus = math.MaxInt32
+	}
+	if err := request.Validate(cpus); err != nil {
 		return api.Request{}, flagError(err)
 	}
 	return request, nil

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"glovebox/api"
+	"glovebox/api/client"
+	"glovebox/internal/terminal"
+)
+
+// envServer names the variable that stands for --server where that is not given.
+const envServer = "GLOVEBOX_SERVER"
+
+// remoteFlags choose a server to run on, in place of this machine.
+type remoteFlags struct{ url string }
+
+func (f *remoteFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.url, "server", "", "run on the Glovebox server at this `URL`, and not here (default $"+envServer+", where it is set; '' runs here all the same)")
+}
+
+// A server runs requests elsewhere.
+type server struct {
+	url    string
+	client *client.Client
+}
+
+// server returns the server that was asked for, or nil for this machine. Flags that say how a box is made here
+// are refused beside one: to leave them out in silence would be to weaken what was asked for.
+func (f *remoteFlags) server(flags *pflag.FlagSet) (*server, error) {
+	url, source := f.url, "--server"
+	if !flags.Changed("server") {
+		url, source = os.Getenv(envServer), envServer
+	}
+	if url == "" {
+		return nil, nil
+	}
+	for _, name := range []string{"driver", "runtime", "strict", "state-dir"} {
+		if !flags.Changed(name) {
+			continue
+		}
+		if source == envServer {
+			return nil, usageError("--%s is for boxes of this machine, and %s names a server to run on: leave it out, or add --server '' to run here", name, source)
+		}
+		return nil, usageError("--%s is for boxes of this machine: the server that --server names decides for itself", name)
+	}
+	c, err := client.New(client.Config{BaseURL: url})
+	if err != nil {
+		return nil, usageError("%s: %s", source, strings.TrimPrefix(err.Error(), "client: "))
+	}
+	return &server{url: url, client: c}, nil
+}
+
+// runThere runs a request on a server, and tells of it as if it had run here. Logs come with the result.
+func runThere(ctx context.Context, server *server, request api.Request, report reporter) error {
+	defer server.client.CloseIdleConnections()
+	result, err := server.client.Execute(ctx, request)
+	if err != nil {
+		return thereError(ctx, err, report)
+	}
+	for _, entry := range result.Logs {
+		if err := report.log(entry); err != nil {
+			return outputError(err)
+		}
+	}
+	if report.verbose && !report.asJSON {
+		fmt.Fprintln(report.stderr, "ran on", terminal.Text(report.stderr, server.url))
+	}
+	return report.result(result)
+}
+
+// thereError tells of an execution that has no result.
+func thereError(ctx context.Context, err error, report reporter) error {
+	if ctx.Err() != nil {
+		return report.cancelled("the execution was cancelled")
+	}
+	var unsent *api.Error
+	if errors.As(err, &unsent) {
+		return flagError(err)
+	}
+	var refused *client.ProblemError
+	if errors.As(err, &refused) && refused.Field != "" && refused.Status < 500 {
+		detail := strings.TrimPrefix(refused.Detail, refused.Field+": ")
+		return flagError(&api.Error{Field: refused.Field, Detail: detail, ResultCode: refused.ResultCode})
+	}
+	return report.failed(err, sandboxError)
+}
