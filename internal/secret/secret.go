@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -60,8 +61,8 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
 
 // Scrub returns text with the secret redacted wherever it stands in it: as it is, as JSON writes it
-// within a string, or as a URL does. It is for text of others, who may have been told the secret and
-// may tell it back.
+// within a string, or as a URL does, in letters large or small. It is for text of others, who may have been
+// told the secret and may tell it back.
 func (s Secret) Scrub(text string) string {
 	if s.IsZero() {
 		return text
@@ -72,7 +73,11 @@ func (s Secret) Scrub(text string) string {
 		forms = append(forms, string(quoted[1:len(quoted)-1]))
 	}
 	for _, form := range forms {
-		text = strings.ReplaceAll(text, form, Redacted)
+		if pattern, err := regexp.Compile("(?i)" + regexp.QuoteMeta(form)); err == nil {
+			text = pattern.ReplaceAllLiteralString(text, Redacted)
+		} else { // it is not UTF-8, and has no letters to speak of
+			text = strings.ReplaceAll(text, form, Redacted)
+		}
 	}
 	return text
 }

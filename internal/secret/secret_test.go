@@ -72,10 +72,14 @@ func TestScrub(t *testing.T) {
 		`{"error": "wrong key sk-live/\"0123+4567"}`,
 		"/models?key=sk-live%2F%220123%2B4567",
 		"/sk-live%2F%220123+4567/models",
+		"text/" + strings.ToUpper(key), // headers are read without regard to case
 	} {
 		if got := s.Scrub(text); strings.Contains(got, "0123") || !strings.Contains(got, secret.Redacted) {
 			t.Errorf("%s\nbecomes %s", text, got)
 		}
+	}
+	if got := secret.New("a.\xff(").Scrub("ab\xff( a.\xff("); got != "ab\xff( "+secret.Redacted {
+		t.Errorf("what is no text, or looks like a pattern, becomes %q", got)
 	}
 	if got := s.Scrub("nothing of it"); got != "nothing of it" {
 		t.Errorf("text without the secret becomes %q", got)
