@@ -81,20 +81,23 @@ func testCutStream(t *testing.T, client Client) {
 		asked(t, s, 3)
 	})
 	t.Run("after its end", func(t *testing.T) { // nothing is missing: it must not be paid for twice
-		s := New(t, Func(func(r Request) Step { return CutStream{Reply: Say("Four."), After: untilFinish(client, r)} }))
+		s := New(t, Func(func(r Request) Step {
+			reply := Reply{Text: "Four.", Usage: &Usage{Input: 1, Output: 1}}
+			return CutStream{Reply: reply, After: untilFinish(reply, r)}
+		}))
 		same(t, "text", mustAnswer(t, client.model(t, s), question("2+2?")).Text, "Four.")
 		asked(t, s, 1)
 	})
 }
 
-// untilFinish is how many bytes of "Four." are sent until its reason to end is.
-func untilFinish(_ Client, r Request) int {
+// untilFinish is how many bytes of a reply are sent until its reason to end is.
+func untilFinish(reply Reply, r Request) int {
 	var d dialect = openAI{}
 	after := 2 // the usage, and [DONE]
 	if r.Protocol == "anthropic" {
 		d, after = anthropic{}, 1 // message_stop
 	}
-	events := d.events(Say("Four."), Usage{Input: 1, Output: 1})
+	events := d.events(reply, *reply.Usage)
 	return len(slices.Concat(events[:len(events)-after]...))
 }
 
