@@ -7,8 +7,25 @@ import (
 	"testing"
 
 	"glovebox/api"
+	"glovebox/internal/agent"
 	"glovebox/seccomp"
 )
+
+// The README's table of an agent's outcomes is the one table's.
+func TestReadmeListsTheOutcomes(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	want.WriteString("| outcome | meaning |\n|---|---|\n")
+	for _, info := range agent.Outcomes() {
+		fmt.Fprintf(&want, "| %s | %s |\n", info.Code, info.Meaning)
+	}
+	if !strings.Contains(string(readme), want.String()+"\n") {
+		t.Errorf("README.md does not hold this table:\n%s", want.String())
+	}
+}
 
 // The README's table of result codes is the one table's.
 func TestReadmeListsTheResultCodes(t *testing.T) {

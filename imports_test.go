@@ -122,6 +122,38 @@ var bans = []ban{
 		reason: "a tool is an action: what runs it knows nothing of who asks",
 	},
 	{
+		what: "boxes, servers and models in the agent", from: []string{"./internal/agent"},
+		banned: []string{"glovebox/internal/sandbox", "glovebox/controller", "glovebox/image", "glovebox/metadata", "net/http", "github.com/openai", "github.com/anthropics"},
+		reason: "it is given a model and an executor, and knows neither's making",
+	},
+	{
+		what: "OpenAI's SDK outside its client", from: []string{"./..."}, banned: []string{"github.com/openai/openai-go"}, direct: true,
+		except: []string{"glovebox/internal/agent/openai"},
+		reason: "what is known of a provider is known in one place, and can be taken out",
+	},
+	{
+		what: "Anthropic's SDK outside its client", from: []string{"./..."}, banned: []string{"github.com/anthropics"}, direct: true,
+		except: []string{"glovebox/internal/agent/anthropic"},
+		reason: "what is known of a provider is known in one place, and can be taken out",
+	},
+	{
+		what: "a model's client in the agent", from: []string{"./internal/agent", "./internal/agent/remote"},
+		banned: []string{"github.com/openai/openai-go", "github.com/anthropics", "glovebox/internal/agent/openai", "glovebox/internal/agent/anthropic"},
+		reason: "the consumer declares the interface, and its makers depend on it",
+	},
+	{
+		what: "one model's client in another", from: []string{"./internal/agent/openai"}, banned: []string{"github.com/anthropics", "glovebox/internal/agent/anthropic"},
+		reason: "a provider can be taken out without the other",
+	},
+	{
+		what: "one model's client in another", from: []string{"./internal/agent/anthropic"}, banned: []string{"github.com/openai/openai-go", "glovebox/internal/agent/openai"},
+		reason: "a provider can be taken out without the other",
+	},
+	{
+		what: "anything but the standard library in secrets", from: []string{"./internal/secret"}, banned: []string{"glovebox", "github.com", "golang.org"},
+		reason: "who holds keys depends on nobody",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

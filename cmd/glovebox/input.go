@@ -115,7 +115,7 @@ func quote(text []byte) (json.RawMessage, error) {
 // flagNames tells which flag stands for a field of the request.
 var flagNames = map[string]string{
 	"code": "the script", "language": "--language", "inputData": "the input", "timeoutSeconds": "--timeout (in seconds)",
-	"memoryLimitMB": "--memory (in MiB)", "cpus": "--cpus",
+	"memoryLimitMB": "--memory (in MiB)", "cpus": "--cpus", "task": "--task", "requirements": "--requirements",
 }
 
 // flagError tells a refused request in the words of the command line.

@@ -126,7 +126,8 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 	}
 	root.SetFlagErrorFunc(flagHint)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRunCommand(), newServeCommand(), newDoctorCommand(), newSweepCommand(), newMCPCommand(), newMetadataCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newServeCommand(), newAgentCommand(), newMCPCommand(), newDoctorCommand(), newSweepCommand(),
+		newMetadataCommand(), newVersionCommand())
 	return root
 }
 
