@@ -74,7 +74,7 @@ func (p Params) Request() (Request, error) {
 				err = checkLanguage(r, 0)
 			}
 		case ParamInputData:
-			r.InputData, err = jsonText(raw)
+			r.InputData, err = jsonText(name, raw)
 		case ParamTimeout:
 			err = number(name, raw, &r.TimeoutSeconds)
 		case ParamMemoryLimit:
@@ -89,13 +89,50 @@ func (p Params) Request() (Request, error) {
 	return r, nil
 }
 
+// Text returns a parameter that is a string, and "" where none, or null, was given. The error is an *[Error].
+func (p Params) Text(name string) (string, error) {
+	var s string
+	if !p.given(name) {
+		return "", nil
+	}
+	if err := text(name, p[name], &s); err != nil {
+		return "", err
+	}
+	return s, nil
+}
+
+// Whole returns a parameter that is a whole number, and nil where none, or null, was given. The error is an
+// *[Error].
+func (p Params) Whole(name string) (*int, error) {
+	var n *int
+	if !p.given(name) {
+		return nil, nil
+	}
+	if err := whole(name, p[name], &n); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// JSONText returns a parameter of any type, where a string is read as JSON text: what it returns may not be JSON then.
+// It is nil where none was given. The error is an *[Error].
+func (p Params) JSONText(name string) (json.RawMessage, error) {
+	raw, err := jsonText(name, p[name])
+	if err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
+
+func (p Params) given(name string) bool { return p[name] != nil && string(p[name]) != "null" }
+
 // jsonText returns the JSON in a string, or any other value as it is.
-func jsonText(raw json.RawMessage) (json.RawMessage, *Error) {
+func jsonText(name string, raw json.RawMessage) (json.RawMessage, *Error) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return raw, nil
 	}
 	var s string
-	if err := text(ParamInputData, raw, &s); err != nil {
+	if err := text(name, raw, &s); err != nil {
 		return nil, err
 	}
 	return json.RawMessage(s), nil

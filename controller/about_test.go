@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"glovebox/api"
+	"glovebox/internal/action"
+	"glovebox/internal/agent"
 )
 
 // TestRoutesAreTheDocuments holds the routes of the server and the paths of the document together, both
@@ -45,6 +47,8 @@ func TestTypesAreTheDocuments(t *testing.T) {
 	for name, value := range map[string]any{
 		"Problem": api.Problem{}, "Health": Health{}, "Info": api.Info{}, "Build": Build{}, "Library": Library{},
 		"Limits": api.Limits{}, "Range": api.Range{}, "ResultMeaning": api.ResultMeaning{},
+		"AgentOutcome": agent.Outcome{}, "AgentPayload": agent.Payload{}, "AgentRunError": agent.RunError{}, "AgentSpent": agent.Spent{},
+		"TokenUsage": agent.Usage{}, "AgentEvent": agent.Event{}, "CodesmithResult": action.CodesmithResult{},
 	} {
 		var in, out, required, must []string
 		for field := range reflect.TypeOf(value).Fields() {
@@ -64,6 +68,17 @@ func TestTypesAreTheDocuments(t *testing.T) {
 		if !slices.Equal(in, out) || !slices.Equal(must, required) {
 			t.Errorf("%s: Go has %v (always %v), the document %v (always %v)", name, in, must, out, required)
 		}
+	}
+}
+
+// TestOutcomesAreTheDocuments holds the table of an agent's outcomes and the document's list together.
+func TestOutcomesAreTheDocuments(t *testing.T) {
+	var table []any
+	for _, row := range agent.Outcomes() {
+		table = append(table, string(row.Code))
+	}
+	if listed := theContract(t).doc.Components.Schemas["AgentOutcomeCode"].Value.Enum; !slices.Equal(table, listed) {
+		t.Errorf("the document has %v, and the table %v", listed, table)
 	}
 }
 

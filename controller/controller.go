@@ -48,6 +48,8 @@ type Config struct {
 	// Actions makes the actions that can be run by name, of an executor that counts what it runs; nil means
 	// that there are none.
 	Actions func(Executor) ([]Action, error)
+	// Agents makes the agents that work on tasks, likewise; nil means that there are none.
+	Agents func(Executor) ([]Agent, error)
 	// ModelContext makes what answers at /mcp, of the same executor; nil means that nothing does.
 	ModelContext func(Executor) (http.Handler, error)
 	// Ready reports whether a box could be made now; nil means that nobody knows better than yes. It
@@ -73,13 +75,14 @@ type bounds struct {
 	header, body, write, idle time.Duration // the longest that each part may take
 	drain, cleanup            time.Duration // how long Serve waits for scripts, and for their boxes' end
 	ready                     time.Duration // how long Config.Ready may take
+	keepAlive                 time.Duration // how long a stream of events may be silent
 	headerBytes               int
 	heldBytes                 int64 // of bodies, at once
 }
 
 var defaultBounds = bounds{
 	header: 10 * time.Second, body: time.Minute, write: time.Minute, idle: 2 * time.Minute,
-	drain: 30 * time.Second, cleanup: 10 * time.Second, ready: 5 * time.Second,
+	drain: 30 * time.Second, cleanup: 10 * time.Second, ready: 5 * time.Second, keepAlive: 15 * time.Second,
 	headerBytes: 16 << 10,
 	heldBytes:   512 << 20,
 }
@@ -90,6 +93,7 @@ type Server struct {
 	// executor is the configured one, counted.
 	executor Executor
 	actions  []Action
+	agents   []Agent
 	mcp      http.Handler // nil where there is none
 	hosts    hostRule
 	bounds   bounds
@@ -139,6 +143,11 @@ func newServer(config Config, b bounds) (*Server, error) {
 			return nil, err
 		}
 	}
+	if config.Agents != nil {
+		if s.agents, err = config.Agents(s.executor); err != nil {
+			return nil, err
+		}
+	}
 	if config.ModelContext != nil {
 		if s.mcp, err = config.ModelContext(s.executor); err != nil {
 			return nil, err
@@ -171,6 +180,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/actions", s.listActions},
 		{http.MethodGet, "/v1/actions/:name", s.showAction},
 		{http.MethodPost, "/v1/actions/:name/runs", s.runAction},
+		{http.MethodPost, "/v1/agents/:name/runs", s.runAgent},
 		{http.MethodPost, "/mcp", s.modelContext},
 		{http.MethodGet, "/mcp", s.modelContext},
 		{http.MethodDelete, "/mcp", s.modelContext},

@@ -25,6 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder(eventsType, openapi3filter.PlainBodyDecoder)
 	goleak.VerifyTestMain(m)
 }
 

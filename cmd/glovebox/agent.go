@@ -75,7 +75,7 @@ Exit status: 0 the task is complete, 1 it is not, 2 usage, 3 the sandbox failed.
 	flags.StringVar(&f.taskFile, "task-file", "", "`FILE` with what is to be done; - is standard input")
 	flags.StringVar(&f.requirements, "requirements", "", "how the result must be, as `TEXT`")
 	f.input.register(flags)
-	f.model.register(flags)
+	f.model.register(flags, "")
 	flags.IntVar(&f.limits.Iterations, "max-iterations", 0, "how many times the model may have code run (default what the metadata says, 10)")
 	flags.Int64Var(&f.limits.Tokens, "budget-tokens", 0, "end when this many tokens were used; 0 is no limit")
 	flags.Float64Var(&f.limits.CostUSD, "budget-usd", 0, "end when this much was spent, at --price-input and --price-output; 0 is no limit")

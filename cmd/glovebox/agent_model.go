@@ -14,12 +14,13 @@ type modelFlags struct {
 	textOnly, plainHTTP     bool
 }
 
-func (f *modelFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.name, "model", "", "the model's `NAME`, as its server calls it (needed)")
-	flags.StringVar(&f.provider, "provider", "openai", "what the server speaks: openai (also Ollama, vLLM, llama.cpp, LM Studio) or anthropic")
-	flags.StringVar(&f.baseURL, "base-url", "", "the server's `URL` (default the provider's own, or what OPENAI_BASE_URL or ANTHROPIC_BASE_URL says)")
-	flags.BoolVar(&f.textOnly, "no-tools", false, "do not offer tools to the model: it answers in JSON, as one that cannot call tools does")
-	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "let the key travel over http to another machine, where anyone on the way can read it")
+// register adds the flags, their names with a prefix.
+func (f *modelFlags) register(flags *pflag.FlagSet, prefix string) {
+	flags.StringVar(&f.name, prefix+"model", "", "the model's `NAME`, as its server calls it")
+	flags.StringVar(&f.provider, prefix+"provider", "openai", "what the server speaks: openai (also Ollama, vLLM, llama.cpp, LM Studio) or anthropic")
+	flags.StringVar(&f.baseURL, prefix+"base-url", "", "the server's `URL` (default the provider's own, or what OPENAI_BASE_URL or ANTHROPIC_BASE_URL says)")
+	flags.BoolVar(&f.textOnly, prefix+"no-tools", false, "do not offer tools to the model: it answers in JSON, as one that cannot call tools does")
+	flags.BoolVar(&f.plainHTTP, prefix+"allow-plain-http", false, "let the key travel over http to another machine, where anyone on the way can read it")
 }
 
 // open returns the model. The key comes from the environment alone.

@@ -27,9 +27,6 @@ type agentProgress struct {
 
 // tell tells one event. The error is the writer's.
 func (p *agentProgress) tell(e agent.Event) error {
-	if e.Type == agent.EventStarted {
-		p.limits = e.Started.Limits
-	}
 	text := p.text(e)
 	if text == "" || p.quiet {
 		return nil
@@ -42,6 +39,7 @@ func (p *agentProgress) tell(e agent.Event) error {
 func (p *agentProgress) text(e agent.Event) string {
 	switch e.Type {
 	case agent.EventStarted:
+		p.limits = e.Started.Limits
 		return fmt.Sprintf("codesmith: asking %s, seed %d, time %s", oneLine(e.Started.Model), e.Started.Seed, e.Started.Now.Format("2006-01-02T15:04:05Z07:00"))
 	case agent.EventThinking:
 		text := fmt.Sprintf("iteration %d of %d: the model thinks", min(e.Thinking.Iteration, p.limits.Iterations), p.limits.Iterations)

@@ -23,6 +23,7 @@ import (
 type mcpFlags struct {
 	boxes       boxFlags
 	remote      remoteFlags
+	agent       agentServerFlags
 	concurrency int
 }
 
@@ -35,6 +36,7 @@ func newMCPCommand() *cobra.Command {
 
   execute_code          run a script in a sealed container of its own
   describe_environment  what scripts may use, and what bounds them
+  codesmith             have a model write the code for a task, and run it; with --agent-model
 
 Without --server, scripts run here; with it, on a server that glovebox serve is. What goes wrong is told on standard
 error. It ends when its input does.`,
@@ -47,6 +49,7 @@ error. It ends when its input does.`,
 	flags := cmd.Flags()
 	f.remote.register(flags)
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once here, from 1 to 1024")
+	f.agent.register(flags)
 	f.boxes.register(flags)
 	return cmd
 }
@@ -62,37 +65,51 @@ func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	if there != nil {
-		return mcpThere(cmd, there, log)
+	s := speaker{cmd: cmd, log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
+	if s.catalogue, err = metadata.Load(metadata.Files()); err != nil {
+		return sandboxError(err)
 	}
-	return mcpHere(cmd, f, log)
+	if s.smith, err = f.agent.maker(cmd.Flags(), s.catalogue); err != nil {
+		return err
+	}
+	if there != nil {
+		return s.there(there)
+	}
+	return s.here(f)
 }
 
-// mcpThere runs scripts on a server, whose limits and libraries are told.
-func mcpThere(cmd *cobra.Command, there *server, log *slog.Logger) error {
+// A speaker speaks with the host that started us.
+type speaker struct {
+	cmd       *cobra.Command
+	catalogue *metadata.Catalogue
+	smith     smithMaker // nil where there is no agent
+	log       *slog.Logger
+}
+
+// there runs scripts on a server, whose limits and libraries are told.
+func (s speaker) there(there *server) error {
 	defer there.client.CloseIdleConnections()
-	info, err := there.client.Info(cmd.Context())
+	info, err := there.client.Info(s.cmd.Context())
 	if err != nil {
 		return sandboxError(fmt.Errorf("%s: %w", there.url, err))
 	}
-	return speak(cmd, remoteExecutor{there.client}, info, log)
+	return s.speak(remoteExecutor{there.client}, info)
 }
 
-func mcpHere(cmd *cobra.Command, f *mcpFlags, log *slog.Logger) error {
-	boxes, err := f.boxes.open(cmd.Context(), log, func(warning string) { log.Warn(warning) })
+func (s speaker) here(f *mcpFlags) error {
+	boxes, err := f.boxes.open(s.cmd.Context(), s.log, func(warning string) { s.log.Warn(warning) })
 	if err != nil {
 		return noBox(err)
 	}
 	const each = 8 // calls that wait, for each that runs
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
-		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: each * f.concurrency, Log: log,
+		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: each * f.concurrency, Log: s.log,
 	})
 	if err != nil {
 		return sandboxError(err)
 	}
-	speakErr := speak(cmd, executor, readAbout().info(), log)
-	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), closeLimit)
+	speakErr := s.speak(executor, readAbout().info())
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(s.cmd.Context()), closeLimit)
 	defer cancel()
 	if err := executor.Close(closeCtx); err != nil {
 		return sandboxError(errors.Join(speakErr, err))
@@ -100,33 +117,41 @@ func mcpHere(cmd *cobra.Command, f *mcpFlags, log *slog.Logger) error {
 	return speakErr
 }
 
-func speak(cmd *cobra.Command, executor action.Executor, info api.Info, log *slog.Logger) error {
-	catalogue, err := metadata.Load(metadata.Files())
+func (s speaker) speak(executor action.Executor, info api.Info) error {
+	server, err := newMCPServer(s.catalogue, s.smith, executor, info, s.log)
 	if err != nil {
 		return sandboxError(err)
 	}
-	server, err := newMCPServer(catalogue, executor, info, log)
-	if err != nil {
-		return sandboxError(err)
-	}
-	if err := mcp.Serve(cmd.Context(), server, io.NopCloser(cmd.InOrStdin()), nopWriteCloser{cmd.OutOrStdout()}); err != nil {
+	if err := mcp.Serve(s.cmd.Context(), server, io.NopCloser(s.cmd.InOrStdin()), nopWriteCloser{s.cmd.OutOrStdout()}); err != nil {
 		return sandboxError(err)
 	}
 	return nil
 }
 
-func newMCPServer(catalogue *metadata.Catalogue, executor action.Executor, info api.Info, log *slog.Logger) (*sdk.Server, error) {
+func newMCPServer(catalogue *metadata.Catalogue, smith smithMaker, executor action.Executor, info api.Info, log *slog.Logger) (*sdk.Server, error) {
 	code, err := action.NewExecuteCode(catalogue, executor, int(info.Limits.CPUs.Max))
 	if err != nil {
 		return nil, err
 	}
-	return mcp.NewServer(mcp.Config{Code: code, Info: info, Log: log})
+	config := mcp.Config{Code: code, Info: info, Log: log}
+	if smith != nil {
+		codesmith, err := smith(executor)
+		if err != nil {
+			return nil, err
+		}
+		tool, err := codesmithTool(codesmith)
+		if err != nil {
+			return nil, err
+		}
+		config.Tools = append(config.Tools, tool)
+	}
+	return mcp.NewServer(config)
 }
 
 // modelContextOf returns what makes the handler of /mcp.
-func modelContextOf(catalogue *metadata.Catalogue, info api.Info, log *slog.Logger) func(controller.Executor) (http.Handler, error) {
+func modelContextOf(catalogue *metadata.Catalogue, smith smithMaker, info api.Info, log *slog.Logger) func(controller.Executor) (http.Handler, error) {
 	return func(executor controller.Executor) (http.Handler, error) {
-		server, err := newMCPServer(catalogue, executor, info, log)
+		server, err := newMCPServer(catalogue, smith, executor, info, log)
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,7 @@ type serveFlags struct {
 	concurrency int
 	queue       int
 	allowHosts  []string
+	agent       agentServerFlags
 }
 
 func newServeCommand() *cobra.Command {
@@ -45,6 +46,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
 	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
+	f.agent.register(flags)
 	f.boxes.register(flags)
 	return cmd
 }
@@ -67,6 +69,14 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
+	catalogue, err := metadata.Load(metadata.Files())
+	if err != nil {
+		return sandboxError(err)
+	}
+	smith, err := f.agent.maker(cmd.Flags(), catalogue)
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	boxes, err := f.boxes.open(ctx, log, func(warning string) { log.Warn(warning) })
 	if err != nil {
@@ -78,14 +88,11 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
-	catalogue, err := metadata.Load(metadata.Files())
-	if err != nil {
-		return sandboxError(err)
-	}
 	about := readAbout()
 	server, err := controller.New(controller.Config{
 		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
-		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue), ModelContext: modelContextOf(catalogue, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
+		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
+		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
 	})
 	if err != nil {
 		return sandboxError(err)

@@ -19,7 +19,7 @@ import (
 
 // executeCode makes a tool of the action that runs scripts.
 func executeCode(code *action.ExecuteCode) (Tool, error) {
-	schema, err := schemaOf[api.ActionResult]()
+	schema, err := SchemaOf[api.ActionResult]()
 	if err != nil {
 		return Tool{}, err
 	}
@@ -37,8 +37,8 @@ func executeCode(code *action.ExecuteCode) (Tool, error) {
 	}, nil
 }
 
-// schemaOf makes the JSON Schema of a wire type.
-func schemaOf[T any]() (json.RawMessage, error) {
+// SchemaOf makes the JSON Schema of a wire type, for a [Tool]'s result.
+func SchemaOf[T any]() (json.RawMessage, error) {
 	anyValue := &jsonschema.Schema{}
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[json.RawMessage](): anyValue,
@@ -115,7 +115,7 @@ func add(server *sdk.Server, t Tool, log *slog.Logger) {
 			return refused(ctx, err, log)
 		}
 		return &sdk.CallToolResult{
-			Content: []sdk.Content{&sdk.TextContent{Text: message}}, StructuredContent: document, IsError: failed,
+			Content: []sdk.Content{&sdk.TextContent{Text: cut(message, 4*maxWords)}}, StructuredContent: document, IsError: failed,
 		}, nil
 	})
 }
@@ -141,7 +141,7 @@ func refused(ctx context.Context, err error, log *slog.Logger) (*sdk.CallToolRes
 
 // addEnvironment adds the tool that tells what scripts may use.
 func addEnvironment(server *sdk.Server, info api.Info) error {
-	output, err := schemaOf[api.Info]()
+	output, err := SchemaOf[api.Info]()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"glovebox/internal/action"
+	"glovebox/internal/agent"
+	"glovebox/metadata"
+)
+
+// agentServerFlags choose the model of the agent that others have work done by; without one there is no agent.
+type agentServerFlags struct {
+	model       modelFlags
+	limits      agent.Limits
+	concurrency int
+}
+
+const agentPrefix = "agent-"
+
+func (f *agentServerFlags) register(flags *pflag.FlagSet) {
+	f.model.register(flags, agentPrefix)
+	flags.Int64Var(&f.limits.Tokens, agentPrefix+"budget-tokens", 0, "end a task of the agent when it has used this many tokens; 0 is no limit")
+	flags.DurationVar(&f.limits.Time, agentPrefix+"budget-time", agent.DefaultTime, "end a task of the agent after this time")
+	flags.IntVar(&f.concurrency, agentPrefix+"concurrency", 4, "how many tasks the agent works on at once")
+}
+
+// A smithMaker makes the agent, of the executor that runs its code.
+type smithMaker func(action.Executor) (*action.Codesmith, error)
+
+// maker returns what makes the agent, or nil where no model was named. All who ask share the first that is made.
+func (f *agentServerFlags) maker(flags *pflag.FlagSet, catalogue *metadata.Catalogue) (smithMaker, error) {
+	if f.model.name == "" {
+		var without error
+		flags.VisitAll(func(flag *pflag.Flag) {
+			if flag.Changed && len(flag.Name) > len(agentPrefix) && flag.Name[:len(agentPrefix)] == agentPrefix {
+				without = usageError("--%s is of no use without --%smodel", flag.Name, agentPrefix)
+			}
+		})
+		return nil, without
+	}
+	if f.concurrency < 1 {
+		return nil, usageError("--%sconcurrency is %d; 1 and more are allowed", agentPrefix, f.concurrency)
+	}
+	if err := f.limits.Check(); err != nil {
+		return nil, &statusError{statusUsage, err}
+	}
+	model, err := f.model.open(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	var once sync.Once
+	var made *action.Codesmith
+	var failed error
+	return func(executor action.Executor) (*action.Codesmith, error) {
+		once.Do(func() {
+			made, failed = action.NewCodesmith(action.CodesmithConfig{
+				Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency,
+				Open: func(limits agent.Limits) (*agent.Agent, error) { return codesmith(catalogue, model, executor, limits) },
+			})
+		})
+		return made, failed
+	}, nil
+}

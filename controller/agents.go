@@ -1,0 +1,152 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// An Agent is one that works on tasks.
+type Agent struct {
+	// Name is the name in paths.
+	Name string
+	// Run works on a task, whose parameters are JSON, until it has an outcome: the document. onStep, which may be
+	// nil, gets every step on the way, one at a time and in order. The error is as an [Action]'s; there was no step
+	// then.
+	Run func(ctx context.Context, task []byte, onStep func(Step)) (document any, code string, err error)
+}
+
+// A Step is one of an agent's, as it is told to a client.
+type Step struct {
+	ID   int
+	Type string // a word
+	Data []byte // one JSON document, without a line break
+}
+
+// runAgent has an agent work on a task. A client that accepts text/event-stream is told each step as it happens; any
+// other gets the outcome when there is one. A client that leaves ends the run.
+func (s *Server) runAgent(c echo.Context) error {
+	name := c.Param("name")
+	var found *Agent
+	for i := range s.agents {
+		if strings.EqualFold(s.agents[i].Name, name) {
+			found = &s.agents[i]
+		}
+	}
+	if found == nil {
+		return refuse(kindNotFound, "There is no agent of this name here. A server has agents where it was started with a model (--agent-model).")
+	}
+	body, release, err := s.admit(c)
+	defer release()
+	if err != nil {
+		return err
+	}
+	if acceptsEvents(c.Request().Header) {
+		return s.streamAgent(c, *found, body)
+	}
+	document, code, err := found.Run(c.Request().Context(), body, nil)
+	if err != nil {
+		return s.executorRefusal(c.Request().Context(), err)
+	}
+	c.Set(keyResultCode, code)
+	return s.writeJSON(c, http.StatusOK, jsonType, document)
+}
+
+const eventsType = "text/event-stream"
+
+// acceptsEvents reports whether a client asks for a stream of events by name: whoever accepts anything gets JSON.
+func acceptsEvents(header http.Header) bool {
+	for _, line := range header.Values("Accept") {
+		for one := range strings.SplitSeq(line, ",") {
+			mediaType, params, err := mime.ParseMediaType(one)
+			if err != nil || mediaType != eventsType {
+				continue
+			}
+			quality, err := strconv.ParseFloat(params["q"], 64)
+			if params["q"] == "" || err == nil && quality > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// streamAgent tells each step as a Server-Sent Event. The last one holds the outcome.
+func (s *Server) streamAgent(c echo.Context, a Agent, body []byte) error {
+	ctx, cancel := context.WithCancel(c.Request().Context())
+	defer cancel()
+	stream := &eventStream{w: boundedWriter{c.Response(), s.bounds.write}}
+	keptAlive := make(chan struct{})
+	go func() {
+		defer close(keptAlive)
+		stream.keepAlive(ctx, s.bounds.keepAlive)
+	}()
+	_, code, err := a.Run(ctx, body, func(step Step) {
+		if stream.tell(step) != nil {
+			cancel() // nobody reads it any more
+		}
+	})
+	cancel()
+	<-keptAlive
+	if err != nil {
+		return s.executorRefusal(c.Request().Context(), err) // nothing was told: see Agent.Run
+	}
+	c.Set(keyResultCode, code)
+	return nil
+}
+
+// An eventStream is the body of a stream of events. It begins with the first event.
+type eventStream struct {
+	mu    sync.Mutex
+	w     boundedWriter
+	begun bool
+	err   error // of the first write that failed
+}
+
+func (e *eventStream) tell(step Step) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.begun {
+		e.begun = true
+		e.w.Header().Set("Content-Type", eventsType)
+		e.w.WriteHeader(http.StatusOK)
+	}
+	return e.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", step.ID, step.Type, step.Data))
+}
+
+// keepAlive writes a comment now and then, so that what stands between does not take a long thought for a dead
+// connection. It returns when ctx ends.
+func (e *eventStream) keepAlive(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			e.mu.Lock()
+			if e.begun {
+				_ = e.write(": still at work\n\n") // the next event tells of a failure
+			}
+			e.mu.Unlock()
+		}
+	}
+}
+
+// write must be called with mu held.
+func (e *eventStream) write(text string) error {
+	if e.err != nil {
+		return e.err
+	}
+	if _, e.err = e.w.Write([]byte(text)); e.err == nil {
+		e.err = e.w.FlushError()
+	}
+	return e.err
+}

@@ -1,0 +1,238 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/agent"
+	"glovebox/metadata"
+)
+
+// Codesmith is the agent as something that others run: by its name, or as an action. It is safe for concurrent
+// use.
+type Codesmith struct {
+	about  api.Action
+	names  []string
+	limits agent.Limits
+	// open makes an agent with other limits than the configured ones.
+	open  func(agent.Limits) (*agent.Agent, error)
+	slots chan struct{} // a token for each run that goes on
+}
+
+// CodesmithConfig is what a Codesmith is made of.
+type CodesmithConfig struct {
+	Catalogue *metadata.Catalogue
+	// Name is the agent's in the catalogue.
+	Name string
+	// Limits are those of every run; a task may ask for fewer iterations.
+	Limits agent.Limits
+	// Concurrency is how many tasks are worked on at once.
+	Concurrency int
+	// Open makes an agent with these limits.
+	Open func(agent.Limits) (*agent.Agent, error)
+}
+
+// The parameters of the agent that the payload's paths in the metadata do not name.
+const paramMaxIterations = "maxIterations"
+
+// taskParams are what goes in, and payloadOutputs what comes out; the metadata's list of the payload's paths has all of
+// them.
+var (
+	taskParams = []api.ActionParameter{
+		{Name: "task", Required: true, Description: "What is to be done, in words."},
+		{Name: "inputData", Description: "The data, any JSON value. The model sees a sample of it; the code gets all of it as `input`."},
+		{Name: "requirements", Description: "How the result must be, in words."},
+	}
+	payloadOutputs = []api.ActionParameter{
+		{Name: "code", Description: "The code that ran, byte for byte; the last that was tried where none succeeded."},
+		{Name: "results", Description: "What the code gave when it ran, as JSON. Absent where it did not succeed."},
+		{Name: "iterations", Description: "How many times the model had code run."},
+		{Name: "errors", IsArray: true, Description: "The runs that failed, oldest first."},
+		{Name: "logs", IsArray: true, Description: "What the code printed when it ran."},
+	}
+)
+
+// NewCodesmith returns the agent as the catalogue tells it. The error says where the catalogue and the agent differ.
+func NewCodesmith(c CodesmithConfig) (*Codesmith, error) {
+	row, ok := c.Catalogue.Agent(c.Name)
+	if !ok {
+		return nil, fmt.Errorf("action: the metadata has no agent %q", c.Name)
+	}
+	if c.Concurrency < 1 {
+		return nil, fmt.Errorf("action: %d tasks at once is not possible", c.Concurrency)
+	}
+	if c.Limits.Iterations == 0 {
+		c.Limits.Iterations = row.MaxIterationsPerRun
+	}
+	if err := c.Limits.Check(); err != nil {
+		return nil, err
+	}
+	about, err := describeAgent(row, c.Limits)
+	if err != nil {
+		return nil, err
+	}
+	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, slots: make(chan struct{}, c.Concurrency)}
+	for _, p := range about.Parameters {
+		smith.names = append(smith.names, p.Name)
+	}
+	return smith, nil
+}
+
+func describeAgent(row metadata.Agent, limits agent.Limits) (api.Action, error) {
+	about := api.Action{
+		Name: metadata.Slug(row.Name), Title: row.Name, Kind: api.KindAgent, Description: row.Description,
+		Parameters: append(slices.Clone(taskParams), api.ActionParameter{
+			Name: paramMaxIterations, Default: json.RawMessage(fmt.Sprint(limits.Iterations)),
+			Description: "How many times the model may have code run.",
+		}),
+		Outputs: slices.Clone(payloadOutputs),
+	}
+	var paths []string
+	if err := json.Unmarshal([]byte(row.PayloadSelfWritePaths), &paths); err != nil {
+		return api.Action{}, fmt.Errorf("action: the payload's paths of %q: %w", row.Name, err)
+	}
+	for _, p := range append(slices.Clone(taskParams), payloadOutputs...) {
+		if !slices.Contains(paths, p.Name) {
+			return api.Action{}, fmt.Errorf("action: the metadata of %q does not let the agent write %q", row.Name, p.Name)
+		}
+	}
+	for _, o := range agent.Outcomes() {
+		about.ResultCodes = append(about.ResultCodes, api.ActionResultCode{Code: string(o.Code), Success: o.Success, Description: o.Meaning})
+	}
+	properties := map[string]map[string]any{
+		"task":         {"type": "string", "minLength": 1, "maxLength": agent.MaxTaskBytes},
+		"inputData":    {"type": bounds[api.ParamInputData]["type"]},
+		"requirements": {"type": "string", "maxLength": agent.MaxTaskBytes},
+		// A task may ask for fewer than the configured ones.
+		paramMaxIterations: {"type": "integer", "minimum": 1, "maximum": limits.Iterations, "default": limits.Iterations},
+	}
+	for _, p := range about.Parameters {
+		properties[p.Name]["description"] = p.Description
+	}
+	schema, err := json.Marshal(map[string]any{"type": "object", "properties": properties, "required": []string{"task"}, "additionalProperties": false})
+	if err != nil {
+		return api.Action{}, fmt.Errorf("action: %w", err)
+	}
+	about.InputSchema = schema
+	return about, nil
+}
+
+// About tells what the agent is, as an action. The caller must not change it.
+func (s *Codesmith) About() api.Action { return s.about }
+
+// A BusyError is returned where as many tasks are worked on as may be.
+type BusyError struct{}
+
+func (BusyError) Error() string { return "as many tasks are worked on as may be at once" }
+
+// RetryAfter is when to try again, at a guess.
+func (BusyError) RetryAfter() time.Duration { return 10 * time.Second }
+
+// Work works on a task, whose parameters are JSON, until it has an outcome. Data that is a string is a string. onEvent
+// is as that of [agent.Agent.Run]. The error is an *[api.Error] that names the parameter, a [BusyError], or our own;
+// nothing has run then, and there was no event.
+func (s *Codesmith) Work(ctx context.Context, body []byte, onEvent func(agent.Event)) (agent.Outcome, error) {
+	return s.work(ctx, body, false, onEvent)
+}
+
+func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEvent func(agent.Event)) (agent.Outcome, error) {
+	task, limits, err := s.task(body, dataAsText)
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return agent.Outcome{}, BusyError{}
+	}
+	smith, err := s.open(limits)
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	return smith.Run(ctx, task, onEvent)
+}
+
+// task reads a task and its limits. dataAsText has data that is a string read as JSON text, as actions do.
+func (s *Codesmith) task(body []byte, dataAsText bool) (agent.Task, agent.Limits, error) {
+	limits := s.limits
+	params, err := api.DecodeParams(body, s.names)
+	if err != nil {
+		return agent.Task{}, limits, err
+	}
+	var task agent.Task
+	if task.Text, err = params.Text("task"); err != nil {
+		return agent.Task{}, limits, err
+	}
+	if task.Requirements, err = params.Text("requirements"); err != nil {
+		return agent.Task{}, limits, err
+	}
+	task.InputData = params[api.ParamInputData]
+	if dataAsText {
+		if task.InputData, err = params.JSONText(api.ParamInputData); err != nil {
+			return agent.Task{}, limits, err
+		}
+	}
+	iterations, err := params.Whole(paramMaxIterations)
+	if err != nil {
+		return agent.Task{}, limits, err
+	}
+	if iterations != nil {
+		if *iterations < 1 || *iterations > s.limits.Iterations {
+			return agent.Task{}, limits, &api.Error{Field: paramMaxIterations, Detail: fmt.Sprintf("is %d; from 1 to %d is allowed", *iterations, s.limits.Iterations)}
+		}
+		limits.Iterations = *iterations
+	}
+	return task, limits, task.Check()
+}
+
+// A CodesmithResult tells how a run of the agent as an action ended: its outputs beside the code and the message.
+type CodesmithResult struct {
+	Action     string            `json:"action"`
+	Success    bool              `json:"success"`
+	ResultCode agent.OutcomeCode `json:"resultCode"`
+	Message    string            `json:"message"`
+	// Said is the model's own last message: its words, which nobody has checked.
+	Said       string           `json:"said,omitempty"`
+	Code       string           `json:"code"`
+	Language   api.Language     `json:"language,omitempty"`
+	Results    json.RawMessage  `json:"results,omitempty"`
+	Iterations int              `json:"iterations"`
+	Errors     []agent.RunError `json:"errors"`
+	Logs       []api.Log        `json:"logs"`
+	Spent      agent.Spent      `json:"spent"`
+	Warnings   []string         `json:"warnings"`
+}
+
+// Run runs the agent as an action: as Work, but that data which is a string is read as JSON text.
+func (s *Codesmith) Run(ctx context.Context, body []byte, onEvent func(agent.Event)) (CodesmithResult, error) {
+	outcome, err := s.work(ctx, body, true, onEvent)
+	if err != nil {
+		return CodesmithResult{}, err
+	}
+	p := outcome.Payload
+	return CodesmithResult{
+		Action: s.about.Title, Success: outcome.Success, ResultCode: outcome.Code, Message: outcome.Message, Said: outcome.Said,
+		Code: p.Code, Language: p.Language, Results: p.Results, Iterations: p.Iterations,
+		Errors: append([]agent.RunError{}, p.Errors...), Logs: append([]api.Log{}, p.Logs...), Spent: outcome.Spent,
+		Warnings: append([]string{}, outcome.Warnings...),
+	}, nil
+}
+
+// InWords says how the run ended, for whoever reads no structured results.
+func (r CodesmithResult) InWords() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", r.ResultCode, r.Message)
+	if r.Results != nil {
+		fmt.Fprintf(&b, "\nresults: %s", r.Results)
+	}
+	if r.Code != "" {
+		fmt.Fprintf(&b, "\ncode:\n%s", r.Code)
+	}
+	return b.String()
+}

@@ -1,0 +1,158 @@
+package action_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"glovebox/api"
+	"glovebox/internal/action"
+	"glovebox/internal/agent"
+	"glovebox/metadata"
+)
+
+// A model gives one answer whatever it is asked, once it may.
+type model struct {
+	answer string
+	asked  chan struct{} // gets a value for each question; nil for none
+	may    chan struct{} // closed when it may answer; nil for at once
+}
+
+func (m model) Name() string      { return "one answer" }
+func (m model) NativeTools() bool { return false }
+
+func (m model) Answer(ctx context.Context, _ agent.Turn) (agent.Answer, error) {
+	if m.asked != nil {
+		m.asked <- struct{}{}
+	}
+	if m.may != nil {
+		select {
+		case <-m.may:
+		case <-ctx.Done():
+			return agent.Answer{}, ctx.Err()
+		}
+	}
+	return agent.Answer{Text: m.answer}, nil
+}
+
+func newCodesmith(t *testing.T, m agent.Model, limits agent.Limits) *action.Codesmith {
+	t.Helper()
+	catalogue, err := metadata.Load(metadata.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &executor{result: api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage("3"), ExecutionTimeMs: 1}}
+	code := newAction(t, e)
+	prompt, err := agent.ParsePrompt("Write code.", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smith, err := action.NewCodesmith(action.CodesmithConfig{
+		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1,
+		Open: func(l agent.Limits) (*agent.Agent, error) {
+			return agent.New(agent.Config{Model: m, Executor: e, Params: code.Request, Prompt: prompt, HostCPUs: 2, Limits: l})
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return smith
+}
+
+const runs = `{"taskComplete":false,"nextStep":{"type":"Actions","actions":[{"name":"Execute Code","params":{"code":"return 3"}}]}}`
+
+func TestCodesmithAsAnAction(t *testing.T) {
+	var events int
+	got, err := newCodesmith(t, model{answer: runs}, agent.Limits{}).Run(t.Context(), []byte(`{"TASK":"three","inputData":"[1]","maxIterations":2}`),
+		func(agent.Event) { events++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ResultCode != agent.IterationLimit || got.Success || got.Code != "return 3" || got.Iterations != 2 || got.Errors == nil || got.Logs == nil || events == 0 ||
+		!strings.HasPrefix(got.InWords(), "ITERATION_LIMIT: ") {
+		t.Errorf("got %+v after %d events", got, events)
+	}
+}
+
+func TestCodesmithRefuses(t *testing.T) {
+	smith := newCodesmith(t, model{}, agent.Limits{Iterations: 5})
+	for body, field := range map[string]string{
+		`{}`:                                     "task",
+		`{"task":" "}`:                           "task",
+		`{"task":1}`:                             "task",
+		`{"task":"t","requirements":[]}`:         "requirements",
+		`{"task":"t","maxIterations":6}`:         "maxIterations",
+		`{"task":"t","maxIterations":0}`:         "maxIterations",
+		`{"task":"t","maxIterations":1.5}`:       "maxIterations",
+		`{"task":"t","code":"x"}`:                "code",
+		`{"task":"t","inputData":"{"}`:           "inputData",
+		`{"task":"t","inputData":{"a":1,"a":2}}`: "inputData",
+	} {
+		_, err := smith.Run(t.Context(), []byte(body), nil)
+		var refused *api.Error
+		if !errors.As(err, &refused) || refused.Field != field {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// As an agent, data that is a string is a string.
+func TestCodesmithTakesText(t *testing.T) {
+	_, err := newCodesmith(t, model{answer: runs}, agent.Limits{Iterations: 1}).Work(t.Context(), []byte(`{"task":"t","inputData":"{"}`), nil)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCodesmithAtOnce(t *testing.T) {
+	m := model{answer: runs, asked: make(chan struct{}), may: make(chan struct{})}
+	smith := newCodesmith(t, m, agent.Limits{Iterations: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan agent.Outcome)
+	go func() {
+		outcome, _ := smith.Work(ctx, []byte(`{"task":"t"}`), nil)
+		done <- outcome
+	}()
+	<-m.asked
+	var busy action.BusyError
+	if _, err := smith.Work(t.Context(), []byte(`{"task":"t"}`), nil); !errors.As(err, &busy) || busy.RetryAfter() <= 0 {
+		t.Errorf("the second: %v", err)
+	}
+	cancel()
+	if outcome := <-done; outcome.Code != agent.Cancelled {
+		t.Errorf("the first: %+v", outcome)
+	}
+}
+
+func TestCodesmithAbout(t *testing.T) {
+	about := newCodesmith(t, model{}, agent.Limits{}).About()
+	if about.Name != "codesmith" || about.Kind != api.KindAgent || len(about.ResultCodes) != len(agent.Outcomes()) || len(about.Outputs) != 5 {
+		t.Errorf("got %+v", about)
+	}
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(about.InputSchema)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, valid := range map[string]bool{
+		`{"task":"t","inputData":[1],"requirements":"r","maxIterations":10}`: true,
+		`{"task":"t","maxIterations":11}`:                                    false,
+		`{}`:                                                                 false,
+	} {
+		value, _ := jsonschema.UnmarshalJSON(strings.NewReader(body))
+		if err := schema.Validate(value); (err == nil) != valid {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
