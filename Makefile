@@ -13,7 +13,7 @@ DIST := internal/runnerimage/dist
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker
+.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -24,7 +24,7 @@ build: runner runc ## bin/glovebox with the runner inside, and bin/runc beside i
 demo: build ## run examples/monthly-sales.js in a real container
 	@bin/glovebox run examples/monthly-sales.js --input examples/sales.json --verbose
 
-test: build gvisor docker ## every test, in real containers on all that set-up could provide
+test: build gvisor docker clients ## every test, in real containers on all that set-up could provide
 	@scripts/test.sh
 
 quick: ## the tests that need no container
@@ -54,7 +54,13 @@ image: runner ## the runner's image from Dockerfile.runner, as glovebox-runner:l
 lint: ## formatting, go vet, staticcheck's and golangci-lint's checks
 	@scripts/lint.sh
 
-generate: ## everything that is generated and committed
+clients: ## the TypeScript client, and what it is tested with
+	@scripts/setup.sh clients || echo "make: going on without the TypeScript client" >&2
+
+compare: build ## ask MemberJunction's service and ours the same things, and write docs/memberjunction.md
+	@scripts/compare.sh docs/memberjunction.md
+
+generate: clients ## everything that is generated and committed
 	@go generate ./...
 
 soak: build gvisor docker ## 2,000 runs on each runtime, looking for a stray kill
@@ -65,5 +71,6 @@ fuzz: ## each fuzz test for a minute
 	@scripts/fuzz.sh
 
 clean: ## remove what was built
+	@rm -rf clients/typescript/{build,dist,node_modules,compare/node_modules}
 	@rm -rf bin image/lib/node_modules image/lib/dist/* $(DIST)/runner-linux-* $(DIST)/libraries.json $(DIST)/NOTICES.txt
 	@git checkout -q -- image/lib/dist/PLACEHOLDER

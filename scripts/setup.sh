@@ -5,6 +5,8 @@
 #   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
 #   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
 #   scripts/setup.sh golangci  bin/golangci-lint, from its Go module
+#   scripts/setup.sh clients   the TypeScript client, built, and what it is tested with, from npm by lockfile
+#   scripts/setup.sh compare   besides, the newer Node.js that MemberJunction's service needs, from npm by lockfile
 #   scripts/setup.sh docker    a Docker daemon that answers and knows the runtimes: only looks, and says what to
 #                              type, unless SETUP_DOCKER=1 lets it install and start one
 #
@@ -108,6 +110,30 @@ golangci() {
   mark "$stamp" "${sources[@]}"
 }
 
+clients() {
+  local dir=clients/typescript
+  local packages=("$dir/package.json" "$dir/package-lock.json") sources=("$dir"/src/*.ts "$dir/tsconfig.json" "$dir/package-lock.json")
+  if ! fresh "$dir/node_modules/.stamp" "${packages[@]}"; then
+    command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 3) ? 0 : 1)' ||
+      fail "the TypeScript client needs npm and Node.js 20.3 or later: install them, and put them in PATH"
+    step "fetching what the TypeScript client is built with, by lockfile" npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund
+    mark "$dir/node_modules/.stamp" "${packages[@]}"
+  fi
+  if ! fresh "$dir/dist/.stamp" "${sources[@]}"; then
+    step "building the TypeScript client" npm run --silent build --prefix "$dir"
+    mark "$dir/dist/.stamp" "${sources[@]}"
+  fi
+}
+
+compare() {
+  clients
+  local dir=clients/typescript/compare
+  local packages=("$dir/package.json" "$dir/package-lock.json")
+  if fresh "$dir/node_modules/.stamp" "${packages[@]}"; then return; fi
+  step "fetching Node.js, by lockfile" npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund
+  mark "$dir/node_modules/.stamp" "${packages[@]}"
+}
+
 docker() {
   local args=()
   if [ -x bin/runsc ]; then args+=(--runsc bin/runsc); fi
@@ -115,10 +141,10 @@ docker() {
   scripts/docker-setup.sh "${args[@]}"
 }
 
-[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker golangci"
+[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker clients compare golangci"
 for what in "$@"; do
   case $what in
-    libs | runc | runsc | docker | golangci) "$what" ;;
+    libs | runc | runsc | docker | clients | compare | golangci) "$what" ;;
     *) fail "unknown: $what" ;;
   esac
 done

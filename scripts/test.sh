@@ -16,6 +16,12 @@ if timeout 10 docker version >/dev/null 2>&1; then
 else
   echo "test: no Docker daemon answers: what needs one is left out (SETUP_DOCKER=1 make test installs and starts one)" >&2
 fi
+if [ -e clients/typescript/node_modules/.stamp ]; then
+  require+=,node
+else
+  echo "test: the TypeScript client is not prepared: its tests are left out (make clients prepares it)" >&2
+fi
+if command -v curl >/dev/null; then require+=,curl; fi
 export GLOVEBOX_REQUIRE=${GLOVEBOX_REQUIRE:-$require}
 # The runtimes that set-up built come before any that the system has.
 export GLOVEBOX_RUNTIME_DIR=${GLOVEBOX_RUNTIME_DIR:-$PWD/bin}

@@ -26,6 +26,8 @@ const (
 	Crun   Thing = "crun"   // crun, likewise
 	Libs   Thing = "libs"   // the JavaScript libraries, fetched and bundled
 	Runner Thing = "runner" // the runner binary, built and embedded
+	Node   Thing = "node"   // Node.js, and what the TypeScript client is built and tested with
+	Curl   Thing = "curl"
 )
 
 // Required reports whether GLOVEBOX_REQUIRE names the thing.

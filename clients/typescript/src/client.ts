@@ -1,0 +1,126 @@
+import { asInfo, asResult, most, readAnswer } from './answer.js';
+import { ConnectionError, GloveboxError, ProblemError } from './errors.js';
+import type { ExecutionRequest, ExecutionResult, Info } from './types.js';
+
+export interface GloveboxOptions {
+  /** Where the server is: http or https, and a path where one stands before the server's own. */
+  baseUrl: string | URL;
+  /** What makes requests; the platform's own fetch where it is left out. */
+  fetch?: typeof globalThis.fetch;
+  /** Headers that say who asks, or a function that gives them for each request. */
+  headers?: HeadersInit | (() => HeadersInit);
+  /**
+   * For how many milliseconds, in all, `execute` may go on asking a server that has no place now, each time after the
+   * wait that the server asks for. 0, the default, asks once. A request that failed in another way is never repeated.
+   */
+  retryForMs?: number;
+}
+
+export interface CallOptions {
+  /** Aborting closes the connection, and with it the script's box; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Asks one Glovebox server. It keeps no state: one instance serves any number of calls at once. */
+export class Glovebox {
+  readonly #base: string;
+  readonly #fetch: typeof globalThis.fetch;
+  readonly #headers: GloveboxOptions['headers'];
+  readonly #retryForMs: number;
+
+  constructor(options: GloveboxOptions) {
+    this.#base = parseBase(options.baseUrl);
+    // A browser's fetch must be called as a function of its window.
+    this.#fetch = options.fetch ?? ((...call) => globalThis.fetch(...call));
+    this.#headers = options.headers;
+    this.#retryForMs = options.retryForMs ?? 0;
+  }
+
+  /**
+   * Has a script run and waits for its result. A script that failed is a result too. It rejects with a ProblemError (by
+   * its class: why the server refused), a ConnectionError, an AnswerError, or the reason of an aborted signal. What
+   * JSON cannot hold throws as JSON.stringify does.
+   */
+  async execute<Output = unknown>(request: ExecutionRequest, options: CallOptions = {}): Promise<ExecutionResult<Output>> {
+    // Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant.
+    if (/\p{Surrogate}/u.test(request.code)) throw new TypeError('code: holds half a surrogate pair');
+    const body = JSON.stringify(request);
+    const deadline = Date.now() + this.#retryForMs;
+    for (;;) {
+      try {
+        return asResult<Output>(await this.#ask('POST', '/v1/executions', body, most.result, options.signal));
+      } catch (error) {
+        const waitMs = noPlaceForMs(error);
+        if (waitMs === undefined || Date.now() + waitMs > deadline) throw error;
+        await wait(waitMs, options.signal);
+      }
+    }
+  }
+
+  /** Asks what the server is and can do. It rejects as `execute` does. */
+  async info(options: CallOptions = {}): Promise<Info> {
+    return asInfo(await this.#ask('GET', '/v1/info', undefined, most.info, options.signal));
+  }
+
+  async #ask(method: string, path: string, body: string | undefined, bytes: number, signal: AbortSignal | undefined): Promise<unknown> {
+    const headers = new Headers(typeof this.#headers === 'function' ? this.#headers() : this.#headers);
+    headers.set('Accept', 'application/json, application/problem+json');
+    if (body !== undefined) headers.set('Content-Type', 'application/json');
+    try {
+      const response = await this.#fetch(this.#base + path, {
+        method,
+        headers,
+        cache: 'no-store',
+        redirect: 'error', // code and data go to the server that was named, and to no other
+        ...(body !== undefined && { body }),
+        ...(signal && { signal }),
+      });
+      return await readAnswer(response, bytes);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof GloveboxError) throw error;
+      throw new ConnectionError(`no answer from ${this.#base}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+}
+
+function parseBase(base: string | URL): string {
+  let url: URL;
+  try {
+    url = new URL(base);
+  } catch {
+    throw new TypeError('baseUrl is no URL such as http://127.0.0.1:8080');
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('baseUrl is no URL such as http://127.0.0.1:8080');
+  if (url.username !== '' || url.password !== '') throw new TypeError('baseUrl holds a name or a password, which has no meaning there');
+  if (url.search !== '' || url.hash !== '') throw new TypeError('baseUrl must end with its path');
+  return url.href.replace(/\/$/, '');
+}
+
+/** For how long there is no place, where nothing ran and the server says so; else undefined. */
+function noPlaceForMs(error: unknown): number | undefined {
+  if (!(error instanceof ProblemError) || error.resultCode !== undefined) return undefined;
+  if (error.status !== 503 && error.status !== 429) return undefined;
+  return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
+}
+
+/** A platform's fetch says little itself: what happened is its cause. */
+function reasonOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return inner instanceof Error ? inner.message || inner.name : String(inner);
+}
+
+function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) abort();
+  });
+}

@@ -1,0 +1,119 @@
+import type { Problem, ProblemType, ResultCode } from './types.js';
+
+/** What every error of this package is. An abort is none: it rejects with the signal's own reason. */
+export class GloveboxError extends Error {
+  override name = 'GloveboxError';
+}
+
+/** No whole answer came: the server is not there, or the connection broke. `cause` tells more. */
+export class ConnectionError extends GloveboxError {
+  override name = 'ConnectionError';
+}
+
+/** An answer that no Glovebox gives: another server is there, or a proxy answered in its place. */
+export class AnswerError extends GloveboxError {
+  override name = 'AnswerError';
+
+  constructor(
+    /** The HTTP status. */
+    readonly status: number,
+    reason: string,
+  ) {
+    super(`the answer (status ${status}) is not one of Glovebox: ${reason}`);
+  }
+}
+
+/** The server refused the request, or could not carry it out: no script has a result. Its texts are the server's. */
+export class ProblemError extends GloveboxError {
+  override name = 'ProblemError';
+  readonly status: number;
+  /** The request's field at fault, where it is one field's fault. */
+  readonly field: string | undefined;
+  /** Set where the fault has a result code of its own. */
+  readonly resultCode: ResultCode | undefined;
+  /** The id under which the server's log tells more. */
+  readonly requestId: string;
+
+  constructor(
+    /** The problem document (RFC 9457), as it came. */
+    readonly problem: Problem,
+    /** How many seconds the server asks to wait before the next try, where it says so. */
+    readonly retryAfter?: number,
+  ) {
+    super(problem.detail);
+    this.status = problem.status;
+    this.field = problem.field;
+    this.resultCode = problem.resultCode;
+    this.requestId = problem.requestId;
+  }
+}
+
+/** A field is malformed or out of bounds (400). */
+export class InvalidRequestError extends ProblemError {
+  override name = 'InvalidRequestError';
+}
+
+/** The Host or Origin header is not the server's (403): a browser may ask a server of its page's own origin alone. */
+export class ForbiddenOriginError extends ProblemError {
+  override name = 'ForbiddenOriginError';
+}
+
+/** There is nothing at that path (404): `baseUrl` is wrong, or the server older than this client. */
+export class NotFoundError extends ProblemError {
+  override name = 'NotFoundError';
+}
+
+/** The path does not take this method (405). */
+export class MethodNotAllowedError extends ProblemError {
+  override name = 'MethodNotAllowedError';
+}
+
+/** The request came too slowly (408). */
+export class SlowBodyError extends ProblemError {
+  override name = 'SlowBodyError';
+}
+
+/** The code, the data or the whole is larger than allowed (413). */
+export class TooLargeError extends ProblemError {
+  override name = 'TooLargeError';
+}
+
+/** The body was not plain JSON (415): something between changed it. */
+export class UnsupportedMediaTypeError extends ProblemError {
+  override name = 'UnsupportedMediaTypeError';
+}
+
+/** Glovebox itself failed (500). The same request may succeed. */
+export class InternalError extends ProblemError {
+  override name = 'InternalError';
+}
+
+/** Every place is taken (503); `retryAfter` says when to come again. */
+export class BusyError extends ProblemError {
+  override name = 'BusyError';
+}
+
+/** The server cannot run scripts now, or is stopping (503). */
+export class UnavailableError extends ProblemError {
+  override name = 'UnavailableError';
+}
+
+// A type of problem that the contract gains does not compile until it has a class here.
+const classes: Record<ProblemType, typeof ProblemError> = {
+  'urn:glovebox:problem:invalid-request': InvalidRequestError,
+  'urn:glovebox:problem:forbidden-origin': ForbiddenOriginError,
+  'urn:glovebox:problem:not-found': NotFoundError,
+  'urn:glovebox:problem:method-not-allowed': MethodNotAllowedError,
+  'urn:glovebox:problem:slow-body': SlowBodyError,
+  'urn:glovebox:problem:too-large': TooLargeError,
+  'urn:glovebox:problem:unsupported-media-type': UnsupportedMediaTypeError,
+  'urn:glovebox:problem:internal': InternalError,
+  'urn:glovebox:problem:busy': BusyError,
+  'urn:glovebox:problem:unavailable': UnavailableError,
+};
+
+/** Makes the error of a problem; a type that a later server has is a plain ProblemError. */
+export function problemError(problem: Problem, retryAfter?: number): ProblemError {
+  const known = Object.hasOwn(classes, problem.type) ? classes[problem.type] : ProblemError;
+  return new known(problem, retryAfter);
+}

@@ -1,0 +1,44 @@
+import type { components } from './schema.js';
+
+type Schemas = components['schemas'];
+
+export type Language = Schemas['Language'];
+export type ResultCode = Schemas['ResultCode'];
+export type LogLevel = Schemas['LogLevel'];
+export type Log = Schemas['Log'];
+export type ScriptError = Schemas['ScriptError'];
+export type Usage = Schemas['Usage'];
+export type Truncation = Schemas['Truncation'];
+export type Isolation = Schemas['Isolation'];
+export type Problem = Schemas['Problem'];
+export type ProblemType = Problem['type'];
+export type Info = Schemas['Info'];
+
+/** What is asked: one script, its data and its limits. Only `code` must be given. MB means 1,048,576 bytes. */
+export interface ExecutionRequest extends Omit<Schemas['Request'], 'now'> {
+  /** Makes the clock stand still at this instant (RFC 3339). */
+  now?: string | Date;
+}
+
+type Ended = Omit<Schemas['Result'], 'success' | 'resultCode' | 'output' | 'error'>;
+
+/** A script that ran to its end. */
+export interface Success<Output = unknown> extends Ended {
+  success: true;
+  resultCode: 'SUCCESS';
+  /** What the script gave; null where it gave nothing. What it really is only the script knows. */
+  output: Output;
+  error?: never;
+}
+
+/** A script that did not. */
+export interface Failure extends Ended {
+  success: false;
+  resultCode: Exclude<ResultCode, 'SUCCESS'>;
+  output?: never;
+  /** What stopped it. Every text may be the script's own. */
+  error?: ScriptError;
+}
+
+/** How one execution ended. */
+export type ExecutionResult<Output = unknown> = Success<Output> | Failure;

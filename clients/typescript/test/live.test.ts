@@ -1,0 +1,70 @@
+// Against a real server, where GLOVEBOX_SERVER names one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AnswerError, Glovebox, InvalidRequestError } from '../src/index.js';
+import { CodeExecutionService } from '../src/memberjunction.js';
+
+const server = process.env['GLOVEBOX_SERVER'];
+const live = { skip: server ? false : 'GLOVEBOX_SERVER names no server' };
+const client = new Glovebox({ baseUrl: server ?? 'http://127.0.0.1:8080' });
+
+test('a script runs', live, async () => {
+  const result = await client.execute<{ sum: number }>({
+    language: 'typescript', code: 'console.warn("rows:", input.length); const sum: number = require("lodash").sum(input); return { sum }', inputData: [1, 2, 39],
+  });
+  assert.ok(result.success, JSON.stringify(result));
+  assert.equal(result.output.sum, 42);
+  assert.equal(result.logs[0]?.message, 'rows: 3');
+  assert.ok(result.isolation.layers.includes('self-seal'));
+});
+
+test('a script fails', live, async () => {
+  const result = await client.execute({ code: '\nthrow new RangeError("so")' });
+  assert.ok(!result.success);
+  assert.deepEqual([result.resultCode, result.error?.name, result.error?.line], ['RUNTIME_ERROR', 'RangeError', 2]);
+});
+
+test('a request is refused', live, async () => {
+  await assert.rejects(client.execute({ code: ' ' }), (error) => error instanceof InvalidRequestError && error.resultCode === 'MISSING_CODE');
+  await assert.rejects(client.execute({ code: '1', timeoutSeconds: 301 }), { name: 'InvalidRequestError', field: 'timeoutSeconds' });
+  await assert.rejects(new Glovebox({ baseUrl: `${server}/healthz` }).info(), { name: 'NotFoundError' });
+});
+
+test('the server tells of itself', live, async () => {
+  const info = await client.info();
+  assert.ok(info.libraries.some(({ name }) => name === 'lodash'));
+  assert.ok(info.limits.timeoutSeconds.max === 300);
+});
+
+test('aborting ends the script on the server', live, async () => {
+  const inFlight = async () => Number(/^glovebox_executions_in_flight (\d+)$/m.exec(await (await fetch(`${server}/metrics`)).text())?.[1]);
+  const becomes = async (want: number) => {
+    while ((await inFlight()) !== want) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await becomes(0);
+  const aborter = new AbortController();
+  const run = client.execute({ code: 'for (;;) {}', timeoutSeconds: 300 }, { signal: aborter.signal });
+  await becomes(1);
+  aborter.abort();
+  await assert.rejects(run, { name: 'AbortError' });
+  await becomes(0); // long before its 300 seconds are up
+});
+
+test('a MemberJunction host is served', live, async () => {
+  const service = new CodeExecutionService();
+  await service.initialize();
+  const fine = await service.execute({ code: 'console.log("n is", input.n); output = input.n * 2', language: 'javascript', inputData: { n: 21 } });
+  assert.deepEqual([fine.success, fine.output, fine.logs], [true, 42, ['[LOG] n is 21']]);
+  const wrong = await service.execute({ code: 'let a = 1;\nlet a = 2;', language: 'javascript' });
+  assert.equal(wrong.errorType, 'SYNTAX_ERROR');
+  assert.match(wrong.error ?? '', /line 2/);
+  const blocked = await service.execute({ code: 'require("fs")', language: 'javascript' });
+  assert.equal(blocked.errorType, 'SECURITY_ERROR');
+  await service.shutdown();
+});
+
+test('what is no Glovebox is told apart', live, async () => {
+  // The server's own page stands for any other site.
+  const page: typeof fetch = () => fetch(`${server}/`);
+  await assert.rejects(new Glovebox({ baseUrl: server ?? '', fetch: page }).execute({ code: '1' }), AnswerError);
+});
