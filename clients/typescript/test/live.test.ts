@@ -37,17 +37,24 @@ test('the server tells of itself', live, async () => {
 });
 
 test('aborting ends the script on the server', live, async () => {
-  const inFlight = async () => Number(/^glovebox_executions_in_flight (\d+)$/m.exec(await (await fetch(`${server}/metrics`)).text())?.[1]);
-  const becomes = async (want: number) => {
-    while ((await inFlight()) !== want) await new Promise((resolve) => setTimeout(resolve, 20));
+  const metric = async (name: string) => {
+    const metrics = await (await fetch(`${server}/metrics`)).text();
+    return Number(metrics.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length));
   };
-  await becomes(0);
+  const inFlightBecomes = async (want: number) => {
+    while ((await metric('glovebox_executions_in_flight')) !== want) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const ranOut = () => metric('glovebox_executions_total{code="TIMEOUT"}');
+  const before = await ranOut();
+  assert.ok(before >= 0); // the metric is there
+  await inFlightBecomes(0);
   const aborter = new AbortController();
-  const run = client.execute({ code: 'for (;;) {}', timeoutSeconds: 300 }, { signal: aborter.signal });
-  await becomes(1);
+  const run = client.execute({ code: 'for (;;) {}', timeoutSeconds: 120 }, { signal: aborter.signal });
+  await inFlightBecomes(1);
   aborter.abort();
   await assert.rejects(run, { name: 'AbortError' });
-  await becomes(0); // long before its 300 seconds are up
+  await inFlightBecomes(0);
+  assert.equal(await ranOut(), before); // or else its time was up, and nobody has ended it
 });
 
 test('a MemberJunction host is served', live, async () => {
