@@ -161,24 +161,22 @@ func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Run
 	if isPath(f.runtime) {
 		return oci.Inspect(ctx, f.runtime)
 	}
-	known := []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun}
-	for _, kind := range known {
-		if f.runtime != "" && f.runtime != string(kind) {
-			continue
-		}
-		if i := slices.IndexFunc(found, func(r oci.Runtime) bool { return r.Kind == kind }); i >= 0 {
-			return found[i], nil
-		}
+	if preferred, ok := oci.Preferred(found); ok && f.runtime == "" {
+		return preferred, nil
 	}
-	switch {
-	case f.runtime == "":
+	if i := slices.IndexFunc(found, func(r oci.Runtime) bool { return string(r.Kind) == f.runtime }); i >= 0 {
+		return found[i], nil
+	}
+	switch sandbox.Kind(f.runtime) {
+	case "":
 		return oci.Runtime{}, errNoRuntime
-	case !slices.Contains(known, sandbox.Kind(f.runtime)):
-		return oci.Runtime{}, fmt.Errorf("no runtime %q is known without Docker, but runc, crun and runsc are", f.runtime)
-	case f.runtime == string(sandbox.KindCrun):
+	case sandbox.KindCrun:
 		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: install it", f.runtime)
+	case sandbox.KindRunc, sandbox.KindRunsc:
+		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %[1]s` in Glovebox's source, or install it", f.runtime)
+	default:
+		return oci.Runtime{}, fmt.Errorf("no runtime %q is known without Docker, but runc, crun and runsc are", f.runtime)
 	}
-	return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %[1]s` in Glovebox's source, or install it", f.runtime)
 }
 
 var errNoRuntime = errors.New("no OCI runtime was found: type `make build` in Glovebox's source, or install runc or gVisor's runsc")

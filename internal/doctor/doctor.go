@@ -23,7 +23,8 @@ import (
 // State is how a thing was found.
 type State string
 
-// The states, from best to worst. Missing is what boxes can do without, Failed what they cannot.
+// The states, from best to worst. Missing is what boxes can do without, be it not there or not to be used here;
+// Failed is what they cannot do without.
 const (
 	OK      State = "ok"
 	Weak    State = "weak"
@@ -62,34 +63,29 @@ func Examine(ctx context.Context, stateDir string) Report {
 		r.add(dockerRuntimes(ctx, info)...)
 	}
 	found := oci.FindRuntimes(ctx, oci.SearchDirs())
-	var best sandbox.Kind
 	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
-		f := ociRuntime(kind, found)
-		if best == "" && f.State != Missing {
-			best = kind
-		}
-		r.add(f)
+		r.add(ociRuntime(kind, found, oci.CheckHost))
 	}
-	r.Ready = r.ready(usable, os.Geteuid() == 0 && best != "")
+	best, some := oci.Preferred(found)
+	r.Ready = r.ready(usable, some && oci.CheckHost(best) == nil)
 	switch {
 	case r.Ready && usable:
 		r.Uses = "docker with " + info.BestRuntime()
 	case r.Ready:
-		r.Uses = "oci (no daemon) with " + string(best)
+		r.Uses = "oci (no daemon) with " + string(best.Kind)
 	}
 	return r
 }
 
 // ready judges whether boxes can be made; daemon and runtime say whether there is a Docker daemon, and a
-// runtime that may be used without one.
+// runtime with which the driver without one can make them.
 func (r *Report) ready(daemon, runtime bool) bool {
-	for _, name := range []string{"kernel", "runner", "seccomp", "state directory"} {
+	for _, name := range []string{"runner", "seccomp", "state directory"} {
 		if r.state(name) != OK {
 			return false
 		}
 	}
-	// A daemon may have cgroups where we see none.
-	return daemon || runtime && r.state("cgroups") != Failed
+	return daemon || runtime
 }
 
 func (r *Report) add(findings ...Finding) { r.Findings = append(r.Findings, findings...) }
@@ -104,12 +100,19 @@ func (r *Report) state(name string) State {
 }
 
 func kernel() Finding {
-	f := Finding{Name: "kernel", State: OK, Means: "has what boxes are made of", Version: runtime.GOARCH}
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
-		return Finding{Name: "kernel", State: Failed, Means: err.Error()}
+		return Finding{Name: "kernel", State: Weak, Means: err.Error()}
 	}
-	f.Version = unix.ByteSliceToString(uts.Release[:]) + " " + runtime.GOARCH
+	return judgeKernel(unix.ByteSliceToString(uts.Release[:]))
+}
+
+// judgeKernel takes a kernel's release, as uname gives it.
+func judgeKernel(release string) Finding {
+	f := Finding{Name: "kernel", State: OK, Version: release + " " + runtime.GOARCH, Means: "has what boxes are made of"}
+	if err := oci.CheckKernel(release); err != nil {
+		f.State, f.Means = Weak, err.Error()
+	}
 	return f
 }
 
@@ -205,6 +208,9 @@ func nearest(path string) string {
 
 func dockerDaemon(ctx context.Context) (Finding, docker.Info) {
 	info, err := docker.Probe(ctx)
+	if err == nil {
+		err = info.Check()
+	}
 	if err != nil {
 		// Why is worth to know: a user who may not speak to a daemon sees none.
 		why := strings.ReplaceAll(err.Error(), "\n", ": ")
@@ -222,7 +228,13 @@ func dockerRuntimes(ctx context.Context, info docker.Info) []Finding {
 		version := info.RuntimeVersion(ctx, r.Name)
 		kind := sandbox.RuntimeKind(r.Name)
 		second = second || kind == sandbox.KindRunsc
-		findings = append(findings, judge("docker runtime "+r.Name, kind, version))
+		f := judge("docker runtime "+r.Name, kind, version)
+		if info.Local {
+			if err := oci.CheckCgroups(kind); err != nil {
+				f.State, f.Means = Missing, refused(err)
+			}
+		}
+		findings = append(findings, f)
 	}
 	if !second {
 		findings = append(findings, Finding{Name: "docker runtime runsc", State: Missing,
@@ -231,11 +243,17 @@ func dockerRuntimes(ctx context.Context, info docker.Info) []Finding {
 	return findings
 }
 
-func ociRuntime(kind sandbox.Kind, found []oci.Runtime) Finding {
+// ociRuntime tells of a runtime of the driver without a daemon; usable is that driver's own judgement of whether
+// it can make boxes here.
+func ociRuntime(kind sandbox.Kind, found []oci.Runtime, usable func(oci.Runtime) error) Finding {
 	for _, r := range found {
-		if r.Kind == kind {
-			return judge(string(kind), kind, r.Version)
+		if r.Kind != kind {
+			continue
 		}
+		if err := usable(r); err != nil {
+			return Finding{Name: string(kind), State: Missing, Version: r.Version, Means: refused(err)}
+		}
+		return judge(string(kind), kind, r.Version)
 	}
 	f := Finding{Name: string(kind), State: Missing}
 	switch kind {
@@ -248,6 +266,8 @@ func ociRuntime(kind sandbox.Kind, found []oci.Runtime) Finding {
 	}
 	return f
 }
+
+func refused(err error) string { return "it is here, and makes no boxes here: " + err.Error() }
 
 func judge(name string, kind sandbox.Kind, version string) Finding {
 	f := Finding{Name: name, State: OK, Version: version, Means: "boxes share this host's kernel, behind namespaces and seccomp"}

@@ -2,11 +2,17 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/docker"
 	"glovebox/internal/sandbox/oci"
@@ -43,21 +49,105 @@ func TestJudge(t *testing.T) {
 
 func TestOCIRuntime(t *testing.T) {
 	found := []oci.Runtime{{Kind: sandbox.KindRunc, Version: "1.5.2"}}
+	takes := func(oci.Runtime) error { return nil }
+	refuses := func(oci.Runtime) error { return errors.New("not on this host") }
 	for _, test := range []struct {
-		kind sandbox.Kind
-		want State
-		typ  string
+		kind   sandbox.Kind
+		usable func(oci.Runtime) error
+		want   State
+		typ    string
+		means  string // a part of it
 	}{
-		{sandbox.KindRunc, OK, ""},
-		{sandbox.KindRunsc, Missing, "make gvisor"},
-		{sandbox.KindCrun, Missing, ""},
+		{sandbox.KindRunc, takes, OK, "", "this host's kernel"},
+		{sandbox.KindRunc, refuses, Missing, "", "not on this host"},
+		{sandbox.KindRunsc, refuses, Missing, "make gvisor", "this host's kernel"},
+		{sandbox.KindCrun, takes, Missing, "", "nothing is lost"},
 	} {
-		if got := ociRuntime(test.kind, found); got.State != test.want || got.Type != test.typ {
+		got := ociRuntime(test.kind, found, test.usable)
+		if got.State != test.want || got.Type != test.typ || !strings.Contains(got.Means, test.means) {
 			t.Errorf("%s: %+v", test.kind, got)
 		}
 	}
-	if got := ociRuntime(sandbox.KindRunc, nil); got.State != Missing || got.Type != "make runc" {
+	if got := ociRuntime(sandbox.KindRunc, nil, takes); got.State != Missing || got.Type != "make runc" {
 		t.Errorf("no runc: %+v", got)
+	}
+}
+
+// The doctor used to find a kernel good that the driver without a daemon refuses.
+func TestJudgeKernel(t *testing.T) {
+	for release, want := range map[string]State{"6.1.0-13-amd64": OK, "5.10.0": OK, "5.9.16": Weak, "4.19.0-27-amd64": Weak, "?": Weak} {
+		got := judgeKernel(release)
+		if got.State != want || !strings.HasPrefix(got.Version, release) || (want == Weak) != strings.HasPrefix(got.Means, "oci: ") {
+			t.Errorf("%s: %+v", release, got)
+		}
+	}
+}
+
+// The doctor used to call crun good where the driver refuses it. Whatever this machine is, both must agree.
+func TestDoctorAndDriverAgreeOnRuntimes(t *testing.T) {
+	findings := map[string]Finding{}
+	for _, f := range Examine(t.Context(), filepath.Join(t.TempDir(), "state")).Findings {
+		findings[f.Name] = f
+	}
+	for _, r := range oci.FindRuntimes(t.Context(), oci.SearchDirs()) {
+		err := oci.CheckHost(r)
+		f := findings[string(r.Kind)]
+		if (f.State == Missing) != (err != nil) || err != nil && !strings.Contains(f.Means, err.Error()) {
+			t.Errorf("the driver says of %s %v, and the doctor %+v", r.Kind, err, f)
+		}
+	}
+}
+
+// oldDaemon points DOCKER_HOST at what a Docker Engine 19.03 answers.
+func oldDaemon(t *testing.T) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.40")
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/_ping"):
+		case strings.HasSuffix(r.URL.Path, "/info"):
+			_, _ = io.WriteString(w, `{"ServerVersion": "19.03.15", "Runtimes": {"runc": {"path": "runc"}}, "DefaultRuntime": "runc"}`)
+		default:
+			http.NotFound(w, r)
+		}
+	})}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-served
+	})
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+}
+
+// The doctor used to call a daemon good that the driver refuses.
+func TestDoctorAndDriverAgreeOnAnOldDaemon(t *testing.T) {
+	oldDaemon(t)
+	state, err := sandbox.OpenState(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = docker.New(t.Context(), docker.Config{Image: runnerimage.New([]byte("a runner")), State: state})
+	if !errors.Is(err, docker.ErrNoDaemon) || !strings.Contains(err.Error(), "19.03.15") || !strings.Contains(err.Error(), "20.10") {
+		t.Fatalf("the driver says %v", err)
+	}
+	got, _ := dockerDaemon(t.Context())
+	if got.State != Missing || !strings.Contains(got.Means, "19.03.15") || !strings.Contains(got.Type, "20.10") {
+		t.Errorf("the doctor says %+v", got)
+	}
+	for _, f := range Examine(t.Context(), filepath.Join(t.TempDir(), "state")).Findings {
+		if strings.HasPrefix(f.Name, "docker runtime") {
+			t.Errorf("a runtime of a daemon that cannot be used: %+v", f)
+		}
 	}
 }
 
@@ -101,9 +191,9 @@ func TestReady(t *testing.T) {
 		{"no runner", "runner", daemon, runtime, false},
 		{"no seccomp", "seccomp", daemon, runtime, false},
 		{"no state directory", "state directory", daemon, runtime, false},
-		{"a kernel that tells nothing", "kernel", daemon, runtime, false},
-		{"no cgroups, with a daemon", "cgroups", daemon, runtime, true},
-		{"no cgroups, without one", "cgroups", !daemon, runtime, false},
+		// Whether these are good enough the driver has said, where no daemon is asked.
+		{"an old kernel", "kernel", daemon, runtime, true},
+		{"no cgroups that we know", "cgroups", !daemon, runtime, true},
 	} {
 		var r Report
 		for name, state := range good {

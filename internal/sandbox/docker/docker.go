@@ -20,15 +20,11 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
-	"github.com/moby/moby/client/pkg/versions"
 
 	"glovebox/api"
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
 )
-
-// minAPI is Docker Engine 20.10's: older ones know no private cgroup namespace.
-const minAPI = "1.41"
 
 // Bounds on what is asked of a daemon, far beyond what was measured. What a caller's own end must not
 // cut short, since something would be left behind, is bounded by these alone.
@@ -66,7 +62,7 @@ type Driver struct {
 var _ sandbox.Driver = (*Driver)(nil)
 
 // New connects to the daemon, and loads the image into it where it is missing. The error wraps
-// [ErrNoDaemon] where no daemon answers.
+// [ErrNoDaemon] where no daemon answers that could be used.
 func New(ctx context.Context, config Config) (*Driver, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -110,9 +106,9 @@ func (d *Driver) learn(ctx context.Context) (err error) {
 	if d.info, d.runtime, d.version, err = knowDaemon(ctx, d.client, d.state, d.runtime); err != nil {
 		return err
 	}
-	if versions.LessThan(d.client.ClientVersion(), minAPI) {
-		return fmt.Errorf("docker: the daemon (version %s) speaks API %s, and %s is needed: install Docker Engine 20.10 or newer",
-			d.info.Version, d.client.ClientVersion(), minAPI)
+	d.info.API = d.client.ClientVersion() // a memo's may be that of a process that was told another
+	if err := d.info.Check(); err != nil {
+		return err
 	}
 	if _, ok := d.info.Runtime(d.runtime); !ok {
 		return unsupported("Runtime", "the daemon does not know a runtime %q; scripts/docker-setup.sh registers it, or says how", d.runtime)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	"glovebox/internal/sandbox"
 )
@@ -17,7 +18,10 @@ import (
 // probeLimit bounds the questions to a daemon that may not be there, or hang.
 const probeLimit = 2 * time.Second
 
-// ErrNoDaemon is wrapped by errors that mean that no Docker daemon answers.
+// minAPI is Docker Engine 20.10's: older ones know no private cgroup namespace.
+const minAPI = "1.41"
+
+// ErrNoDaemon is wrapped by errors that mean that no Docker daemon answers, or one that is too old to be used.
 var ErrNoDaemon = errors.New("no Docker daemon answers")
 
 // Info is what a daemon tells of itself, and what follows from it.
@@ -46,6 +50,16 @@ type Runtime struct {
 	Name string   `json:"name"`
 	Path string   `json:"path"`
 	Args []string `json:"args,omitempty"`
+}
+
+// Check fails where the daemon is too old to hold a box. The error wraps [ErrNoDaemon]: such a daemon is as good as
+// none. [New] asks it too.
+func (i Info) Check() error {
+	if versions.LessThan(i.API, minAPI) {
+		return fmt.Errorf("docker: %w that could be used: the one at %s (version %s) speaks API %s, and %s is needed: "+
+			"install Docker Engine 20.10 or newer", ErrNoDaemon, i.Host, i.Version, i.API, minAPI)
+	}
+	return nil
 }
 
 // UserNamespace reports whether the daemon's containers have a user namespace.

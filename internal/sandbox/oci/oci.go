@@ -60,11 +60,7 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Image == nil || cfg.State == nil || cfg.Log == nil || cfg.Runtime.Path == "" {
 		return nil, errors.New("oci: Config lacks Image, State, Runtime or Log")
 	}
-	groups, err := findHierarchies()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkHost(cfg.Runtime, groups); err != nil {
+	if err := CheckHost(cfg.Runtime); err != nil {
 		return nil, err
 	}
 	rootfsDir := cfg.RootfsDir

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +66,17 @@ func FindRuntimes(ctx context.Context, dirs []string) []Runtime {
 		}
 	}
 	return found
+}
+
+// Preferred returns the runtime that is taken where none is asked for: gVisor's runsc for its second kernel, else
+// runc, else crun. ok is false where nothing was found.
+func Preferred(found []Runtime) (preferred Runtime, ok bool) {
+	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
+		if i := slices.IndexFunc(found, func(r Runtime) bool { return r.Kind == kind }); i >= 0 {
+			return found[i], true
+		}
+	}
+	return Runtime{}, false
 }
 
 // FindRuntime returns the first runtime of the kind that the directories hold.
@@ -180,18 +192,47 @@ func lastError(log string) string {
 	return ": " + strconv.QuoteToASCII(last)
 }
 
-// checkHost fails where the runtime cannot make a box on this host.
+// CheckHost fails where the runtime cannot make a box on this host: the error says what is missing, and what to
+// type. [New] asks it first. It reads a few files and changes nothing.
+func CheckHost(runtime Runtime) error {
+	groups, err := findHierarchies()
+	if err != nil {
+		return err
+	}
+	return checkHost(runtime, groups)
+}
+
+// CheckCgroups fails where a runtime of that kind refuses this host's cgroups, whoever calls it.
+func CheckCgroups(kind sandbox.Kind) error {
+	groups, err := findHierarchies()
+	if err != nil {
+		return err
+	}
+	return groups.acceptedBy(kind)
+}
+
+func (h hierarchies) acceptedBy(kind sandbox.Kind) error {
+	if active := h.activeV2(); kind == sandbox.KindCrun && len(active) > 0 {
+		return fmt.Errorf("oci: crun refuses a hybrid cgroup layout while version 2 holds a controller (here: %s): give version 1 the "+
+			"controller (mkdir /sys/fs/cgroup/%[2]s && mount -t cgroup -o %[2]s cgroup /sys/fs/cgroup/%[2]s), or use runc",
+			strings.Join(active, ", "), active[0])
+	}
+	return nil
+}
+
 func checkHost(runtime Runtime, groups hierarchies) error {
 	if os.Geteuid() != 0 {
 		return checkRootless()
 	}
-	if err := checkKernel(); err != nil {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return fmt.Errorf("oci: uname: %w", err)
+	}
+	if err := CheckKernel(unix.ByteSliceToString(uts.Release[:])); err != nil {
 		return err
 	}
-	if active := groups.activeV2(); runtime.Kind == sandbox.KindCrun && len(active) > 0 {
-		return fmt.Errorf("oci: crun refuses a hybrid cgroup layout while version 2 holds a controller (here: %s): give version 1 the "+
-			"controller (mkdir /sys/fs/cgroup/%[2]s && mount -t cgroup -o %[2]s cgroup /sys/fs/cgroup/%[2]s), or use runc",
-			strings.Join(active, ", "), active[0])
+	if err := groups.acceptedBy(runtime.Kind); err != nil {
+		return err
 	}
 	if !groups.swapAccounting() {
 		if err := checkNoSwap(); err != nil {
@@ -210,12 +251,8 @@ func checkRootless() error { return errRootless }
 // The oldest kernel: pidfds that can be polled without blocking are of 5.10, /proc with subset=pid of 5.8.
 const kernelMajor, kernelMinor = 5, 10
 
-func checkKernel() error {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return fmt.Errorf("oci: uname: %w", err)
-	}
-	release := unix.ByteSliceToString(uts.Release[:])
+// CheckKernel fails where a kernel, by its release as uname gives it, is too old for this driver.
+func CheckKernel(release string) error {
 	var major, minor int
 	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
 		return fmt.Errorf("oci: kernel %q: %w", release, err)

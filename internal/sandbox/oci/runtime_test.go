@@ -75,6 +75,34 @@ func TestSearchDirsAreNeverRelative(t *testing.T) {
 	}
 }
 
+func TestPreferred(t *testing.T) {
+	runc, crun, runsc := Runtime{Kind: sandbox.KindRunc}, Runtime{Kind: sandbox.KindCrun}, Runtime{Kind: sandbox.KindRunsc}
+	for _, c := range []struct {
+		found []Runtime
+		want  Runtime
+	}{
+		{[]Runtime{runc, crun, runsc}, runsc},
+		{[]Runtime{crun, runc}, runc},
+		{[]Runtime{crun}, crun},
+		{nil, Runtime{}},
+	} {
+		if got, ok := Preferred(c.found); got != c.want || ok != (len(c.found) > 0) {
+			t.Errorf("of %v: %v, %v", c.found, got, ok)
+		}
+	}
+}
+
+func TestCheckKernel(t *testing.T) {
+	for release, fault := range map[string]string{
+		"5.10.0-28-amd64": "", "5.10": "", "6.1.0": "", "10.0-rc1": "",
+		"5.9.16": "too old", "4.19.0-27-amd64": "--driver docker", "5": "kernel", "": "kernel", "x.y": "kernel",
+	} {
+		if err := CheckKernel(release); (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%q: %v", release, err)
+		}
+	}
+}
+
 func TestCrunOnAHybridHostIsToldTheWayOut(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("without root the answer is another")
