@@ -2,6 +2,7 @@ package oci
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -239,12 +240,30 @@ func (b bundle) setLateRlimits(pid int, spec sandbox.Spec) error {
 		if !b.isLate(r) {
 			continue
 		}
-		limit := unix.Rlimit{Cur: r.Value, Max: r.Value}
-		if err := unix.Prlimit(pid, lateRlimits[r.Type], &limit, nil); err != nil {
+		if err := tighten(pid, lateRlimits[r.Type], r.Value); err != nil {
 			return fmt.Errorf("oci: %s: %w", r.Type, err)
 		}
 	}
 	return nil
+}
+
+// tighten bounds a resource of a process, which may be about to bound it more tightly itself: a runner that seals
+// itself keeps what it has set.
+func tighten(pid, resource int, value uint64) error {
+	var before unix.Rlimit
+	if err := unix.Prlimit(pid, resource, nil, &before); err != nil || before.Max <= value {
+		return err
+	}
+	err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, &before)
+	switch {
+	case err == nil && before.Max < value: // it did so in between
+		return unix.Prlimit(pid, resource, &before, nil)
+	case errors.Is(err, unix.EPERM): // it may have, and we may not widen it
+		if readErr := unix.Prlimit(pid, resource, nil, &before); readErr == nil && before.Max <= value {
+			return nil
+		}
+	}
+	return err
 }
 
 // seccompOf turns the profile into the runtime specification's form, which is JSON too.
