@@ -162,6 +162,11 @@ func (b *box) verifyProcess(spec sandbox.Spec, p plan, pid int) error {
 	if err == nil {
 		err = b.meter.follow(pid)
 	}
+	if err == nil {
+		if err = sandbox.TightenRlimits(pid, b.claim.IDs.Box, p.late); err != nil {
+			err = fmt.Errorf("docker: a limit that %s cannot start under could not be set later, as root may; use runc: %w", spec.Runtime, err)
+		}
+	}
 	isGVisor := sandbox.RuntimeKind(spec.Runtime) == sandbox.KindRunsc
 	switch {
 	case err != nil:

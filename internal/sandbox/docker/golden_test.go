@@ -69,6 +69,8 @@ type goldenFile struct {
 func TestGolden(t *testing.T) {
 	remapped := testInfo()
 	remapped.Remapped = true
+	local := testInfo()
+	local.Local = true
 	for name, c := range map[string]struct {
 		info Info
 		spec func() sandbox.Spec
@@ -76,7 +78,7 @@ func TestGolden(t *testing.T) {
 	}{
 		"sealed-runc":  {info: testInfo(), spec: func() sandbox.Spec { return testSpec("runc") }},
 		"sealed-runsc": {info: testInfo(), spec: func() sandbox.Spec { return testSpec("runsc") }},
-		"sealed-crun": {info: testInfo(), spec: func() sandbox.Spec { return testSpec("crun") },
+		"sealed-crun": {info: local, spec: func() sandbox.Spec { return testSpec("crun") },
 			with: func(_ *sandbox.Limits, b *boxParams) { b.cgroupParent = "" }},
 		"limits": {info: testInfo(), spec: func() sandbox.Spec { return testSpec("runc") },
 			with: func(l *sandbox.Limits, _ *boxParams) { l.MemoryBytes, l.CPUs = 16*api.MiB, 0.1 }},

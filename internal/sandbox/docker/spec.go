@@ -39,6 +39,7 @@ type plan struct {
 	options client.ContainerCreateOptions
 	uid     int // of the runner, in the container
 	userNS  bool
+	late    []sandbox.Rlimit // are set once the box has started
 }
 
 // boxParams is what a container needs beside the Spec.
@@ -75,6 +76,11 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 	if err != nil {
 		return plan{}, err
 	}
+	_, late := sandbox.SplitRlimits(sandbox.RuntimeKind(spec.Runtime), spec.Rlimits)
+	if len(late) > 0 && !info.Local {
+		return plan{}, unsupported("Rlimits", "%s starts no box under %s, and the daemon is elsewhere, so that it cannot be set later; use runc",
+			runtime.Name, late[0].Type)
+	}
 	host, err := hostConfig(spec, limits)
 	if err != nil {
 		return plan{}, err
@@ -100,7 +106,7 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 	}
 	id := strconv.Itoa(uid)
 	return plan{
-		uid: uid, userNS: userNS,
+		uid: uid, userNS: userNS, late: late,
 		options: client.ContainerCreateOptions{
 			Name: containerName(box.id),
 			Config: &container.Config{
@@ -160,7 +166,8 @@ func hostConfig(spec sandbox.Spec, limits sandbox.Limits) (*container.HostConfig
 	if err != nil {
 		return nil, err
 	}
-	ulimits, err := ulimits(spec.Rlimits)
+	early, _ := sandbox.SplitRlimits(sandbox.RuntimeKind(spec.Runtime), spec.Rlimits)
+	ulimits, err := ulimits(early)
 	if err != nil {
 		return nil, err
 	}

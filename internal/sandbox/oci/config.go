@@ -2,14 +2,12 @@ package oci
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
 )
@@ -212,58 +210,28 @@ func capabilitiesOf(spec sandbox.Spec) *specs.LinuxCapabilities {
 	return &specs.LinuxCapabilities{Bounding: set(), Effective: set(), Permitted: set(), Inheritable: set(), Ambient: set()}
 }
 
-// lateRlimits are the limits that crun itself cannot work under, and sets on itself before it starts the
-// box: the driver sets them as soon as the box has started, before it has a job.
-var lateRlimits = map[string]int{"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE}
-
-func (b bundle) isLate(r sandbox.Rlimit) bool {
-	_, late := lateRlimits[r.Type]
-	return late && b.kind == sandbox.KindCrun
-}
-
+// rlimits are those that the runtime is told. What crun cannot work under comes once the box has started.
 func (b bundle) rlimits(spec sandbox.Spec) ([]specs.POSIXRlimit, error) {
-	var list []specs.POSIXRlimit
 	for _, r := range spec.Rlimits {
 		if !strings.HasPrefix(r.Type, "RLIMIT_") {
 			return nil, unsupported("Rlimits", "%q is no OCI name of a limit, as RLIMIT_NOFILE is", r.Type)
 		}
-		if !b.isLate(r) {
-			list = append(list, specs.POSIXRlimit{Type: r.Type, Soft: r.Value, Hard: r.Value})
-		}
+	}
+	var list []specs.POSIXRlimit
+	early, _ := sandbox.SplitRlimits(b.kind, spec.Rlimits)
+	for _, r := range early {
+		list = append(list, specs.POSIXRlimit{Type: r.Type, Soft: r.Value, Hard: r.Value})
 	}
 	return list, nil
 }
 
 // setLateRlimits sets what the runtime could not.
 func (b bundle) setLateRlimits(pid int, spec sandbox.Spec) error {
-	for _, r := range spec.Rlimits {
-		if !b.isLate(r) {
-			continue
-		}
-		if err := tighten(pid, lateRlimits[r.Type], r.Value); err != nil {
-			return fmt.Errorf("oci: %s: %w", r.Type, err)
-		}
+	_, late := sandbox.SplitRlimits(b.kind, spec.Rlimits)
+	if err := sandbox.TightenRlimits(pid, b.ids.Box, late); err != nil {
+		return fmt.Errorf("oci: %w", err)
 	}
 	return nil
-}
-
-// tighten bounds a resource of a process, which may be about to bound it more tightly itself: a runner that seals
-// itself keeps what it has set.
-func tighten(pid, resource int, value uint64) error {
-	var before unix.Rlimit
-	if err := unix.Prlimit(pid, resource, nil, &before); err != nil || before.Max <= value {
-		return err
-	}
-	err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, &before)
-	switch {
-	case err == nil && before.Max < value: // it did so in between
-		return unix.Prlimit(pid, resource, &before, nil)
-	case errors.Is(err, unix.EPERM): // it may have, and we may not widen it
-		if readErr := unix.Prlimit(pid, resource, nil, &before); readErr == nil && before.Max <= value {
-			return nil
-		}
-	}
-	return err
 }
 
 // seccompOf turns the profile into the runtime specification's form, which is JSON too.

@@ -302,26 +302,3 @@ func TestCrunGetsItsLimitsOnceItHasStarted(t *testing.T) {
 		}
 	}
 }
-
-// A runner that was quicker than the driver has sealed itself with a tighter limit: that was widened again, or, where
-// we may not widen it, the box was refused.
-func TestALateRlimitNeverWidensTheRunnersOwn(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "sleep", "60")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
-	own := unix.Rlimit{Cur: 5, Max: 6}
-	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, &own, nil); err != nil {
-		t.Fatal(err)
-	}
-	spec := goldenSpec(sandbox.KindCrun)
-	spec.Rlimits = []sandbox.Rlimit{{Type: "RLIMIT_NOFILE", Value: 32}}
-	if err := goldenBundle(sandbox.KindCrun, spec, goldenLimits).setLateRlimits(cmd.Process.Pid, spec); err != nil {
-		t.Fatal(err)
-	}
-	var now unix.Rlimit
-	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &now); err != nil || now != own {
-		t.Errorf("%+v, %v; want %+v", now, err, own)
-	}
-}
