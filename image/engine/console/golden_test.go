@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"glovebox/api"
+	"glovebox/internal/testenv/node"
 )
 
 var update = flag.Bool("update", false, "write testdata/golden.json anew: needs Node 20")
@@ -62,10 +62,8 @@ var exceptions = map[string]struct{ want, why string }{
 // TestGolden compares what we print with what Node 20 prints, case by case.
 func TestGolden(t *testing.T) {
 	if *update {
-		cmd := exec.Command("node", "golden.mjs")
-		cmd.Dir = "testdata"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("node golden.mjs: %v\n%s", err, out)
+		if _, err := node.RunFile("testdata", "golden.mjs", nil); err != nil {
+			t.Fatal(err)
 		}
 	}
 	raw, err := os.ReadFile("testdata/golden.json")

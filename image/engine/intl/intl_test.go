@@ -17,6 +17,7 @@ import (
 
 	"glovebox/image/engine/intl"
 	"glovebox/image/engine/regex/golden"
+	"glovebox/internal/testenv/node"
 
 	"github.com/dop251/goja"
 )
@@ -29,21 +30,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func runNode(program string) ([]byte, error) {
-	cmd := exec.Command("node", "-")
-	cmd.Stdin = bytes.NewReader([]byte(program))
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LANG=en_US.UTF-8")
-	cmd.Stderr = os.Stderr
-	return cmd.Output()
-}
-
-func updater() func(string) ([]byte, error) {
-	if *update {
-		return runNode
-	}
-	return nil
-}
-
 func newRuntime() *goja.Runtime {
 	rt := goja.New()
 	intl.Install(rt, intl.Options{})
@@ -53,7 +39,7 @@ func newRuntime() *goja.Runtime {
 // TestLikeNode compares with Node.js what is written, for numbers, times and the rest.
 func TestLikeNode(t *testing.T) {
 	for _, file := range []string{"testdata/numbers.txt", "testdata/dates.txt", "testdata/words.txt"} {
-		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), updater()) })
+		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(*update)) })
 	}
 }
 
@@ -141,10 +127,7 @@ func TestData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "testdata/data.js")
-	cmd.Stdin = bytes.NewReader(list)
-	cmd.Env = append(os.Environ(), "TZ=UTC")
-	out, err := cmd.Output()
+	out, err := node.RunFile("testdata", "data.js", bytes.NewReader(list))
 	if err != nil {
 		t.Fatal(err)
 	}

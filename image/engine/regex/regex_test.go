@@ -7,33 +7,18 @@ import (
 	"go/format"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"testing"
 	"unicode"
 
 	"glovebox/image/engine/regex"
 	"glovebox/image/engine/regex/golden"
+	"glovebox/internal/testenv/node"
 
 	"github.com/dop251/goja"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew, with the Node.js of this machine")
-
-func runNode(program string) ([]byte, error) {
-	cmd := exec.Command("node", "-")
-	cmd.Stdin = bytes.NewReader([]byte(program))
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LANG=en_US.UTF-8")
-	cmd.Stderr = os.Stderr
-	return cmd.Output()
-}
-
-func updater() func(string) ([]byte, error) {
-	if *update {
-		return runNode
-	}
-	return nil
-}
 
 func install(rt *goja.Runtime) { regex.Install(rt) }
 
@@ -46,7 +31,7 @@ func newRuntime() *goja.Runtime {
 // TestLikeNode compares with Node.js what patterns match, and what they are refused for.
 func TestLikeNode(t *testing.T) {
 	for _, file := range []string{"testdata/patterns.txt", "testdata/objects.txt", "testdata/unicode.txt"} {
-		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), updater()) })
+		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(*update)) })
 	}
 }
 
@@ -59,9 +44,7 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "testdata/tables.js")
-	cmd.Stdin = bytes.NewReader(names)
-	out, err := cmd.Output()
+	out, err := node.RunFile("testdata", "tables.js", bytes.NewReader(names))
 	if err != nil {
 		t.Fatal(err)
 	}

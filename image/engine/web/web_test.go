@@ -6,12 +6,13 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dop251/goja"
+
+	"glovebox/internal/testenv/node"
 )
 
 var update = flag.Bool("update", false, "write testdata/golden.json anew: needs Node 20")
@@ -77,10 +78,8 @@ var exceptions = map[string]struct{ want, why string }{
 // TestGolden compares our answers with Node's.
 func TestGolden(t *testing.T) {
 	if *update {
-		cmd := exec.Command("node", "golden.mjs")
-		cmd.Dir = "testdata"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("node golden.mjs: %v\n%s", err, out)
+		if _, err := node.RunFile("testdata", "golden.mjs", nil); err != nil {
+			t.Fatal(err)
 		}
 	}
 	raw, err := os.ReadFile("testdata/golden.json")

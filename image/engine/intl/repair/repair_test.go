@@ -1,15 +1,14 @@
 package repair_test
 
 import (
-	"bytes"
 	"flag"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"glovebox/image/engine/intl/repair"
 	"glovebox/image/engine/regex/golden"
+	"glovebox/internal/testenv/node"
 
 	"github.com/dop251/goja"
 )
@@ -22,21 +21,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func runNode(program string) ([]byte, error) {
-	cmd := exec.Command("node", "-")
-	cmd.Stdin = bytes.NewReader([]byte(program))
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LANG=en_US.UTF-8")
-	cmd.Stderr = os.Stderr
-	return cmd.Output()
-}
-
-func updater() func(string) ([]byte, error) {
-	if *update {
-		return runNode
-	}
-	return nil
-}
-
 func newRuntime() *goja.Runtime {
 	rt := goja.New()
 	repair.Install(rt)
@@ -45,7 +29,7 @@ func newRuntime() *goja.Runtime {
 
 // TestLikeNode compares builtins with those of Node.js.
 func TestLikeNode(t *testing.T) {
-	golden.Check(t, "testdata/builtins.txt", newRuntime(), updater())
+	golden.Check(t, "testdata/builtins.txt", newRuntime(), node.Updater(*update))
 }
 
 // TestFrozenClock holds that the runtime's own clock still decides.
