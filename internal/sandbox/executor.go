@@ -104,7 +104,7 @@ func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(
 		return api.Result{}, err
 	}
 	result.ID = id
-	result.QueueTimeMs = float64(waited.Microseconds()) / 1000
+	result.QueueTimeMs = milliseconds(waited)
 	return result, nil
 }
 
@@ -171,7 +171,7 @@ func cancelledInQueue(id string, waited time.Duration) api.Result {
 	return api.Result{
 		ID: id, ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{},
 		Error:       &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
-		QueueTimeMs: float64(waited.Microseconds()) / 1000,
+		QueueTimeMs: milliseconds(waited),
 		Isolation:   api.Isolation{Layers: []string{}},
 	}
 }

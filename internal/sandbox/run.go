@@ -116,7 +116,9 @@ func (r *run) read(events chan<- event, stop <-chan struct{}) {
 }
 
 func (r *run) log(l protocol.Log) {
-	entry, ok := r.logs.add(api.Log{Level: l.Level, Message: l.Message, AtMs: l.AtMs})
+	// It was said before it was heard, whatever the runner's clock says: that began a little earlier than ours.
+	at := min(l.AtMs, milliseconds(time.Since(r.started)))
+	entry, ok := r.logs.add(api.Log{Level: l.Level, Message: l.Message, AtMs: at})
 	if ok && r.onLog != nil {
 		r.onLog(entry)
 	}
@@ -215,9 +217,9 @@ func (r *run) result(v verdict) api.Result {
 		Output:          v.output,
 		Logs:            r.logs.entries(),
 		Error:           v.err,
-		ExecutionTimeMs: float64(r.evidence.elapsed.Microseconds()) / 1000,
+		ExecutionTimeMs: milliseconds(r.evidence.elapsed),
 		Usage: api.Usage{
-			CPUMs:           float64(r.evidence.usage.CPU.Microseconds()) / 1000,
+			CPUMs:           milliseconds(r.evidence.usage.CPU),
 			PeakMemoryBytes: r.evidence.usage.PeakMemoryBytes,
 		},
 		Truncated: api.Truncation{Logs: r.logs.truncated || v.logsTruncated, Output: v.code == api.OutputLimit},
@@ -229,6 +231,9 @@ func (r *run) result(v verdict) api.Result {
 	}
 	return result
 }
+
+// milliseconds is a duration as the contract has it: to the microsecond, rounded down.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // A logStore keeps what a box logs, within the contract's bounds.
 type logStore struct {
