@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,6 +85,12 @@ type claimFile struct {
 	First  int    `json:"firstId"`
 }
 
+// draftPrefix begins the names of claims that are being written.
+const draftPrefix = "claim-"
+
+// abandonedDraft is an age at which nobody writes a claim any more: that takes well under a millisecond.
+const abandonedDraft = time.Minute
+
 // errNoIDs is returned when every id of the range is taken.
 var errNoIDs = errors.New("every id of the range belongs to a box: fewer boxes at once, a sweep, or a wider range would help")
 
@@ -94,7 +101,7 @@ func (s *State) Claim(id, driver string, uids UIDRange) (*Claim, error) {
 	if uids.First <= 0 || slots < 1 {
 		return nil, fmt.Errorf("state: a range of %d ids from %d holds none for a box", uids.Count, uids.First)
 	}
-	temp, err := os.CreateTemp(s.dir, "claim-")
+	temp, err := os.CreateTemp(s.dir, draftPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -147,6 +154,37 @@ func (c *Claim) Release() error {
 		return fmt.Errorf("state: release of box %s: %w", c.ID, err)
 	}
 	return nil
+}
+
+// Age returns how long ago the claim was made; held is false where it has been released, or another box has
+// claimed the ids meanwhile.
+func (c *Claim) Age() (age time.Duration, held bool) {
+	info, err := os.Lstat(c.path)
+	if err != nil {
+		return 0, false
+	}
+	if now, err := readClaim(c.path); err != nil || now.ID != c.ID {
+		return 0, false
+	}
+	return time.Since(info.ModTime()), true
+}
+
+// Sweep removes the drafts of claims whose writers were killed halfway. Drivers call it when they sweep.
+func (s *State) Sweep() error {
+	drafts, err := filepath.Glob(s.Path(draftPrefix + "*"))
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	var errs []error
+	for _, draft := range drafts {
+		if info, err := os.Lstat(draft); err != nil || time.Since(info.ModTime()) < abandonedDraft {
+			continue
+		}
+		if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("state: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Claims returns the claims that the driver's boxes hold, of living and of dead owners.

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -226,6 +228,68 @@ func TestStaleReleaseLeavesAnothersClaim(t *testing.T) {
 	}
 	if claims, err := state.Claims("test"); err != nil || len(claims) != 1 || claims[0].ID != "new" {
 		t.Errorf("claims %+v, %v; want the new box's", claims, err)
+	}
+}
+
+func TestClaimAge(t *testing.T) {
+	state := openTestState(t)
+	one := UIDRange{First: 5000, Count: 2}
+	claim, err := state.Claim("old", "test", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(state.Path(claimsDir, "5000"), hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	if age, held := claim.Age(); !held || age < time.Hour || age > 2*time.Hour {
+		t.Errorf("%v, %v; want an hour", age, held)
+	}
+	if err := claim.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, held := claim.Age(); held {
+		t.Error("a claim that was released is held")
+	}
+	if _, err := state.Claim("new", "test", one); err != nil {
+		t.Fatal(err)
+	}
+	if _, held := claim.Age(); held {
+		t.Error("another box's claim is taken for it")
+	}
+}
+
+// A process that is killed while it claims leaves the draft of a claim behind, and nobody removed it.
+func TestSweepRemovesAbandonedDrafts(t *testing.T) {
+	state := openTestState(t)
+	if _, err := state.Claim("box", "test", testUIDs); err != nil {
+		t.Fatal(err)
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	for name, when := range map[string]time.Time{draftPrefix + "1": hourAgo, draftPrefix + "2": time.Now(), "other": hourAgo} {
+		if err := os.WriteFile(state.Path(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(state.Path(name), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := state.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	entries, err := os.ReadDir(state.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	if want := []string{claimsDir, draftPrefix + "2", "other"}; !slices.Equal(names, want) {
+		t.Errorf("left are %q, want %q", names, want)
+	}
+	if claims, err := state.Claims("test"); err != nil || len(claims) != 1 {
+		t.Errorf("%d claims, %v", len(claims), err)
 	}
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -26,7 +24,7 @@ func (d *Driver) Sweep(ctx context.Context) (sandbox.Swept, error) {
 	if err != nil {
 		return swept, errors.Join(claimsErr, fmt.Errorf("docker: list: %w", err))
 	}
-	errs := []error{claimsErr}
+	errs := []error{claimsErr, d.state.Sweep()}
 	for _, c := range list.Items {
 		id, dead, err := d.orphan(c)
 		if err == nil && dead {
@@ -101,7 +99,8 @@ func (d *Driver) sweepClaim(ctx context.Context, claim *sandbox.Claim) error {
 	defer tick.Stop()
 	for {
 		// Before the look for its container, or that might come between the two.
-		settled := d.isSettled(claim)
+		age, held := claim.Age()
+		settled := !held || age > settleLimit
 		found, err := removeContainer(ctx, d.client, containerName(claim.ID))
 		if err != nil {
 			return err
@@ -119,11 +118,4 @@ func (d *Driver) sweepClaim(ctx context.Context, claim *sandbox.Claim) error {
 		return err
 	}
 	return claim.Release()
-}
-
-// isSettled reports whether a claim is old, or gone.
-func (d *Driver) isSettled(claim *sandbox.Claim) bool {
-	// A claim is a file, named by its first id, that is written once.
-	info, err := os.Stat(d.state.Path("boxes", strconv.Itoa(claim.IDs.Root)))
-	return err != nil || time.Since(info.ModTime()) > settleLimit
 }

@@ -22,7 +22,7 @@ func (d *Driver) Sweep(ctx context.Context) (sandbox.Swept, error) {
 	}
 	defer unlock()
 	orphans, err := d.state.Orphans(driverName)
-	errs := []error{err}
+	errs := []error{err, d.state.Sweep()}
 	for _, orphan := range orphans {
 		if ctx.Err() != nil {
 			errs = append(errs, context.Cause(ctx))
