@@ -62,7 +62,7 @@ var exceptions = map[string]struct{ want, why string }{
 // TestGolden compares what we print with what Node 20 prints, case by case.
 func TestGolden(t *testing.T) {
 	if *update {
-		if _, err := node.RunFile("testdata", "golden.mjs", nil); err != nil {
+		if _, err := node.RunFile(t.Context(), "testdata", "golden.mjs", nil); err != nil {
 			t.Fatal(err)
 		}
 	}

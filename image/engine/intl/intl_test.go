@@ -39,7 +39,7 @@ func newRuntime() *goja.Runtime {
 // TestLikeNode compares with Node.js what is written, for numbers, times and the rest.
 func TestLikeNode(t *testing.T) {
 	for _, file := range []string{"testdata/numbers.txt", "testdata/dates.txt", "testdata/words.txt"} {
-		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(*update)) })
+		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(t.Context(), *update)) })
 	}
 }
 
@@ -127,7 +127,7 @@ func TestData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := node.RunFile("testdata", "data.js", bytes.NewReader(list))
+	out, err := node.RunFile(t.Context(), "testdata", "data.js", bytes.NewReader(list))
 	if err != nil {
 		t.Fatal(err)
 	}

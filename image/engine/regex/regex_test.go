@@ -31,7 +31,7 @@ func newRuntime() *goja.Runtime {
 // TestLikeNode compares with Node.js what patterns match, and what they are refused for.
 func TestLikeNode(t *testing.T) {
 	for _, file := range []string{"testdata/patterns.txt", "testdata/objects.txt", "testdata/unicode.txt"} {
-		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(*update)) })
+		t.Run(file, func(t *testing.T) { golden.Check(t, file, newRuntime(), node.Updater(t.Context(), *update)) })
 	}
 }
 
@@ -44,7 +44,7 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := node.RunFile("testdata", "tables.js", bytes.NewReader(names))
+	out, err := node.RunFile(t.Context(), "testdata", "tables.js", bytes.NewReader(names))
 	if err != nil {
 		t.Fatal(err)
 	}

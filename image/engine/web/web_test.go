@@ -78,7 +78,7 @@ var exceptions = map[string]struct{ want, why string }{
 // TestGolden compares our answers with Node's.
 func TestGolden(t *testing.T) {
 	if *update {
-		if _, err := node.RunFile("testdata", "golden.mjs", nil); err != nil {
+		if _, err := node.RunFile(t.Context(), "testdata", "golden.mjs", nil); err != nil {
 			t.Fatal(err)
 		}
 	}

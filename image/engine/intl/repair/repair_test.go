@@ -29,7 +29,7 @@ func newRuntime() *goja.Runtime {
 
 // TestLikeNode compares builtins with those of Node.js.
 func TestLikeNode(t *testing.T) {
-	golden.Check(t, "testdata/builtins.txt", newRuntime(), node.Updater(*update))
+	golden.Check(t, "testdata/builtins.txt", newRuntime(), node.Updater(t.Context(), *update))
 }
 
 // TestFrozenClock holds that the runtime's own clock still decides.
