@@ -8,7 +8,7 @@
 #   scripts/setup.sh clients   the TypeScript client, built, and what it is tested with, from npm by lockfile
 #   scripts/setup.sh compare   besides, the newer Node.js that MemberJunction's service needs, from npm by lockfile
 #   scripts/setup.sh docker    a Docker daemon that answers and knows the runtimes: only looks, and says what to
-#                              type, unless SETUP_DOCKER=1 lets it install and start one
+#                              type, unless SETUP_DOCKER=1 lets it install and start one (and install crun)
 #
 # Everything third-party is pinned and checked against checksums in this repository. Where something is missing that
 # it may not install, it says exactly what to type.
@@ -72,20 +72,28 @@ libs() {
   mark "$stamp" "${sources[@]}"
 }
 
-# runtime NAME PACKAGE COMMAND... builds bin/NAME from the module that pins it.
+# built NAME succeeds where bin/NAME was built from what pins it now.
+pins() { printf '%s\n' "runtimes/$1/go.mod" "runtimes/$1/go.sum" scripts/setup.sh; }
+built() {
+  local sources
+  mapfile -t sources < <(pins "$1")
+  [ -x "bin/$1" ] && fresh "bin/.$1.stamp" "${sources[@]}"
+}
+
+# build_runtime NAME PACKAGE COMMAND... builds bin/NAME from the module that pins it.
 build_runtime() {
-  local name=$1 package=$2
+  local name=$1 package=$2 sources
   shift 2
-  local stamp=bin/.$name.stamp sources=("runtimes/$name/go.mod" "runtimes/$name/go.sum" scripts/setup.sh)
-  if [ -x "bin/$name" ] && fresh "$stamp" "${sources[@]}"; then return; fi
+  if built "$name"; then return; fi
   need_go
   mkdir -p bin
   step "building $name from its Go module (a minute or three)" env "$@" -o "$PWD/bin/$name" "$package"
-  mark "$stamp" "${sources[@]}"
+  mapfile -t sources < <(pins "$name")
+  mark "bin/.$name.stamp" "${sources[@]}"
 }
 
 runc() {
-  if [ -x bin/runc ] && fresh bin/.runc.stamp runtimes/runc/go.mod runtimes/runc/go.sum scripts/setup.sh; then return; fi
+  if built runc; then return; fi
   command -v pkg-config >/dev/null && pkg-config --exists libseccomp && command -v gcc >/dev/null ||
     need_packages "building runc with seccomp" gcc libc6-dev libseccomp-dev pkg-config
   build_runtime runc github.com/opencontainers/runc \
@@ -134,8 +142,15 @@ compare() {
   mark "$dir/node_modules/.stamp" "${packages[@]}"
 }
 
+# crun is the system's own, and one runtime more to test with: where it cannot be had, nothing waits for it.
+crun() {
+  if command -v crun >/dev/null || [ "${SETUP_DOCKER:-}" != 1 ]; then return; fi
+  (need_packages "testing on crun" crun) || say "going on without crun"
+}
+
 docker() {
   local args=()
+  crun
   if [ -x bin/runsc ]; then args+=(--runsc bin/runsc); fi
   if [ -x bin/runc ]; then args+=(--runc bin/runc); fi
   scripts/docker-setup.sh "${args[@]}"

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -47,5 +49,16 @@ func TestCheckFloor(t *testing.T) {
 		if ok != c.ok || !strings.Contains(why, c.why) || ok != (why == "") {
 			t.Errorf("CheckFloor(%s, %q) = %v, %q; want %v, %q", c.kind, c.version, ok, why, c.ok, c.why)
 		}
+	}
+}
+
+// What the tests require of a system's crun is what the drivers ask for.
+func TestTheTestsAskForTheSameFloor(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join("..", "..", "scripts", "test.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "'%s\\n' " + crunFloor.String() + " "; !strings.Contains(string(script), want) {
+		t.Errorf("scripts/test.sh does not hold %q", want)
 	}
 }

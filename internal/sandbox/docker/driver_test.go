@@ -9,6 +9,7 @@ import (
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/testenv"
+	"glovebox/internal/testenv/hybrid"
 )
 
 // needDaemon skips the test by name where no daemon answers or it lacks the runtime.
@@ -49,6 +50,12 @@ func newDriver(t *testing.T, stateDir, runtime string, image *runnerimage.Image)
 func TestDriverWithRunc(t *testing.T)  { conform(t, "runc") }
 func TestDriverWithRunsc(t *testing.T) { conform(t, "runsc") }
 
+func TestDriverWithCrun(t *testing.T) {
+	needDaemon(t, "crun")
+	testenv.Need(t, testenv.Crun, hybrid.Yield()) // the daemon's crun looks at the same cgroups
+	conform(t, "crun")
+}
+
 func conform(t *testing.T, runtime string) {
 	needDaemon(t, runtime)
 	drivertest.Run(t, drivertest.Harness{
@@ -63,5 +70,6 @@ func conform(t *testing.T, runtime string) {
 			return image
 		},
 		LeftBehind: leftBehind,
+		NoBombs:    sandbox.RuntimeKind(runtime) == sandbox.KindCrun, // without a daemon crun passes them
 	})
 }
