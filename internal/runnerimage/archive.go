@@ -24,12 +24,12 @@ const Path = "/runner"
 // digest: the layer's is in the configuration, and every start would pay for another.
 const (
 	labelTitle    = "org.opencontainers.image.title"
-	labelProtocol = "glovebox.protocol" // the version of internal/protocol that the runner speaks
+	LabelProtocol = "glovebox.protocol" // the version of internal/protocol that the runner speaks
 )
 
-// repository names the image for people, and keeps it from being pruned as one without a name. It is
+// Repository names the image for people, and keeps it from being pruned as one without a name. It is
 // found by its content, never by this name, and never pulled.
-const repository = "glovebox-runner"
+const Repository = "glovebox-runner"
 
 // The JSON below is what `docker load` reads. Its fields stand in a fixed order, so that the same
 // image gives the same bytes.
@@ -74,7 +74,7 @@ func (i *Image) makeConfig() []byte {
 		Config: processConfig{
 			Entrypoint: []string{Path},
 			WorkingDir: "/",
-			Labels:     map[string]string{labelTitle: repository, labelProtocol: strconv.Itoa(protocol.Version)},
+			Labels:     map[string]string{labelTitle: Repository, LabelProtocol: strconv.Itoa(protocol.Version)},
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []string{i.layer()}},
 		History: []history{{Created: epoch, CreatedBy: "glovebox"}},
@@ -99,7 +99,7 @@ func (i *Image) ID() string {
 func (i *Image) LayerDigest() string { return i.layer() }
 
 // Tag returns the name that the image carries in an engine.
-func (i *Image) Tag() string { return repository + ":" + strings.TrimPrefix(i.ID(), "sha256:")[:12] }
+func (i *Image) Tag() string { return Repository + ":" + strings.TrimPrefix(i.ID(), "sha256:")[:12] }
 
 // Entrypoint returns what the image runs.
 func (i *Image) Entrypoint() []string { return []string{Path} }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func knowDaemon(ctx context.Context, c *client.Client, state *sandbox.State, run
 		}
 	}
 	if known && changed {
-		writeMemo(state, m)
+		writeWhole(state, memoFile, m)
 	}
 	return m.Info, runtime, version, nil
 }
@@ -144,18 +143,18 @@ func readMemo(state *sandbox.State) (m memo, ok bool) {
 	return m, true
 }
 
-// writeMemo puts the memo in place whole. Where it cannot, the next process asks again.
-func writeMemo(state *sandbox.State, m memo) {
-	body, err := json.Marshal(m)
+// writeWhole puts a file of JSON in place whole. Where it cannot, the next process finds out anew what it tells.
+func writeWhole(state *sandbox.State, name string, content any) {
+	body, err := json.Marshal(content)
 	if err != nil {
 		return
 	}
-	temp, err := os.CreateTemp(filepath.Dir(state.Path(memoFile)), memoFile+".")
+	temp, err := os.CreateTemp(state.Path(), name+".")
 	if err != nil {
 		return
 	}
 	_, err = temp.Write(body)
-	if closeErr := temp.Close(); err != nil || closeErr != nil || os.Rename(temp.Name(), state.Path(memoFile)) != nil {
+	if closeErr := temp.Close(); err != nil || closeErr != nil || os.Rename(temp.Name(), state.Path(name)) != nil {
 		_ = os.Remove(temp.Name())
 	}
 }

@@ -79,7 +79,7 @@ func TestMemo(t *testing.T) {
 	change := func(edit func(*memo)) (Info, string) {
 		changed := m
 		edit(&changed)
-		writeMemo(state, changed)
+		writeWhole(state, memoFile, changed)
 		got, _, version := know("runc")
 		return got, version
 	}

@@ -51,6 +51,7 @@ func (d *Driver) Sweep(ctx context.Context) (sandbox.Swept, error) {
 			swept.Boxes = append(swept.Boxes, claim.ID)
 		}
 	}
+	errs = append(errs, d.sweepImages(ctx))
 	return swept, errors.Join(errs...)
 }
 
