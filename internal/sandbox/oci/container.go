@@ -37,7 +37,9 @@ type container struct {
 var _ sandbox.Container = (*container)(nil)
 
 // root is the runtime's own state directory: one for each box, so that nothing of a box is elsewhere.
-func (c *container) root() string { return filepath.Join(c.dir, "root") }
+func (c *container) root() string { return rootOf(c.dir) }
+
+func rootOf(dir string) string { return filepath.Join(dir, "root") }
 
 func (c *container) logFile() string { return filepath.Join(c.dir, "log") }
 

@@ -43,11 +43,13 @@ func (d *Driver) sweepBox(ctx context.Context, orphan *sandbox.Claim) error {
 	if err != nil {
 		return err
 	}
-	group := groupOf(groups, orphan.ID)
+	group, dir := groupOf(groups, orphan.ID), d.state.Path(driverName, orphan.ID)
+	if err := endRuntimes(ctx, rootOf(dir)); err != nil {
+		return err
+	}
 	if err := group.kill(ctx); err != nil {
 		return err
 	}
-	dir := d.state.Path(driverName, orphan.ID)
 	for _, s := range inherited(processesFile(dir)) {
 		if err := reapInherited(ctx, s); err != nil {
 			return err
