@@ -126,8 +126,8 @@ func (f *boxFlags) openDocker(ctx context.Context, image *runnerimage.Image, sta
 }
 
 func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
-	found := oci.FindRuntimes(ctx, oci.SearchDirs())
-	chosen, err := f.ociRuntime(ctx, found)
+	found, refused := usable(oci.FindRuntimes(ctx, oci.SearchDirs()))
+	chosen, err := f.ociRuntime(ctx, found, refused)
 	if err != nil {
 		return boxes{}, nil, err
 	}
@@ -153,11 +153,25 @@ func (f *boxFlags) openOCI(ctx context.Context, image *runnerimage.Image, state 
 		}
 		return nil
 	}
-	return boxes{"oci", driver, sandbox.Sealed(image.BinaryDigest(), string(chosen.Kind)), ready}, warnings, nil
+	return boxes{"oci", driver, driver.Spec(), ready}, warnings, nil
 }
 
-// ociRuntime returns the runtime that was asked for, by name or by path, or else the best that there is.
-func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Runtime, error) {
+// usable returns the runtimes that can make boxes for this user on this host, and why the others cannot.
+func usable(found []oci.Runtime) (good []oci.Runtime, refused map[sandbox.Kind]error) {
+	refused = map[sandbox.Kind]error{}
+	for _, runtime := range found {
+		if err := oci.CheckHost(runtime); err != nil {
+			refused[runtime.Kind] = err
+		} else {
+			good = append(good, runtime)
+		}
+	}
+	return good, refused
+}
+
+// ociRuntime returns the runtime that was asked for, by name or by path, or else the best of those found;
+// refused says why those that are here and not among them are not.
+func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime, refused map[sandbox.Kind]error) (oci.Runtime, error) {
 	if isPath(f.runtime) {
 		return oci.Inspect(ctx, f.runtime)
 	}
@@ -166,6 +180,11 @@ func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime) (oci.Run
 	}
 	if i := slices.IndexFunc(found, func(r oci.Runtime) bool { return string(r.Kind) == f.runtime }); i >= 0 {
 		return found[i], nil
+	}
+	for _, kind := range []sandbox.Kind{sandbox.KindCrun, sandbox.KindRunc, sandbox.KindRunsc} { // the likeliest to be mended first
+		if err := refused[kind]; err != nil && (f.runtime == "" || f.runtime == string(kind)) {
+			return oci.Runtime{}, err
+		}
 	}
 	switch sandbox.Kind(f.runtime) {
 	case "":

@@ -16,8 +16,9 @@ import (
 	"glovebox/internal/sandbox"
 )
 
-// groupPrefix begins the name of each box's cgroup. The cgroup stands at the root of its hierarchy: a
-// directory that all boxes share would be removed by one process while another makes its own in it.
+// groupPrefix begins the name of each box's cgroup. The cgroup stands at the root of its hierarchy, or where
+// a user without privileges may make any: a directory of ours that all boxes share would be removed by
+// one process while another makes its own in it.
 const groupPrefix = "glovebox-"
 
 // cpuPeriod is the period of the CPU quota, in microseconds.
@@ -32,14 +33,17 @@ type group struct {
 func groupOf(h hierarchies, id string) group { return group{h, groupPrefix + id} }
 
 // path is what the runtime is told.
-func (g group) path() string { return "/" + g.name }
+func (g group) path() string { return filepath.Join("/", g.base, g.name) }
+
+// dir is its directory in the hierarchy that is mounted at a point.
+func (g group) dir(point string) string { return filepath.Join(point, g.base, g.name) }
 
 // file returns the path of a file of the controller: of version 2, where that keeps the limits.
 func (g group) file(controller, name string) string {
 	if g.isV2() {
-		return filepath.Join(g.unified, g.name, name)
+		return filepath.Join(g.dir(g.unified), name)
 	}
-	return filepath.Join(g.v1[controller], g.name, name)
+	return filepath.Join(g.dir(g.v1[controller]), name)
 }
 
 // bounds are the limits of a box's cgroup, as the kernel keeps them.
@@ -193,7 +197,7 @@ func (g group) kill(ctx context.Context) error {
 	if g.unified != "" {
 		// Since Linux 5.14. It takes a whole tree at once, forks in flight too; on a hybrid host the
 		// box may have a directory here as well.
-		err := os.WriteFile(filepath.Join(g.unified, g.name, "cgroup.kill"), []byte("1"), 0)
+		err := os.WriteFile(filepath.Join(g.dir(g.unified), "cgroup.kill"), []byte("1"), 0)
 		if err == nil && g.isV2() {
 			return nil
 		}
@@ -246,7 +250,7 @@ func (g group) killOnce(signalled map[int]bool) (fresh int, err error) {
 func (g group) members() (map[int]bool, error) {
 	members := map[int]bool{}
 	for _, point := range g.all {
-		err := filepath.WalkDir(filepath.Join(point, g.name), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(g.dir(point), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return skipMissing(err)
 			}
@@ -269,7 +273,7 @@ func (g group) members() (map[int]bool, error) {
 // remove takes the cgroup's directories away. It waits, within ctx, for processes that are dying.
 func (g group) remove(ctx context.Context) error {
 	for _, point := range g.all {
-		dir := filepath.Join(point, g.name)
+		dir := g.dir(point)
 		for {
 			err := removeTree(dir)
 			if err == nil {

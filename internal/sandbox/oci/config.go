@@ -29,9 +29,10 @@ type bundle struct {
 	cgroupPath  string
 	owner       string
 	ids         sandbox.IDs
-	userns      bool // the box gets a user namespace
-	unified     bool // cgroup version 2 keeps the limits
-	swapLimited bool // the kernel can bound swap
+	userns      bool      // the box gets a user namespace
+	user        *rootless // whose box it is, unless it is root's
+	unified     bool      // cgroup version 2 keeps the limits
+	swapLimited bool      // the kernel can bound swap
 	bounds      bounds
 }
 
@@ -91,8 +92,7 @@ func (b bundle) config(spec sandbox.Spec) (*specs.Spec, error) {
 		},
 	}
 	if b.userns {
-		config.Linux.UIDMappings = b.mapping()
-		config.Linux.GIDMappings = b.mapping()
+		config.Linux.UIDMappings, config.Linux.GIDMappings = b.mappings()
 	}
 	return config, nil
 }
@@ -105,13 +105,20 @@ func (b bundle) uid() uint32 {
 	return uint32(b.ids.Box)
 }
 
-// mapping gives the namespace the box's two ids and no other.
-func (b bundle) mapping() []specs.LinuxIDMapping {
-	if b.ids.Box == b.ids.Root+1 {
-		return []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(b.ids.Root), Size: 2}}
+// mappings give the namespace two ids and no other: root's, and the runner's.
+func (b bundle) mappings() (uids, gids []specs.LinuxIDMapping) {
+	if b.user != nil {
+		return b.mapping(b.user.uid), b.mapping(b.user.gid)
+	}
+	return b.mapping(b.ids.Root), b.mapping(b.ids.Root)
+}
+
+func (b bundle) mapping(root int) []specs.LinuxIDMapping {
+	if b.ids.Box == root+1 {
+		return []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(root), Size: 2}}
 	}
 	return []specs.LinuxIDMapping{
-		{ContainerID: 0, HostID: uint32(b.ids.Root), Size: 1},
+		{ContainerID: 0, HostID: uint32(root), Size: 1},
 		{ContainerID: sandbox.RunnerUID, HostID: uint32(b.ids.Box), Size: 1},
 	}
 }
@@ -194,6 +201,9 @@ func (b bundle) resources() *specs.LinuxResources {
 		Memory:  &specs.LinuxMemory{Limit: &memory},
 		CPU:     &specs.LinuxCPU{Quota: &quota, Period: &period},
 		Pids:    &specs.LinuxPids{Limit: &pids},
+	}
+	if b.user != nil {
+		resources.Devices = nil // version 2 filters them for root alone; no mount of a box has any
 	}
 	if b.swapLimited {
 		resources.Memory.Swap = &memory // memory and swap together

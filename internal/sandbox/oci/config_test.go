@@ -62,6 +62,10 @@ func TestConfigIsGolden(t *testing.T) {
 			s.UserNamespace, b.userns = sandbox.UserNamespaceOff, false
 		}},
 		{"runc-cgroup2", sandbox.KindRunc, func(_ *sandbox.Spec, _ *sandbox.Limits, b *bundle) { b.unified = true }},
+		{"crun-rootless", sandbox.KindCrun, func(_ *sandbox.Spec, _ *sandbox.Limits, b *bundle) {
+			b.unified, b.user, b.ids = true, &rootless{uid: 1000, gid: 100}, sandbox.IDs{Root: 524288, Box: 524289}
+			b.cgroupPath = "/user.slice/user-1000.slice/run.scope/glovebox-id"
+		}},
 		{"runc-no-swap-accounting", sandbox.KindRunc, func(_ *sandbox.Spec, _ *sandbox.Limits, b *bundle) { b.swapLimited = false }},
 		{"runc-small", sandbox.KindRunc, func(s *sandbox.Spec, l *sandbox.Limits, b *bundle) {
 			l.MemoryBytes, l.CPUs = 16*api.MiB+1, 0.1

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
@@ -24,12 +25,17 @@ func TestConformance(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				t.Cleanup(func() { // testing cannot, without root: nobody may write to its directories
+					if err := removeAll(rootfsOf(stateDir)); err != nil {
+						t.Error(err)
+					}
+				})
 				driver, err := New(Config{Image: image, State: state, Runtime: runtime, Log: slog.New(slog.DiscardHandler),
 					RootfsDir: rootfsOf(stateDir)})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return driver, sealed(image, runtime)
+				return driver, driver.Spec()
 			},
 			Runner: func(t *testing.T) *runnerimage.Image {
 				image, err := runnerimage.Embedded()
@@ -37,8 +43,23 @@ func TestConformance(t *testing.T) {
 				return image
 			},
 			LeftBehind: func(t *testing.T, stateDir string) []string { return leftBehind(t, stateDir, rootfsOf(stateDir)) },
+			Slack:      slack(t),
 		})
 	})
+}
+
+// slack is what GLOVEBOX_TEST_SLACK grants: a processor that is emulated (scripts/vm.sh) is slow.
+func slack(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("GLOVEBOX_TEST_SLACK")
+	if text == "" {
+		return 0
+	}
+	slack, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slack
 }
 
 // makePassable lets boxes in a user namespace pass through the directories that testing has made: their

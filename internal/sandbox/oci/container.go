@@ -323,11 +323,14 @@ func (c *container) openPipes() (inner stdio, outer sandbox.Stdio, err error) {
 		sandbox.Stdio{Stdin: files[1], Stdout: files[2], Stderr: files[4]}, nil
 }
 
+// runtimePath is where a runtime looks for other programs.
+const runtimePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // Set gives the runtime the pipes, and none of our environment: gVisor's kernel would keep it in a
 // process that a script runs in.
 func (s stdio) Set(cmd *exec.Cmd) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.stdin, s.stdout, s.stderr
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Env = []string{"PATH=" + runtimePath}
 }
 
 func (s stdio) close() {

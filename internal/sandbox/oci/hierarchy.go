@@ -18,6 +18,7 @@ type hierarchies struct {
 	unified string            // the mount point of version 2, or ""
 	v1      map[string]string // controller → mount point
 	all     []string          // every mount point: a box has a directory in each
+	base    string            // the cgroup in which boxes have theirs, below each mount point: "" is the root
 }
 
 // The controllers of version 1 that a box needs.
@@ -114,7 +115,7 @@ func (h hierarchies) activeV2() []string {
 func (h hierarchies) boxes() []string {
 	var names []string
 	for _, point := range h.all {
-		matches, err := filepath.Glob(filepath.Join(point, groupPrefix+"*"))
+		matches, err := filepath.Glob(filepath.Join(point, h.base, groupPrefix+"*"))
 		if err != nil {
 			continue // the pattern is ours
 		}

@@ -37,6 +37,11 @@ func leftBehind(t *testing.T, stateDir, rootfsDir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if os.Geteuid() != 0 {
+		if groups.base, err = findDelegated(groups.unified); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tag := stateTag(stateDir)
 	for _, name := range groups.boxes() {
 		if strings.HasPrefix(name, groupPrefix+tag) {

@@ -48,7 +48,8 @@ type Driver struct {
 	runtime Runtime
 	log     *slog.Logger
 	rootfs  rootfs
-	noUsers string // why there is no user namespace to be had, or ""
+	user    *rootless // whose boxes they are, unless they are root's
+	noUsers string    // why there is no user namespace to be had, or ""
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -60,15 +61,30 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Image == nil || cfg.State == nil || cfg.Log == nil || cfg.Runtime.Path == "" {
 		return nil, errors.New("oci: Config lacks Image, State, Runtime or Log")
 	}
-	if err := CheckHost(cfg.Runtime); err != nil {
+	groups, err := findHierarchies()
+	if err != nil {
 		return nil, err
+	}
+	if err := checkHost(cfg.Runtime, groups); err != nil {
+		return nil, err
+	}
+	var user *rootless
+	if os.Geteuid() != 0 {
+		found, err := findRootless(cfg.Runtime, groups)
+		if err != nil {
+			return nil, err
+		}
+		if err := divide(filepath.Join(groups.unified, found.base)); err != nil {
+			return nil, err
+		}
+		user = &found
 	}
 	rootfsDir := cfg.RootfsDir
 	if rootfsDir == "" {
 		rootfsDir = cfg.State.Path() + "-rootfs"
 	}
 	d := &Driver{
-		image: cfg.Image, state: cfg.State, runtime: cfg.Runtime, log: cfg.Log,
+		image: cfg.Image, state: cfg.State, runtime: cfg.Runtime, log: cfg.Log, user: user,
 		rootfs: rootfsOf(rootfsDir, cfg.State.Path(driverName, "rootfs.stamp"), cfg.Image),
 	}
 	if err := os.MkdirAll(d.state.Path(driverName), 0o700); err != nil {
@@ -80,7 +96,9 @@ func New(cfg Config) (*Driver, error) {
 	if err := d.rootfs.take(); err != nil {
 		return nil, err
 	}
-	d.noUsers = noUserNamespace(d.rootfs.path)
+	if user == nil { // else root in a box is its user, who may pass
+		d.noUsers = noUserNamespace(d.rootfs.path)
+	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("oci: subreaper: %w", err)
 	}
@@ -111,6 +129,24 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.L
 	return sandbox.Open(ctx, c, stdio, spec, limits, expect, d.isolation(spec, userns))
 }
 
+// Spec returns the Spec of a sealed box, with ids that this process's user may give.
+func (d *Driver) Spec() sandbox.Spec {
+	spec := sandbox.Sealed(d.image.BinaryDigest(), string(d.runtime.Kind))
+	if d.user != nil {
+		spec.UserNamespace, spec.UIDs = sandbox.UserNamespaceRequired, d.user.ids
+	}
+	return spec
+}
+
+// hierarchies finds the host's cgroups, which may change in the life of a service.
+func (d *Driver) hierarchies() (hierarchies, error) {
+	groups, err := findHierarchies()
+	if d.user != nil {
+		groups.base = d.user.base
+	}
+	return groups, err
+}
+
 // accept refuses what this driver has not got, and says whether the box gets a user namespace.
 func (d *Driver) accept(spec sandbox.Spec) (userns bool, err error) {
 	if spec.ImageID != d.image.BinaryDigest() {
@@ -119,8 +155,14 @@ func (d *Driver) accept(spec sandbox.Spec) (userns bool, err error) {
 	if kind := sandbox.RuntimeKind(spec.Runtime); kind != d.runtime.Kind {
 		return false, unsupported("Runtime", "this driver runs %s; make one for %q", d.runtime.Path, spec.Runtime)
 	}
+	if d.user != nil && !d.user.holds(spec.UIDs) {
+		return false, unsupported("UIDs", "%+v is not within the subordinate ids of uid %d, %+v", spec.UIDs, d.user.uid, d.user.ids)
+	}
 	switch spec.UserNamespace {
 	case sandbox.UserNamespaceOff:
+		if d.user != nil {
+			return false, unsupported("UserNamespace", "without root there is no box without a user namespace")
+		}
 		return false, nil
 	case sandbox.UserNamespaceAuto:
 		return d.noUsers == "", nil
@@ -144,7 +186,7 @@ func (d *Driver) UserNamespaces() error {
 
 // claim reserves a box's ids and its directory.
 func (d *Driver) claim(spec sandbox.Spec, bounds bounds, userns bool) (*container, error) {
-	groups, err := findHierarchies() // they may change in the life of a service
+	groups, err := d.hierarchies()
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +208,7 @@ func (d *Driver) claim(spec sandbox.Spec, bounds bounds, userns bool) (*containe
 		claim: claim, group: group, dir: d.state.Path(driverName, id),
 		bundle: bundle{
 			kind: d.runtime.Kind, rootfs: d.rootfs.path, cgroupPath: group.path(), owner: d.state.Owner().String(),
-			ids: claim.IDs, userns: userns, unified: groups.isV2(), swapLimited: groups.swapAccounting(), bounds: bounds,
+			ids: claim.IDs, userns: userns, user: d.user, unified: groups.isV2(), swapLimited: groups.swapAccounting(), bounds: bounds,
 		},
 	}, nil
 }
@@ -198,6 +240,9 @@ func (d *Driver) isolation(spec sandbox.Spec, userns bool) api.Isolation {
 	return isolation
 }
 
+// configName is what the runtime specification calls a bundle's file.
+const configName = "config.json"
+
 // writeBundle makes the box's directory with its config.json.
 func (c *container) writeBundle(config *specs.Spec) error {
 	body, err := json.Marshal(config)
@@ -209,7 +254,7 @@ func (c *container) writeBundle(config *specs.Spec) error {
 			return fmt.Errorf("oci: %w", err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(c.dir, "config.json"), body, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dir, configName), body, 0o600); err != nil {
 		return fmt.Errorf("oci: %w", err)
 	}
 	return nil

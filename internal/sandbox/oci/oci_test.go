@@ -77,7 +77,7 @@ func newDir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := removeAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
@@ -98,7 +98,7 @@ func newDriver(t testing.TB, runtime Runtime) (*Driver, sandbox.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d, sealed(image, runtime)
+	return d, d.Spec()
 }
 
 func sealed(image *runnerimage.Image, runtime Runtime) sandbox.Spec {

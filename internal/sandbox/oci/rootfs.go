@@ -299,6 +299,7 @@ func (r rootfs) discard() error {
 	if err != nil {
 		return err
 	}
+	_ = os.Chmod(r.path, 0o755) // a directory that changes its parent is written to
 	if err := os.Rename(r.path, filepath.Join(temp, "old")); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}

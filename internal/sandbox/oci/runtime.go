@@ -6,7 +6,6 @@ import (
 	"context"
 	"debug/buildinfo"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -192,8 +191,8 @@ func lastError(log string) string {
 	return ": " + strconv.QuoteToASCII(last)
 }
 
-// CheckHost fails where the runtime cannot make a box on this host: the error says what is missing, and what to
-// type. [New] asks it first. It reads a few files and changes nothing.
+// CheckHost fails where this process's user cannot make a box on this host with the runtime: the error says what is
+// missing, and what to type. [New] asks it first. It reads a few files and changes nothing.
 func CheckHost(runtime Runtime) error {
 	groups, err := findHierarchies()
 	if err != nil {
@@ -221,14 +220,15 @@ func (h hierarchies) acceptedBy(kind sandbox.Kind) error {
 }
 
 func checkHost(runtime Runtime, groups hierarchies) error {
-	if os.Geteuid() != 0 {
-		return checkRootless()
-	}
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return fmt.Errorf("oci: uname: %w", err)
 	}
 	if err := CheckKernel(unix.ByteSliceToString(uts.Release[:])); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		_, err := findRootless(runtime, groups)
 		return err
 	}
 	if err := groups.acceptedBy(runtime.Kind); err != nil {
@@ -241,12 +241,6 @@ func checkHost(runtime Runtime, groups hierarchies) error {
 	}
 	return nil
 }
-
-// errRootless says why a user without privileges gets no box here.
-var errRootless = errors.New("oci: this driver needs root, to give each box ids and a cgroup of its own: run glovebox with sudo, " +
-	"or use a Docker daemon that you may talk to (--driver docker)")
-
-func checkRootless() error { return errRootless }
 
 // The oldest kernel: pidfds that can be polled without blocking are of 5.10, /proc with subset=pid of 5.8.
 const kernelMajor, kernelMinor = 5, 10

@@ -2,9 +2,12 @@ package oci
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -39,11 +42,15 @@ func (d *Driver) Sweep(ctx context.Context) (sandbox.Swept, error) {
 }
 
 func (d *Driver) sweepBox(ctx context.Context, orphan *sandbox.Claim) error {
-	groups, err := findHierarchies()
+	groups, err := d.hierarchies()
 	if err != nil {
 		return err
 	}
-	group, dir := groupOf(groups, orphan.ID), d.state.Path(driverName, orphan.ID)
+	dir := d.state.Path(driverName, orphan.ID)
+	if groups.base, err = baseOf(dir, groups.base); err != nil {
+		return err
+	}
+	group := groupOf(groups, orphan.ID)
 	if err := endRuntimes(ctx, rootOf(dir)); err != nil {
 		return err
 	}
@@ -56,6 +63,23 @@ func (d *Driver) sweepBox(ctx context.Context, orphan *sandbox.Claim) error {
 		}
 	}
 	return dismantle(ctx, group, dir, orphan)
+}
+
+// baseOf returns the cgroup that holds that of a box: its owner may have been in another delegated cgroup
+// than this process is. Without a bundle no runtime was called, and there is no cgroup.
+func baseOf(dir, otherwise string) (string, error) {
+	body, err := os.ReadFile(filepath.Join(dir, configName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return otherwise, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var config struct{ Linux struct{ CgroupsPath string } }
+	if json.Unmarshal(body, &config) != nil || config.Linux.CgroupsPath == "" {
+		return otherwise, nil // cut off, as its writer was
+	}
+	return filepath.Dir(config.Linux.CgroupsPath), nil
 }
 
 // reapInherited ends a child that was the orphan's owner's, and what it has left in its process group:
