@@ -13,7 +13,7 @@ DIST := internal/runnerimage/dist
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare
+.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare vm
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ generate: clients ## everything that is generated and committed
 soak: build gvisor docker ## 2,000 runs on each runtime, looking for a stray kill
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestConformance/.*/soak' -timeout 120m ./internal/sandbox/oci
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestDriver.*/soak' -timeout 120m ./internal/sandbox/docker
+
+vm: build ## boxes without a daemon on cgroup v2, with root and without, in a virtual machine (Debian and Ubuntu)
+	@scripts/vm.sh
 
 fuzz: ## each fuzz test for a minute
 	@scripts/fuzz.sh

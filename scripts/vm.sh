@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Boots a small virtual machine with cgroup v2 alone, and runs the boxes without a daemon in it: as root, and as a user
+# without privileges. It is for hosts that have another layout, and no part of make test.
+#
+#   scripts/vm.sh [CHECK...]   the checks of scripts/vm/guest.sh to run; without any, all
+#
+# VM_CGROUPS=v1 gives it cgroup v1 alone in place of v2.
+# VM_RUN is a pattern for the conformance suite's cases (as go test -run takes it), VM_MEMORY the machine's memory in
+# MiB. Without KVM the processor is emulated: a check takes minutes.
+#
+# The kernel and the tools are Debian's packages, fetched by apt, which checks them against the archive's signed lists;
+# they are unpacked into bin/vm and never installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { echo "vm: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+cache=$PWD/bin/vm
+packages=(
+  busybox-static uidmap crun
+  # What crun, runc, newuidmap and newgidmap are linked with.
+  libc6 libseccomp2 libyajl2 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblzma5 libzstd1 liblz4-1
+  libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libsubid4 libsemanage2 libsepol2 libbz2-1.0 libcrypt1 libpam0g
+)
+
+for tool in apt-get dpkg-deb; do
+  command -v $tool >/dev/null || fail "the machine is made from Debian's packages: run this on Debian or Ubuntu"
+done
+missing=()
+command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+command -v cpio >/dev/null || missing+=(cpio)
+if [ ${#missing[@]} -gt 0 ]; then
+  [ "$(id -u)" = 0 ] || fail "the machine needs ${missing[*]}. Type: sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  say "installing ${missing[*]} ..."
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+for built in glovebox runc; do [ -x bin/$built ] || fail "bin/$built is not there. Type: make build"; done
+
+# The packages, once.
+mkdir -p "$cache"
+if [ ! -e "$cache/system/.done" ]; then
+  kernel=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+  [ -n "$kernel" ] || fail "apt knows no linux-image-cloud-amd64. Type: apt-get update"
+  say "fetching $kernel and ${#packages[@]} packages more ..."
+  rm -rf "$cache/debs" "$cache/system"
+  mkdir -p "$cache/debs" "$cache/system"
+  (cd "$cache/debs" && apt-get download -qq "$kernel" "${packages[@]}" 2>/dev/null) || fail "apt could not fetch them: apt-get update, and try again"
+  for deb in "$cache"/debs/*.deb; do dpkg-deb -x "$deb" "$cache/system"; done
+  rm -rf "$cache/debs" "$cache/system/lib/modules" "$cache/system/usr/share" "$cache/system/usr/lib/x86_64-linux-gnu/gconv"
+  mv "$cache/system/boot" "$cache/boot.new" && rm -rf "$cache/boot" && mv "$cache/boot.new" "$cache/boot"
+  touch "$cache/system/.done"
+fi
+
+say "compiling the tests ..."
+mkdir -p "$cache/vm"
+CGO_ENABLED=0 go test -c -ldflags='-s -w' -o "$cache/vm/oci.test" ./internal/sandbox/oci
+CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$cache/vm/hostile" ./internal/sandbox/drivertest/hostile
+CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$cache/vm/runner" ./internal/sandbox/oci/testdata/runner
+
+# The machine's file system: a layer of Debian's, and one of ours.
+rm -rf "$cache/ours"
+mkdir -p "$cache/ours/vm/bin" "$cache/ours/vm/examples"
+cp scripts/vm/init "$cache/ours/init"
+cp scripts/vm/guest.sh "$cache/vm/oci.test" "$cache/vm/hostile" "$cache/vm/runner" "$cache/ours/vm/"
+cp -r internal/sandbox/oci/testdata "$cache/ours/vm/testdata"
+cp bin/glovebox bin/runc "$cache/ours/vm/bin/"
+cp scripts/vm/go "$cache/ours/vm/bin/go"
+cp examples/monthly-sales.js examples/sales.json "$cache/ours/vm/examples/"
+printf '%s\n' "$*" > "$cache/ours/vm/checks"
+printf '%s\n' "${VM_RUN:-}" > "$cache/ours/vm/run"
+pack() { (cd "$1" && find . -print0 | cpio --null --create --format=newc --owner=0:0 --quiet); }
+{ pack "$cache/system"; pack "$cache/ours"; } > "$cache/initramfs"
+
+case ${VM_CGROUPS:-v2} in
+  v2) cgroups=cgroup_no_v1=all ;;
+  v1) cgroups= ;;
+  *) fail "VM_CGROUPS is $VM_CGROUPS: v1 and v2 are known" ;;
+esac
+accel=tcg,thread=multi
+if [ -w /dev/kvm ]; then accel=kvm; fi
+say "booting $(basename "$cache"/boot/vmlinuz-*) ($accel) ..."
+start=$SECONDS
+timeout --foreground "${VM_TIMEOUT:-3600}" qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m "${VM_MEMORY:-3072}" \
+  -nodefaults -no-user-config -no-reboot -display none -serial stdio -monitor none -nic none \
+  -kernel "$cache"/boot/vmlinuz-* -initrd "$cache/initramfs" \
+  -append "console=ttyS0 quiet panic=-1 rdinit=/init no_timer_check $cgroups" </dev/null | tr -d '\r' | tee "$cache/console.log"
+say "the machine ran for $((SECONDS - start)) s; its console is in bin/vm/console.log"
+grep -q '^vm: all checks passed$' "$cache/console.log" || fail "not all checks passed"
