@@ -31,10 +31,10 @@ func findRootless(runtime Runtime, groups hierarchies) (rootless, error) {
 	r := rootless{uid: os.Geteuid(), gid: os.Getegid()}
 	// What no user can change stands first.
 	for _, check := range []func() error{
-		func() error { return checkRootlessRuntime(runtime.Kind, os.Getgroups) },
-		func() error { return checkUserNamespaces("/proc/sys", runtime.Path) },
-		func() error { return checkMappers(filepath.SplitList(runtimePath)) },
 		func() error { return checkUnified(groups) },
+		func() error { return checkUserNamespaces("/proc/sys", runtime.Path) },
+		func() error { return checkRootlessRuntime(runtime.Kind, os.Getgroups) },
+		func() error { return checkMappers(filepath.SplitList(runtimePath)) },
 	} {
 		if err := check(); err != nil {
 			return rootless{}, rootlessError(err)

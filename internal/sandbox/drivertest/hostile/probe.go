@@ -50,8 +50,13 @@ func probe() findings {
 		"/runner", "/proc/self/exe", "/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/etc/hosts",
 	} {
 		if fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+			var opened unix.Stat_t
+			err := unix.Fstat(fd, &opened)
 			_ = unix.Close(fd)
-			f.Writable = append(f.Writable, path)
+			// /dev/null, which masks a file, keeps nothing of what is written to it.
+			if err != nil || opened.Mode&unix.S_IFMT != unix.S_IFCHR || opened.Rdev != unix.Mkdev(1, 3) {
+				f.Writable = append(f.Writable, path)
+			}
 		}
 	}
 	for _, name := range names("/proc") {
