@@ -45,16 +45,16 @@ func sweep(cmd *cobra.Command, f *boxFlags) error {
 	removed := 0
 	// Each driver looks after its own boxes. One that this machine, or this user, has not got has none.
 	for _, name := range []string{"docker", "oci"} {
-		if name == "oci" && os.Geteuid() != 0 {
-			continue
-		}
 		choice := boxFlags{driver: name}
 		found, _, err := choice.choose(ctx, image, state, log)
 		if errors.Is(err, docker.ErrNoDaemon) || errors.Is(err, errNoRuntime) {
 			continue
 		}
 		if err != nil {
-			failures = append(failures, err)
+			orphans, orphansErr := state.Orphans(name)
+			if len(orphans) > 0 || orphansErr != nil || os.Geteuid() == 0 {
+				failures = append(failures, err, orphansErr)
+			}
 			continue
 		}
 		swept, err := found.driver.Sweep(ctx)

@@ -105,6 +105,11 @@ refusals() {
   as user $good "$crun" && return $bad
 }
 
+# nothing-left: no box is, whoever made it.
+nothing_left() {
+  ! find /sys/fs/cgroup -name 'glovebox-*' | grep . && ! ls -d /run/glovebox/boxes/* /run/user/*/glovebox/boxes/* 2>/dev/null && ! ps | grep '[/]runner'
+}
+
 # killed: the owner dies, and whoever sweeps is in another delegated cgroup.
 killed() {
   first=killed.slice/first.scope second=killed.slice/second.scope
@@ -120,11 +125,11 @@ END
   as user $first sh /tmp/kill.sh
   find $cgroups/killed.slice -name 'glovebox-*' | grep . || { echo "no box was left behind: nothing is shown"; return 1; }
   as user $second glovebox sweep || return 1
-  ! find $cgroups/killed.slice -name 'glovebox-*' | grep . && ! ls -d /run/user/1000/glovebox/oci/*/
+  ! find $cgroups/killed.slice -name 'glovebox-*' | grep . && ! ls -d /run/user/1000/glovebox/oci/*/ 2>/dev/null
 }
 
-[ -z "$version1" ] || checks=${checks:-host root-small-runc root-small-crun user-on-v1}
-[ -n "$checks" ] || checks="host root-small-runc root-small-crun root-demo-runc root-suite-runc root-suite-crun user-small user-demo-crun user-without-groups-runc refusals killed user-suite-crun user-after"
+[ -z "$version1" ] || checks=${checks:-host root-small-runc root-small-crun user-on-v1 nothing-left}
+[ -n "$checks" ] || checks="host root-small-runc root-small-crun root-demo-runc root-suite-runc root-suite-crun user-small user-demo-crun user-without-groups-runc refusals killed user-suite-crun nothing-left"
 for c in $checks; do
   kind=${c##*-}
   case $c in
@@ -142,6 +147,7 @@ for c in $checks; do
     host | root-*) ;;
     user-on-v1) check "$c" refused 'cgroup version 1 keeps.*systemd.unified_cgroup_hierarchy=1' sh -c "cd / && exec su -p user -s /bin/sh -c 'export XDG_RUNTIME_DIR=/run/user/1000; $(small --runtime crun)'" ;;
     refusals | killed) check "$c" "$c" ;;
+    nothing-left) check "$c" nothing_left ;;
     user-small) check "$c" as user "$scope" "$(small)" ;;
     user-small-*) check "$c" as user "$scope" "$(small --runtime "$kind")" ;;
     user-without-groups-*) # runc leaves a user's to the box: it may do for one who has none
@@ -151,7 +157,6 @@ for c in $checks; do
       ;;
     user-demo-*) check "$c" as user "$scope" "$(demo "$kind")" ;;
     user-suite-*) check "$c" as user "$scope" suite "$kind" ;;
-    user-after) check "$c" sh -c "find $cgroups/$slice -type d; ls -A /run/user/1000/glovebox/boxes /run/user/1000/glovebox/oci" ;;
     *) check "$c" false ;;
   esac
 done
