@@ -129,6 +129,7 @@ END
 }
 
 [ -z "$version1" ] || checks=${checks:-host root-small-runc root-small-crun user-on-v1 nothing-left}
+[ -x bin/runc ] || checks=${checks:-host root-small-crun root-demo-crun root-suite-crun user-small user-demo-crun killed nothing-left}
 [ -n "$checks" ] || checks="host root-small-runc root-small-crun root-demo-runc root-suite-runc root-suite-crun user-small user-demo-crun user-without-groups-runc refusals killed user-suite-crun nothing-left"
 for c in $checks; do
   kind=${c##*-}
