@@ -125,6 +125,6 @@ start=$SECONDS
 timeout --foreground "${VM_TIMEOUT:-3600}" "$qemu" -machine "$machine" -accel "$accel" -cpu max -smp 2 -m "${VM_MEMORY:-3072}" \
   -nodefaults -no-user-config -no-reboot -display none -serial stdio -monitor none -nic none \
   -kernel "$cache"/boot/vmlinuz-* -initrd "$cache/initramfs" \
-  -append "console=$console quiet panic=-1 rdinit=/init no_timer_check $cgroups" </dev/null | tr -d '\r' | tee "$cache/console.log"
+  -append "console=$console quiet panic=-1 rdinit=/init no_timer_check $cgroups" </dev/null | sed -u 's/\r$//' | tee "$cache/console.log"
 say "the machine ran for $((SECONDS - start)) s; its console is in bin/vm/$arch/console.log"
 grep -q '^vm: all checks passed$' "$cache/console.log" || fail "not all checks passed"

@@ -50,10 +50,12 @@ func parseOwnCgroup(file string) (path string, ok bool) {
 
 // checkDelegated fails unless the cgroup may be divided by this process, with all that bounds a box.
 func checkDelegated(dir string) error {
+	refused := keptBySystemd(dir)
 	for _, name := range []string{".", "cgroup.procs", "cgroup.subtree_control"} {
-		if unix.Access(filepath.Join(dir, name), unix.W_OK) != nil {
-			return fmt.Errorf("the cgroup of this process, %s, is not delegated to its user: %s", dir, delegateHint)
-		}
+		refused = refused || unix.Access(filepath.Join(dir, name), unix.W_OK) != nil
+	}
+	if refused {
+		return fmt.Errorf("the cgroup of this process, %s, is not delegated to its user: %s", dir, delegateHint)
 	}
 	missing, err := lacking(filepath.Join(dir, "cgroup.controllers"))
 	if err != nil {
@@ -64,6 +66,17 @@ func checkDelegated(dir string) error {
 			"/etc/systemd/system/user@.service.d/delegate.conf, type systemctl daemon-reload, and log in again", dir, strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// keptBySystemd reports whether a cgroup is a unit's that was not delegated. A user may write to those of the
+// user's own manager, which would take controllers away under a living box. systemd marks both since version 251.
+func keptBySystemd(dir string) bool {
+	var mark [64]byte
+	if _, err := unix.Getxattr(dir, "user.invocation_id", mark[:]); err != nil {
+		return false
+	}
+	n, err := unix.Getxattr(dir, "user.delegate", mark[:])
+	return err != nil || string(mark[:n]) != "1"
 }
 
 // lacking returns the controllers that a list in a file lacks.

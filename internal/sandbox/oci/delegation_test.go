@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseOwnCgroup(t *testing.T) {
@@ -44,6 +46,27 @@ func TestCgroupsThatCannotBeDivided(t *testing.T) {
 		err := checkDelegated(write(t, c.files))
 		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s: %v, want %q", name, err, c.fault)
+		}
+	}
+}
+
+// TestUnitsThatWereNotDelegatedAreSystemds: a terminal's scope is writable to its user, and not the user's to divide.
+func TestUnitsThatWereNotDelegatedAreSystemds(t *testing.T) {
+	dir := write(t, delegatedFiles("cpu memory pids\n", ""))
+	mark := func(name, value string) {
+		if err := unix.Setxattr(dir, name, []byte(value), 0); err != nil {
+			t.Skipf("this file system keeps no marks: %v", err)
+		}
+	}
+	for _, step := range []struct {
+		name, value string
+		refused     bool
+	}{
+		{"user.invocation_id", "5f0c1f6cf3c84d1d9a3a7f9e0c1f2b3a", true}, {"user.delegate", "0", true}, {"user.delegate", "1", false},
+	} {
+		mark(step.name, step.value)
+		if err := checkDelegated(dir); (err != nil) != step.refused || err != nil && !strings.Contains(err.Error(), delegateHint) {
+			t.Errorf("with %s=%s: %v", step.name, step.value, err)
 		}
 	}
 }
