@@ -19,11 +19,13 @@ import (
 )
 
 // Provider is who speaks this protocol first.
-var Provider = remote.Provider{
-	Name:            "Anthropic",
-	BaseURL:         "https://api.anthropic.com",
-	KeyVariable:     "ANTHROPIC_API_KEY",
-	BaseURLVariable: "ANTHROPIC_BASE_URL",
+func Provider() remote.Provider {
+	return remote.Provider{
+		Name:            "Anthropic",
+		BaseURL:         "https://api.anthropic.com",
+		KeyVariable:     "ANTHROPIC_API_KEY",
+		BaseURLVariable: "ANTHROPIC_BASE_URL",
+	}
 }
 
 // DefaultMaxOutputTokens bounds an answer where nobody else does: the protocol wants a bound, and every
@@ -40,7 +42,7 @@ var _ agent.Model = (*Model)(nil)
 
 // New returns the model that the options name, or what is wrong with them. It asks nothing yet.
 func New(opts remote.Options) (*Model, error) {
-	caller, err := remote.NewCaller(opts, Provider)
+	caller, err := remote.NewCaller(opts, Provider())
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,13 @@ import (
 )
 
 // Provider is who speaks this protocol first.
-var Provider = remote.Provider{
-	Name:            "OpenAI",
-	BaseURL:         "https://api.openai.com/v1",
-	KeyVariable:     "OPENAI_API_KEY",
-	BaseURLVariable: "OPENAI_BASE_URL",
+func Provider() remote.Provider {
+	return remote.Provider{
+		Name:            "OpenAI",
+		BaseURL:         "https://api.openai.com/v1",
+		KeyVariable:     "OPENAI_API_KEY",
+		BaseURLVariable: "OPENAI_BASE_URL",
+	}
 }
 
 // A Model is one model behind chat completions.
@@ -37,7 +39,7 @@ var _ agent.Model = (*Model)(nil)
 // New returns the model that the options name, or what is wrong with them. It asks nothing yet.
 // A server on this machine needs no key.
 func New(opts remote.Options) (*Model, error) {
-	caller, err := remote.NewCaller(opts, Provider)
+	caller, err := remote.NewCaller(opts, Provider())
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func (m *Model) params(turn agent.Turn) (openai.ChatCompletionNewParams, error) 
 	}
 	switch {
 	case bound == 0:
-	case m.caller.Provider(): // whose newer models refuse the older name
+	case m.caller.OwnServers(): // whose newer models refuse the older name
 		params.MaxCompletionTokens = param.NewOpt(bound)
 	default: // which not all other servers know the newer name of
 		params.MaxTokens = param.NewOpt(bound)

@@ -33,8 +33,8 @@ func NewCaller(opts Options, provider Provider) (*Caller, error) {
 // Options returns the options, with their defaults filled in.
 func (c *Caller) Options() Options { return c.opts }
 
-// Provider reports whether the provider's own servers are asked, and not somebody else's.
-func (c *Caller) Provider() bool { return c.opts.BaseURL == c.provider.BaseURL }
+// OwnServers reports whether the provider's own servers are asked, and not somebody else's.
+func (c *Caller) OwnServers() bool { return c.opts.BaseURL == c.provider.BaseURL }
 
 // HTTPClient returns the client to make requests with. It follows no redirect: the key would go along.
 func (c *Caller) HTTPClient() *http.Client {

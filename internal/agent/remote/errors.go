@@ -209,7 +209,7 @@ func (c *Caller) failure(status int, format string, args ...any) *agent.ModelErr
 
 // who is whom we ask, as people know it.
 func (c *Caller) who() string {
-	if c.Provider() {
+	if c.OwnServers() {
 		return c.provider.Name
 	}
 	return "the server at " + c.base.Host

@@ -57,8 +57,8 @@ func TestAddress(t *testing.T) {
 				t.Errorf("it is refused: %v", err)
 			case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
 				t.Errorf("the error is %v", err)
-			case err == nil && caller.Provider() != (test.opts.BaseURL == ""):
-				t.Errorf("it is taken for the provider's own: %t", caller.Provider())
+			case err == nil && caller.OwnServers() != (test.opts.BaseURL == ""):
+				t.Errorf("it is taken for the provider's own: %t", caller.OwnServers())
 			}
 		})
 	}
