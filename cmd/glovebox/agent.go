@@ -109,7 +109,7 @@ func runAgent(cmd *cobra.Command, f *agentFlags) error {
 	}
 	model, err := f.model.open(os.Getenv)
 	if err != nil {
-		return &statusError{statusUsage, err}
+		return err
 	}
 	_, err = f.report.run(cmd, &f.boxes, agentRun{task: task, model: model, limits: f.limits})
 	return err

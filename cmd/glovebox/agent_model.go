@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/pflag"
 
 	"glovebox/internal/agent"
+	"glovebox/internal/agent/anthropic"
+	"glovebox/internal/agent/openai"
 )
 
 // modelFlags choose the model that an agent asks.
@@ -23,7 +23,31 @@ func (f *modelFlags) register(flags *pflag.FlagSet, prefix string) {
 	flags.BoolVar(&f.plainHTTP, prefix+"allow-plain-http", false, "let the key travel over http to another machine, where anyone on the way can read it")
 }
 
-// open returns the model. The key comes from the environment alone.
+// open returns the model. The key comes from the environment alone, where no list of processes shows it. The error
+// says what is wrong with the flags or the environment; nothing is asked yet.
 func (f *modelFlags) open(getenv func(string) string) (agent.Model, error) {
-	return nil, errors.New("this build asks no models yet")
+	provider := openai.Provider
+	switch f.provider {
+	case "openai":
+	case "anthropic":
+		provider = anthropic.Provider
+	default:
+		return nil, usageError("--provider is %q; openai and anthropic are allowed", f.provider)
+	}
+	options := provider.FromEnvironment(getenv)
+	options.Model, options.TextOnly, options.AllowPlainHTTP = f.name, f.textOnly, f.plainHTTP
+	if f.baseURL != "" {
+		options.BaseURL = f.baseURL
+	}
+	var model agent.Model
+	var err error
+	if f.provider == "anthropic" {
+		model, err = anthropic.New(options)
+	} else {
+		model, err = openai.New(options)
+	}
+	if err != nil {
+		return nil, usageError("%w", err)
+	}
+	return model, nil
 }

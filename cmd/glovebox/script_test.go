@@ -143,7 +143,7 @@ func scripts(t *testing.T, dir string, p pair, f found) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
 			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "holds": cmdHolds,
-			"post": cmdPost, "get": cmdGet, "json": cmdJSON, "result": cmdResult,
+			"model": cmdModel, "post": cmdPost, "get": cmdGet, "json": cmdJSON, "result": cmdResult,
 		},
 	}
 }
@@ -202,6 +202,7 @@ func setup(env *testscript.Env, p pair, f found) error {
 	}
 	env.Values[processesKey{}] = processes{}
 	tb := env.T().(testing.TB)
+	env.Values[testKey{}] = tb
 	env.Defer(func() {
 		for _, left := range leftIn(state) {
 			tb.Errorf("left behind: %s", left)

@@ -193,14 +193,15 @@ func (r *session) ask(ctx context.Context) (Answer, error) {
 		System: r.system, Messages: r.messages, Tools: r.tools, MaxOutputTokens: bound,
 		OnText: func(text string) { r.emit(Event{Type: EventText, Text: &Text{strings.ToValidUTF8(text, "\ufffd")}}) },
 	})
-	if err != nil {
-		return Answer{}, err
-	}
 	answer.clean()
-	r.spent.Answers++
+	// A model that failed may have cost something all the same.
 	r.spent.Usage.InputTokens += answer.Usage.InputTokens
 	r.spent.Usage.OutputTokens += answer.Usage.OutputTokens
 	r.spent.CostUSD = r.limits.Price.cost(r.spent.Usage)
+	if err != nil {
+		return Answer{}, err
+	}
+	r.spent.Answers++
 	r.emit(Event{Type: EventAnswer, Answer: &Answered{
 		Text: answer.Text, Calls: answer.Calls, Cut: answer.Cut, Usage: answer.Usage, DurationMs: milliseconds(time.Since(began)),
 	}})
