@@ -437,7 +437,7 @@ func formName(native bool) string {
 	return "loop"
 }
 
-// TestConversations holds every conversation, in both forms, against its outcome. No box runs.
+// TestConversations holds every conversation, in both forms, against its outcome. No server is asked, and no box runs.
 func TestConversations(t *testing.T) {
 	for _, c := range conversations() {
 		for _, native := range c.forms() {
@@ -449,21 +449,6 @@ func TestConversations(t *testing.T) {
 				c.hold(t, &scripted{t: t, native: native, turns: expand(c.turns)}, executor)
 			})
 		}
-	}
-}
-
-// TestConversationsInBoxes has the programs of every conversation run in real boxes.
-func TestConversationsInBoxes(t *testing.T) {
-	executor := boxes(t)
-	for i, c := range conversations() {
-		if c.fakeOnly {
-			continue
-		}
-		forms := c.forms()
-		native := forms[i%len(forms)] // the form makes no difference to a box
-		t.Run(c.name+"/"+formName(native), func(t *testing.T) {
-			c.hold(t, &scripted{t: t, native: native, turns: expand(c.turns)}, executor)
-		})
 	}
 }
 
