@@ -26,11 +26,11 @@ func (f *modelFlags) register(flags *pflag.FlagSet, prefix string) {
 // open returns the model. The key comes from the environment alone, where no list of processes shows it. The error
 // says what is wrong with the flags or the environment; nothing is asked yet.
 func (f *modelFlags) open(getenv func(string) string) (agent.Model, error) {
-	provider := openai.Provider
+	provider := openai.Provider()
 	switch f.provider {
 	case "openai":
 	case "anthropic":
-		provider = anthropic.Provider
+		provider = anthropic.Provider()
 	default:
 		return nil, usageError("--provider is %q; openai and anthropic are allowed", f.provider)
 	}
