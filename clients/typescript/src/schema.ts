@@ -27,6 +27,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every action that can be run by name */
+        get: operations["listActions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/actions/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One action, with its parameters, result codes and JSON Schema */
+        get: operations["showAction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/actions/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run an action and wait for its result
+         * @description The body is one object with the action's parameters, whose names are matched without regard to
+         *     case. Every run that has a result code is answered with 200, also where there was no code to run
+         *     (MISSING_CODE) or the data was broken (INVALID_INPUT_DATA). Of execute-code, `inputData` that is a string is
+         *     read as JSON text, `timeout` counts in seconds and `memoryLimit` in MB.
+         */
+        post: operations["runAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have an agent work on a task
+         * @description The agent has a model write code for the task, runs it in containers, shows the model how it ended, and has it mended,
+         *     until the task is complete or a budget is spent: every such end is answered with 200, and `code` says which. The
+         *     code of a complete task is code that ran, byte for byte, and its results are that run's own, which a second
+         *     run has repeated.
+         *
+         *     A client that accepts `text/event-stream` gets each step as a Server-Sent Event: `event` is the step's type, `id`
+         *     counts from 1, and `data` is an AgentEvent. The last is `complete`. Any other client gets the outcome when there is
+         *     one. A client that closes its connection ends the run.
+         */
+        post: operations["runAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The stream of what the server says unasked */
+        get: operations["mcpListen"];
+        put?: never;
+        /**
+         * A message of the Model Context Protocol (streamable HTTP)
+         * @description Tools: `execute_code`, with the parameters of the action execute-code; `describe_environment`. Logs come as
+         *     progress while a script runs, and a call that is cancelled ends its container. See the protocol's
+         *     specification for messages and headers.
+         */
+        post: operations["mcpSend"];
+        /** End a session */
+        delete: operations["mcpEnd"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/info": {
         parameters: {
             query?: never;
@@ -344,6 +452,159 @@ export interface components {
             max: number;
             default: number;
         };
+        /** @description What can be run by name. */
+        Action: {
+            /** @description The name in paths. */
+            name: string;
+            /** @description The name for people. */
+            title: string;
+            kind: components["schemas"]["ActionKind"];
+            description: string;
+            parameters: components["schemas"]["ActionParameter"][];
+            outputs: components["schemas"]["ActionParameter"][];
+            resultCodes: components["schemas"]["ActionResultCode"][];
+            /** @description The JSON Schema (2020-12) of the parameters, as one object. */
+            inputSchema: Record<string, never>;
+        };
+        /**
+         * @description What runs behind it.
+         * @enum {string}
+         */
+        ActionKind: "action" | "agent";
+        ActionParameter: {
+            name: string;
+            description: string;
+            required: boolean;
+            /** @description What holds where none is given; absent where absence has a meaning. */
+            default?: Record<string, never> | unknown[] | string | number | boolean | null;
+            isArray: boolean;
+        };
+        ActionResultCode: {
+            code: string;
+            success: boolean;
+            description: string;
+        };
+        ActionList: {
+            actions: components["schemas"]["Action"][];
+        };
+        /** @description How a run of execute-code ended. */
+        ActionResult: {
+            id?: components["schemas"]["Ulid"];
+            /** @description The action's title. */
+            action: string;
+            success: boolean;
+            resultCode: components["schemas"]["ResultCode"];
+            /** @description How it ended and what to do, in a sentence or two. May hold the script's text. */
+            message: string;
+            /** @description What the script gave, as JSON. On SUCCESS alone, and then always. */
+            output?: Record<string, never> | unknown[] | string | number | boolean | null;
+            /** @description What the script printed, oldest first, also when it failed. */
+            logs: components["schemas"]["Log"][];
+            /** @description How long the script ran. */
+            executionTimeMs: number;
+            error?: components["schemas"]["ScriptError"];
+            truncated: components["schemas"]["Truncation"];
+            warnings: string[];
+        };
+        /** @description What an agent is to do. Names are matched without regard to case; others are refused. */
+        AgentTask: {
+            /** @description What is to be done, in words. */
+            task: string;
+            /** @description The data. The model sees a sample of it; the code gets all of it as `input`. */
+            inputData?: Record<string, never> | unknown[] | string | number | boolean | null;
+            /** @description How the result must be, in words. */
+            requirements?: string;
+            /** @description How many times the model may have code run; at most, and by default, what the server allows. */
+            maxIterations?: number;
+        };
+        /**
+         * @description How a run of an agent ended.
+         * @enum {string}
+         */
+        AgentOutcomeCode: "COMPLETE" | "NO_SOLUTION" | "ITERATION_LIMIT" | "TOO_MANY_FAILURES" | "TOO_MANY_RETRIES" | "TOKEN_BUDGET" | "COST_BUDGET" | "TIME_BUDGET" | "VALIDATION_FAILED" | "NOT_REPEATABLE" | "CANCELLED" | "MODEL_FAILED" | "SANDBOX_FAILED";
+        /** @description How a run of an agent ended, and what it leaves. */
+        AgentOutcome: {
+            code: components["schemas"]["AgentOutcomeCode"];
+            success: boolean;
+            /** @description What the code means, and what is known of this run. */
+            message: string;
+            /** @description The model's own last message, which nobody has checked. */
+            said?: string;
+            payload: components["schemas"]["AgentPayload"];
+            spent: components["schemas"]["AgentSpent"];
+            warnings: string[];
+        };
+        /** @description What an agent works on, as it is at the end. */
+        AgentPayload: {
+            task: string;
+            requirements?: string;
+            /** @description The code that ran, byte for byte; the last that was tried where none succeeded. */
+            code: string;
+            language?: components["schemas"]["Language"];
+            /** @description True where the code is no solution. */
+            failed: boolean;
+            /** @description What the code gave when it ran. Absent where it did not succeed. */
+            results?: Record<string, never> | unknown[] | string | number | boolean | null;
+            iterations: number;
+            /** @description The runs that failed, oldest first. */
+            errors: components["schemas"]["AgentRunError"][];
+            /** @description What the code printed when it ran. */
+            logs: components["schemas"]["Log"][];
+        };
+        AgentRunError: {
+            run: number;
+            resultCode?: components["schemas"]["ResultCode"];
+            message: string;
+            line?: number;
+            column?: number;
+        };
+        /** @description What a run of an agent used. */
+        AgentSpent: {
+            /** @description How many times the model answered. */
+            answers: number;
+            /** @description How many times code was run. */
+            runs: number;
+            usage: components["schemas"]["TokenUsage"];
+            costUSD: number;
+            durationMs: number;
+        };
+        TokenUsage: {
+            inputTokens: number;
+            outputTokens: number;
+        };
+        /** @description A step of a run. Beside seq, atMs and type it has exactly one member, named as its type is. */
+        AgentEvent: {
+            seq: number;
+            /** @description Since the run began. */
+            atMs: number;
+            /** @enum {string} */
+            type: "started" | "thinking" | "text" | "answer" | "code" | "run" | "retry" | "verified" | "complete";
+            started?: Record<string, never>;
+            thinking?: Record<string, never>;
+            text?: Record<string, never>;
+            answer?: Record<string, never>;
+            code?: Record<string, never>;
+            run?: Record<string, never>;
+            retry?: Record<string, never>;
+            verified?: Record<string, never>;
+            complete?: components["schemas"]["AgentOutcome"];
+        };
+        /** @description How a run of an agent as an action ended. */
+        CodesmithResult: {
+            action: string;
+            success: boolean;
+            resultCode: components["schemas"]["AgentOutcomeCode"];
+            message: string;
+            said?: string;
+            code: string;
+            language?: components["schemas"]["Language"];
+            results?: Record<string, never> | unknown[] | string | number | boolean | null;
+            iterations: number;
+            errors: components["schemas"]["AgentRunError"][];
+            logs: components["schemas"]["Log"][];
+            spent: components["schemas"]["AgentSpent"];
+            warnings: string[];
+        };
         /** @description A row of the table of result codes. */
         ResultMeaning: {
             code: components["schemas"]["ResultCode"];
@@ -367,6 +628,26 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Health"];
+            };
+        };
+        /** @description There is no agent of this name; a server has agents where it was started with a model. */
+        NoSuchAgent: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no action of this name. */
+        NoSuchAction: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
             };
         };
         /**
@@ -481,7 +762,12 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description The action's name, such as execute-code, or its title; case does not count. */
+        ActionName: string;
+        /** @description The agent's name, such as codesmith; case does not count. */
+        AgentName: string;
+    };
     requestBodies: never;
     headers: {
         /** @description The id of this request in the server's log, a ULID. */
@@ -536,6 +822,301 @@ export interface operations {
             408: components["responses"]["SlowBody"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listActions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The catalogue, as the metadata has it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionList"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    showAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The action's name, such as execute-code, or its title; case does not count. */
+                name: components["parameters"]["ActionName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The action. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Action"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchAction"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    runAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The action's name, such as execute-code, or its title; case does not count. */
+                name: components["parameters"]["ActionName"];
+            };
+            cookie?: never;
+        };
+        /** @description At most 23,134,208 bytes. */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The run ended. `resultCode` says how. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionResult"] | components["schemas"]["CodesmithResult"];
+                };
+            };
+            /**
+             * @description The parameters are not valid: JSON that does not parse, a name that the action does not know, a name
+             *     twice, a wrong type, a value that lies outside of its limits. `field` names the parameter.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchAction"];
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    runAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+            };
+            cookie?: never;
+        };
+        /** @description At most 23,134,208 bytes. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentTask"];
+            };
+        };
+        responses: {
+            /** @description The run ended, or has begun to tell its steps. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentOutcome"];
+                    "text/event-stream": string;
+                };
+            };
+            /**
+             * @description The parameters are not valid: JSON that does not parse, a name that the agent does not know, a name
+             *     twice, a wrong type, a value that lies outside of its limits. `field` names the parameter.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchAgent"];
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    mcpListen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream of events, until the client leaves or the server stops. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description No session is named. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            /** @description There is no session of this id; or this server does not speak the protocol. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    mcpSend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The answer, or a stream of events that ends with it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A notification was taken. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is not valid. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            /** @description There is no session of this id; or this server does not speak the protocol. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    mcpEnd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No session is named. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            /** @description There is no session of this id; or this server does not speak the protocol. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
