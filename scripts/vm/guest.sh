@@ -60,9 +60,9 @@ cat > /vm/bin/suite <<'END'
 cd /vm || exit 1
 pattern=$(cat run)
 export GLOVEBOX_REQUIRE=runner,$1
-# Cases that measure a processor, which an emulated one is too slow for.
+# An emulated processor is too slow for cases that measure it, and for others side by side.
 skip=$(cat slow)
-exec ./oci.test -test.skip "${skip:-^\$}" -test.v -test.timeout 90m -test.run "${pattern:-^TestConformance\$/^$1\$/^(life|native|hostile|limits|sweep)\$}"
+exec ./oci.test -test.skip "${skip:-^\$}" ${skip:+-test.parallel 1} -test.v -test.timeout 90m -test.run "${pattern:-^TestConformance\$/^$1\$/^(life|native|hostile|limits|sweep)\$}"
 END
 chmod +x /vm/bin/suite
 
