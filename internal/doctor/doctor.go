@@ -55,19 +55,20 @@ type Report struct {
 // Examine looks at this machine. It changes nothing and takes a few seconds at the most.
 func Examine(ctx context.Context, stateDir string) Report {
 	var r Report
-	r.add(kernel(), runner(), seccomp(), cgroups(), userNamespaces(), rights(), state(stateDir))
+	found := oci.FindRuntimes(ctx, oci.SearchDirs())
+	able, unable := sift(found, oci.CheckHost)
+	r.add(kernel(), runner(), seccomp(), cgroups(), userNamespaces(), rights(os.Geteuid(), able, unable), state(stateDir))
 	daemon, info := dockerDaemon(ctx)
 	r.add(daemon)
 	usable := daemon.State == OK
 	if usable {
 		r.add(dockerRuntimes(ctx, info)...)
 	}
-	found := oci.FindRuntimes(ctx, oci.SearchDirs())
 	for _, kind := range []sandbox.Kind{sandbox.KindRunsc, sandbox.KindRunc, sandbox.KindCrun} {
 		r.add(ociRuntime(kind, found, oci.CheckHost))
 	}
-	best, some := oci.Preferred(found)
-	r.Ready = r.ready(usable, some && oci.CheckHost(best) == nil)
+	best, some := oci.Preferred(able)
+	r.Ready = r.ready(usable, some)
 	switch {
 	case r.Ready && usable:
 		r.Uses = "docker with " + info.BestRuntime()
@@ -165,13 +166,32 @@ func userNamespaces() Finding {
 	return Finding{Name: "user namespaces", State: OK, Means: "without Docker, ids in a box mean nothing on the host"}
 }
 
-func rights() Finding {
-	if os.Geteuid() == 0 {
-		return Finding{Name: "rights", State: OK, Version: "root", Means: "boxes can be made without Docker"}
+// sift parts the runtimes that can make boxes for this process's user here from the reasons why others cannot.
+func sift(found []oci.Runtime, usable func(oci.Runtime) error) (able []oci.Runtime, unable []error) {
+	for _, r := range found {
+		if err := usable(r); err != nil {
+			unable = append(unable, err)
+		} else {
+			able = append(able, r)
+		}
 	}
-	return Finding{Name: "rights", State: Weak, Version: fmt.Sprintf("uid %d", os.Geteuid()),
-		Means: "boxes can be made through Docker, and without it only where a cgroup v2 is delegated to this user",
-		Type:  "sudo glovebox doctor"}
+	return able, unable
+}
+
+// rights tells whether this user can make boxes without Docker.
+func rights(uid int, able []oci.Runtime, unable []error) Finding {
+	f := Finding{Name: "rights", State: OK, Version: fmt.Sprintf("uid %d", uid)}
+	switch {
+	case uid == 0:
+		f.Version, f.Means = "root", "boxes can be made without Docker"
+	case len(able) > 0:
+		f.Means = "boxes can be made without Docker and without root, in the cgroup that is delegated to this user"
+	case len(unable) > 0:
+		f.State, f.Means, f.Type = Weak, "boxes can be made through Docker alone: "+unable[0].Error(), "sudo glovebox doctor"
+	default:
+		f.State, f.Means, f.Type = Weak, "boxes can be made through Docker alone: there is no runtime to make them with", "make runc"
+	}
+	return f
 }
 
 func state(dir string) Finding {

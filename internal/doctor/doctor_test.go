@@ -317,3 +317,33 @@ func TestExamineEnded(t *testing.T) {
 		}
 	}
 }
+
+func TestRights(t *testing.T) {
+	runc := oci.Runtime{Kind: sandbox.KindRunc}
+	notDelegated := errors.New("no cgroup is delegated")
+	for name, c := range map[string]struct {
+		uid    int
+		able   []oci.Runtime
+		unable []error
+		state  State
+		means  string
+	}{
+		"root":                {0, nil, nil, OK, "without Docker"},
+		"delegated":           {1000, []oci.Runtime{runc}, []error{notDelegated}, OK, "delegated to this user"},
+		"not delegated":       {1000, nil, []error{notDelegated}, Weak, "no cgroup is delegated"},
+		"without any runtime": {1000, nil, nil, Weak, "no runtime"},
+	} {
+		if f := rights(c.uid, c.able, c.unable); f.State != c.state || !strings.Contains(f.Means, c.means) || (f.Type == "") != (f.State == OK) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	able, unable := sift([]oci.Runtime{runc, {Kind: sandbox.KindCrun}}, func(r oci.Runtime) error {
+		if r.Kind == sandbox.KindCrun {
+			return notDelegated
+		}
+		return nil
+	})
+	if len(able) != 1 || able[0].Kind != sandbox.KindRunc || len(unable) != 1 {
+		t.Errorf("able %v, unable %v", able, unable)
+	}
+}
