@@ -164,16 +164,24 @@ func cmdGrow(ts *testscript.TestScript, neg bool, args []string) {
 // httpClient keeps no connection: a server that drains waits for none.
 var httpClient = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// cmdPost sends a file as JSON, and wants the status: post 200 http://… request.json.
+// cmdPost sends a file as JSON, and wants the status: post 200 http://… request.json. It accepts what $ACCEPT says.
 func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: post STATUS URL FILE")
 	}
-	answer(ts, args[0])(postJSON(args[1], strings.NewReader(ts.ReadFile(args[2]))))
+	answer(ts, args[0])(postJSON(args[1], ts.Getenv("ACCEPT"), strings.NewReader(ts.ReadFile(args[2]))))
 }
 
-func postJSON(url string, body io.Reader) (*http.Response, error) {
-	return httpClient.Post(url, "application/json", body)
+func postJSON(url, accept string, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodPost, url, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if accept != "" {
+		request.Header.Set("Accept", accept)
+	}
+	return httpClient.Do(request)
 }
 
 // clientMain posts a file as post does, in a process of its own: start client client http://… request.json.
@@ -183,7 +191,7 @@ func clientMain() {
 		if err != nil {
 			return nil, err
 		}
-		return postJSON(os.Args[1], file)
+		return postJSON(os.Args[1], "", file)
 	}()
 	if err == nil {
 		_, err = io.Copy(os.Stdout, response.Body)
