@@ -104,10 +104,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The schema takes what the action takes, and the defaults that the catalogue tells are the contract's.
-func TestAbout(t *testing.T) {
-	a := newAction(t, &executor{})
-	about := a.About()
+// inputSchema compiles the schema of an action's parameters.
+func inputSchema(t *testing.T, about api.Action) *jsonschema.Schema {
+	t.Helper()
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(about.InputSchema)))
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +119,14 @@ func TestAbout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return schema
+}
+
+// The schema takes what the action takes, and the defaults that the catalogue tells are the contract's.
+func TestAbout(t *testing.T) {
+	a := newAction(t, &executor{})
+	about := a.About()
+	schema := inputSchema(t, about)
 	for body, valid := range map[string]bool{
 		`{"code":"x","language":"typescript","inputData":null,"timeout":0.1,"memoryLimit":16}`: true,
 		`{"code":"x","inputData":"[1]"}`: true,

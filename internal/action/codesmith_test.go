@@ -133,18 +133,7 @@ func TestCodesmithAbout(t *testing.T) {
 	if about.Name != "codesmith" || about.Kind != api.KindAgent || len(about.ResultCodes) != len(agent.Outcomes()) || len(about.Outputs) != 5 {
 		t.Errorf("got %+v", about)
 	}
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(about.InputSchema)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := inputSchema(t, about)
 	for body, valid := range map[string]bool{
 		`{"task":"t","inputData":[1],"requirements":"r","maxIterations":10}`: true,
 		`{"task":"t","maxIterations":11}`:                                    false,
