@@ -283,6 +283,14 @@ func TestTools(t *testing.T) {
 		if tool.Description == "" || tool.InputSchema == nil || tool.OutputSchema == nil || tool.Annotations == nil {
 			t.Errorf("%s lacks something: %+v", tool.Name, tool)
 		}
+		// A schema may be true or false by the book, but not for the official TypeScript SDK.
+		schema, _ := tool.OutputSchema.(map[string]any)
+		properties, _ := schema["properties"].(map[string]any)
+		for name, property := range properties {
+			if _, ok := property.(map[string]any); !ok {
+				t.Errorf("%s: the schema of %s in the output is %v", tool.Name, name, property)
+			}
+		}
 	}
 	if slices.Sort(names); !slices.Equal(names, []string{"describe_environment", "execute_code"}) {
 		t.Errorf("tools %v", names)

@@ -39,7 +39,9 @@ func executeCode(code *action.ExecuteCode) (Tool, error) {
 
 // SchemaOf makes the JSON Schema of a wire type, for a [Tool]'s result.
 func SchemaOf[T any]() (json.RawMessage, error) {
-	anyValue := &jsonschema.Schema{}
+	// Not the empty schema, which is written as true: the official TypeScript SDK takes only objects for properties, and
+	// would refuse the whole list of tools.
+	anyValue := &jsonschema.Schema{Description: "Any JSON value."}
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[json.RawMessage](): anyValue,
 		// A list of ours is never null.
