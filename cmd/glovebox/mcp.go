@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"glovebox/api"
@@ -122,13 +121,13 @@ func (s speaker) speak(executor action.Executor, info api.Info) error {
 	if err != nil {
 		return sandboxError(err)
 	}
-	if err := mcp.Serve(s.cmd.Context(), server, io.NopCloser(s.cmd.InOrStdin()), nopWriteCloser{s.cmd.OutOrStdout()}); err != nil {
+	if err := server.Serve(s.cmd.Context(), io.NopCloser(s.cmd.InOrStdin()), nopWriteCloser{s.cmd.OutOrStdout()}); err != nil {
 		return sandboxError(err)
 	}
 	return nil
 }
 
-func newMCPServer(catalogue *metadata.Catalogue, smith smithMaker, executor action.Executor, info api.Info, log *slog.Logger) (*sdk.Server, error) {
+func newMCPServer(catalogue *metadata.Catalogue, smith smithMaker, executor action.Executor, info api.Info, log *slog.Logger) (*mcp.Server, error) {
 	code, err := action.NewExecuteCode(catalogue, executor, int(info.Limits.CPUs.Max))
 	if err != nil {
 		return nil, err
@@ -155,7 +154,7 @@ func modelContextOf(catalogue *metadata.Catalogue, smith smithMaker, info api.In
 		if err != nil {
 			return nil, err
 		}
-		return mcp.Handler(server, slog.New(slog.DiscardHandler)), nil
+		return server.Handler(), nil
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -29,7 +31,7 @@ func (f executorFunc) Execute(ctx context.Context, request api.Request, onLog fu
 	return f(ctx, request, onLog)
 }
 
-func newServer(t *testing.T, executor executorFunc) *sdk.Server {
+func newServer(t *testing.T, executor executorFunc) *mcp.Server {
 	t.Helper()
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
@@ -66,7 +68,7 @@ func (p *progress) told() []string {
 }
 
 // connect connects a client to a server, in memory or over HTTP.
-func connect(t *testing.T, server *sdk.Server, overHTTP bool, p *progress) *sdk.ClientSession {
+func connect(t *testing.T, server *mcp.Server, overHTTP bool, p *progress) *sdk.ClientSession {
 	t.Helper()
 	options := &sdk.ClientOptions{}
 	if p != nil {
@@ -75,17 +77,25 @@ func connect(t *testing.T, server *sdk.Server, overHTTP bool, p *progress) *sdk.
 	client := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, options)
 	var transport sdk.Transport
 	if overHTTP {
-		h := httptest.NewServer(mcp.Handler(server, nil))
+		h := httptest.NewServer(server.Handler())
 		t.Cleanup(h.Close)
 		transport = &sdk.StreamableClientTransport{Endpoint: h.URL, HTTPClient: h.Client()}
 	} else {
-		theirs, ours := sdk.NewInMemoryTransports()
-		session, err := server.Connect(t.Context(), ours, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = session.Close(); _ = session.Wait() })
-		transport = theirs
+		toServer, fromClient := io.Pipe()
+		toClient, fromServer := io.Pipe()
+		served := make(chan error, 1)
+		go func() {
+			err := server.Serve(t.Context(), toServer, fromServer)
+			_ = fromServer.Close()
+			served <- err
+		}()
+		t.Cleanup(func() {
+			_ = fromClient.Close()
+			if err := <-served; err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		})
+		transport = &sdk.IOTransport{Reader: toClient, Writer: fromClient}
 	}
 	session, err := client.Connect(t.Context(), transport, nil)
 	if err != nil {
@@ -239,6 +249,73 @@ func TestCancelled(t *testing.T) {
 			t.Error("the execution goes on after its call was cancelled")
 		}
 	})
+}
+
+// Over HTTP, a call ends with its session, and with the request that brought it: nobody could be told its result.
+func TestCallsEndWithTheirRequests(t *testing.T) {
+	endSession := func(t *testing.T, _ context.CancelFunc, url, session string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Mcp-Session-Id", session)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+	}
+	for name, leave := range map[string]func(t *testing.T, post context.CancelFunc, url, session string){
+		"the session is ended": endSession,
+		"the request is gone":  func(_ *testing.T, post context.CancelFunc, _, _ string) { post() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer http.DefaultClient.CloseIdleConnections()
+			started, ended := make(chan struct{}), make(chan struct{})
+			h := httptest.NewServer(newServer(t, func(ctx context.Context, _ api.Request, _ func(api.Log)) (api.Result, error) {
+				close(started)
+				<-ctx.Done()
+				close(ended)
+				return api.Result{ResultCode: api.Cancelled}, nil
+			}).Handler())
+			defer h.Close()
+			post := func(ctx context.Context, session, message string) *http.Response {
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, strings.NewReader(message))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Accept", "application/json, text/event-stream")
+				if session != "" {
+					r.Header.Set("Mcp-Session-Id", session)
+				}
+				response, err := http.DefaultClient.Do(r)
+				if err != nil {
+					if ctx.Err() == nil {
+						t.Error(err)
+					}
+					return nil
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+				return response
+			}
+			session := post(t.Context(), "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`).Header.Get("Mcp-Session-Id")
+			post(t.Context(), session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				post(ctx, session, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"execute_code","arguments":{"code":"x"}}}`)
+			}()
+			<-started
+			leave(t, cancel, h.URL, session)
+			<-ended
+			<-done
+			endSession(t, nil, h.URL, session)
+		})
+	}
 }
 
 // A box never waits for a client: what one cannot be told in time is left out.

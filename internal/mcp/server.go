@@ -43,8 +43,15 @@ const instructions = "Runs JavaScript and TypeScript, each script in a sealed co
 	"Call describe_environment once to learn what scripts may use. Prefer execute_code to reckoning by yourself: " +
 	"pass data as inputData, and return only what you need."
 
-// NewServer returns a server with every tool. It is safe for concurrent use by any number of sessions.
-func NewServer(config Config) (*sdk.Server, error) {
+// A Server offers the tools. It is safe for concurrent use by any number of clients.
+type Server struct {
+	sdk       *sdk.Server
+	exchanges *exchanges
+	log       *slog.Logger
+}
+
+// NewServer returns a server with every tool.
+func NewServer(config Config) (*Server, error) {
 	if config.Code == nil {
 		return nil, errors.New("mcp: the action that runs scripts is needed")
 	}
@@ -52,7 +59,8 @@ func NewServer(config Config) (*sdk.Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	server := sdk.NewServer(
+	s := &Server{exchanges: newExchanges(), log: log}
+	s.sdk = sdk.NewServer(
 		&sdk.Implementation{Name: "glovebox", Title: "Glovebox", Version: config.Info.Build.Version},
 		// No capability is claimed but that of tools, which follows from there being some.
 		&sdk.ServerOptions{Instructions: instructions, Capabilities: &sdk.ServerCapabilities{}},
@@ -62,12 +70,12 @@ func NewServer(config Config) (*sdk.Server, error) {
 		return nil, err
 	}
 	for _, t := range append([]Tool{code}, config.Tools...) {
-		add(server, t, log)
+		s.add(t)
 	}
-	if err := addEnvironment(server, config.Info); err != nil {
+	if err := s.addEnvironment(config.Info); err != nil {
 		return nil, err
 	}
-	return server, nil
+	return s, nil
 }
 
 // maxMessageBytes bounds one message of a client: a request's body over HTTP, escaped once more. It is the same on
@@ -75,8 +83,8 @@ func NewServer(config Config) (*sdk.Server, error) {
 const maxMessageBytes = 2*api.MaxBodyBytes + 64<<10
 
 // Serve talks to one client over a pair of streams until it leaves or ctx ends; what runs for it then is cancelled.
-func Serve(ctx context.Context, server *sdk.Server, in io.ReadCloser, out io.WriteCloser) error {
-	err := server.Run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessageBytes})
+func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
+	err := s.sdk.Run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessageBytes})
 	if errors.Is(err, io.EOF) || errors.Is(err, sdk.ErrConnectionClosed) || (err != nil && ctx.Err() != nil) {
 		return nil // the client has left, or we were told to
 	}
@@ -89,11 +97,12 @@ func Serve(ctx context.Context, server *sdk.Server, in io.ReadCloser, out io.Wri
 // sessionTimeout ends a session whose client has not been heard of.
 const sessionTimeout = 30 * time.Minute
 
-// Handler serves clients over streamable HTTP. Who may connect, and from where, is for whoever mounts it.
-func Handler(server *sdk.Server, log *slog.Logger) http.Handler {
-	return sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return server }, &sdk.StreamableHTTPOptions{
-		SessionTimeout: sessionTimeout, MaxRequestBodyBytes: maxMessageBytes, Logger: log,
+// Handler serves clients over streamable HTTP. A call ends with the request that brought it, and with its session. Who
+// may connect, and from where, is for whoever mounts it.
+func (s *Server) Handler() http.Handler {
+	return s.exchanges.handler(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.sdk }, &sdk.StreamableHTTPOptions{
+		SessionTimeout: sessionTimeout, MaxRequestBodyBytes: maxMessageBytes,
 		// The controller's guard holds Host and Origin to stricter rules, and knows the names that were allowed.
 		DisableLocalhostProtection: true,
-	})
+	}))
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"strings"
 	"time"
@@ -93,7 +92,7 @@ func cut(text string, most int) string {
 // toolName is an action's name as tools are named: with underscores.
 func toolName(about api.Action) string { return strings.ReplaceAll(about.Name, "-", "_") }
 
-func add(server *sdk.Server, t Tool, log *slog.Logger) {
+func (s *Server) add(t Tool) {
 	// What runs in a box changes nothing outside it, and reaches nothing. The same call may end otherwise.
 	closed, no := false, false
 	tool := &sdk.Tool{
@@ -105,16 +104,21 @@ func add(server *sdk.Server, t Tool, log *slog.Logger) {
 		open := true // it asks a model
 		tool.Annotations.OpenWorldHint = &open
 	}
-	server.AddTool(tool, func(ctx context.Context, request *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+	s.sdk.AddTool(tool, func(ctx context.Context, request *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		arguments := request.Params.Arguments
 		if len(arguments) == 0 {
 			arguments = json.RawMessage("{}")
 		}
+		ctx, done := s.exchanges.bind(ctx, request.Extra)
+		defer done()
 		notify := newNotifier(ctx, request)
 		document, message, failed, err := t.Run(ctx, arguments, notify.say)
 		notify.end()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx) // nobody waits for the answer
+		}
 		if err != nil {
-			return refused(ctx, err, log)
+			return s.refused(err)
 		}
 		return &sdk.CallToolResult{
 			Content: []sdk.Content{&sdk.TextContent{Text: cut(message, 4*maxWords)}}, StructuredContent: document, IsError: failed,
@@ -123,26 +127,24 @@ func add(server *sdk.Server, t Tool, log *slog.Logger) {
 }
 
 // refused tells a model what was wrong with its arguments, or that it is not to blame.
-func refused(ctx context.Context, err error, log *slog.Logger) (*sdk.CallToolResult, error) {
+func (s *Server) refused(err error) (*sdk.CallToolResult, error) {
 	var invalid *api.Error
 	var busy interface{ RetryAfter() time.Duration }
 	text := ""
 	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err() // nobody waits for the answer
 	case errors.As(err, &invalid):
 		text = "The arguments are not valid: " + invalid.Error()
 	case errors.As(err, &busy):
 		text = fmt.Sprintf("Every place is taken. Try again in %.0f seconds.", max(1, busy.RetryAfter().Seconds()))
 	default:
-		log.Error("a tool could not be run", "error", err)
+		s.log.Error("a tool could not be run", "error", err)
 		text = string(api.ExecutionFailed) + ": Glovebox itself failed; nothing was wrong with the call. Try it again."
 	}
 	return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: text}}, IsError: true}, nil
 }
 
 // addEnvironment adds the tool that tells what scripts may use.
-func addEnvironment(server *sdk.Server, info api.Info) error {
+func (s *Server) addEnvironment(info api.Info) error {
 	output, err := SchemaOf[api.Info]()
 	if err != nil {
 		return err
@@ -158,7 +160,7 @@ func addEnvironment(server *sdk.Server, info api.Info) error {
 		InputSchema: json.RawMessage(`{"type":"object","properties":{},"additionalProperties":false}`), OutputSchema: output,
 		Annotations: &sdk.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: &no, DestructiveHint: &no},
 	}
-	server.AddTool(tool, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+	s.sdk.AddTool(tool, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: string(text)}}, StructuredContent: info}, nil
 	})
 	return nil

@@ -1,0 +1,93 @@
+package mcp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+const (
+	// exchangeHeader names an HTTP request to the handlers of the calls in it. Whatever a client sends in it is
+	// overwritten.
+	exchangeHeader = "Glovebox-Exchange"
+	sessionHeader  = "Mcp-Session-Id"
+)
+
+var (
+	errSessionEnded = errors.New("the client has ended its session")
+	errClientLeft   = errors.New("the request that called has ended")
+)
+
+// exchanges ties each call to the HTTP request that brought it: the SDK runs calls on the session's behalf, and lets
+// them go on when the request is gone, and even when the session is. Here nobody could be told the result then, so
+// that the call ends, and its box with it. It is safe for concurrent use.
+type exchanges struct {
+	mu   sync.Mutex
+	open map[string]exchange // by the id in exchangeHeader
+}
+
+type exchange struct {
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	session string
+}
+
+func newExchanges() *exchanges { return &exchanges{open: map[string]exchange{}} }
+
+// handler wraps the SDK's.
+func (e *exchanges) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session := r.Header.Get(sessionHeader)
+		if r.Method == http.MethodDelete {
+			e.endSession(session) // first: to end a session waits for what runs in it
+		}
+		ctx, end := context.WithCancelCause(r.Context())
+		defer end(errClientLeft)
+		id := rand.Text()
+		r.Header.Set(exchangeHeader, id)
+		e.mu.Lock()
+		e.open[id] = exchange{ctx, end, session}
+		e.mu.Unlock()
+		defer func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.open, id)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (e *exchanges) endSession(session string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, one := range e.open {
+		if one.session == session {
+			one.end(errSessionEnded)
+		}
+	}
+}
+
+// bind returns a context that ends when the call's own does and when the HTTP request does that brought it. The
+// caller must call the function that is returned with it. Over standard streams there is no such request.
+func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.Context, func()) {
+	if extra == nil || extra.Header.Get(exchangeHeader) == "" {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	e.mu.Lock()
+	one, ok := e.open[extra.Header.Get(exchangeHeader)]
+	e.mu.Unlock()
+	if !ok {
+		cancel(errClientLeft)
+		return ctx, func() {}
+	}
+	stop := context.AfterFunc(one.ctx, func() { cancel(context.Cause(one.ctx)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
