@@ -54,8 +54,8 @@ image: runner ## the runner's image from Dockerfile.runner, as glovebox-runner:l
 lint: ## formatting, go vet, staticcheck's and golangci-lint's checks
 	@scripts/lint.sh
 
-clients: ## the TypeScript client, and what it is tested with
-	@scripts/setup.sh clients || echo "make: going on without the TypeScript client" >&2
+clients: ## the TypeScript client, what it is tested with, and the official MCP clients
+	@scripts/setup.sh clients || echo "make: going on without the TypeScript client or the MCP clients" >&2
 
 compare: build ## ask MemberJunction's service and ours the same things, and write docs/memberjunction.md
 	@scripts/compare.sh docs/memberjunction.md
@@ -74,6 +74,6 @@ fuzz: ## each fuzz test for a minute
 	@scripts/fuzz.sh
 
 clean: ## remove what was built
-	@rm -rf clients/typescript/{build,dist,node_modules,compare/node_modules}
+	@rm -rf clients/typescript/{build,dist,node_modules,compare/node_modules} clients/mcp/node_modules
 	@rm -rf bin image/lib/node_modules image/lib/dist/* $(DIST)/runner-linux-* $(DIST)/libraries.json $(DIST)/NOTICES.txt
 	@git checkout -q -- image/lib/dist/PLACEHOLDER

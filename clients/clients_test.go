@@ -113,15 +113,21 @@ func run(t *testing.T, env []string, program string, args ...string) string {
 	return stdout.String()
 }
 
-// test runs files of tests, each test of theirs as one of ours. The names are without their .test.js.
+// test runs files of tests of the client. The names are without their .test.js.
 func (n node) test(t *testing.T, names ...string) {
 	t.Helper()
-	args := []string{"--test", "--test-reporter=tap"}
+	var files []string
 	for _, name := range names {
-		args = append(args, filepath.Join(n.root, "clients", typescript, "build", "test", name+".test.js"))
+		files = append(files, filepath.Join(n.root, "clients", typescript, "build", "test", name+".test.js"))
 	}
-	cmd := exec.CommandContext(t.Context(), "node", args...)
-	cmd.Env = append(os.Environ(), n.env...)
+	nodeTest(t, n.env, files...)
+}
+
+// nodeTest runs files of tests, each test of theirs as one of ours.
+func nodeTest(t *testing.T, env []string, files ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", append([]string{"--test", "--test-reporter=tap", "--test-force-exit"}, files...)...)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -168,7 +174,7 @@ func TestTypesAreGenerated(t *testing.T) {
 
 // A lock file that names no place is taken from wherever npm is told to look.
 func TestLockNamesNoPlace(t *testing.T) {
-	for _, dir := range []string{typescript, filepath.Join(typescript, "compare")} {
+	for _, dir := range []string{typescript, filepath.Join(typescript, "compare"), foreign} {
 		lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
 		if err != nil {
 			t.Fatal(err)

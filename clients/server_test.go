@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,8 +20,14 @@ import (
 	"glovebox/internal/testenv"
 )
 
-// serve starts a real server, with boxes on runc and no daemon, and returns where it listens.
-func serve(t *testing.T) (url string) {
+// A machine has what a server needs, with boxes on runc and no daemon.
+type machine struct {
+	binary string
+	flags  []string // for its verbs
+	state  string   // its state directory, in which no box may be left in the end
+}
+
+func newMachine(t *testing.T) machine {
 	t.Helper()
 	_, err := runnerimage.Embedded()
 	testenv.Need(t, testenv.Runner, err)
@@ -30,7 +37,7 @@ func serve(t *testing.T) (url string) {
 	}
 	testenv.Need(t, testenv.Runc, err)
 
-	readSources(t, "../api", "../cmd", "../controller", "../internal", "../seccomp")
+	readSources(t, "../api", "../cmd", "../controller", "../internal", "../metadata", "../seccomp")
 	binary, err := buildServer()
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +48,12 @@ func serve(t *testing.T) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	state := filepath.Join(dir, "s")
 	t.Cleanup(func() {
+		boxes, err := filepath.Glob(filepath.Join(state, "boxes", "*"))
+		if err != nil || len(boxes) > 0 {
+			t.Errorf("boxes are left: %v, %v", boxes, err)
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
@@ -49,7 +61,18 @@ func serve(t *testing.T) (url string) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--driver", "oci", "--runtime", runtime.Path, "--state-dir", filepath.Join(dir, "s"))
+	return machine{binary: binary, flags: []string{"--driver", "oci", "--runtime", runtime.Path, "--state-dir", state}, state: state}
+}
+
+// serve starts a real server, and returns where it listens.
+func serve(t *testing.T) (url string) {
+	t.Helper()
+	return newMachine(t).serve(t)
+}
+
+func (m machine) serve(t *testing.T, flags ...string) (url string) {
+	t.Helper()
+	cmd := exec.Command(m.binary, slices.Concat([]string{"serve", "--listen", "127.0.0.1:0"}, m.flags, flags)...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	stdout, err := cmd.StdoutPipe()

@@ -5,7 +5,8 @@
 #   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
 #   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
 #   scripts/setup.sh golangci  bin/golangci-lint, from its Go module
-#   scripts/setup.sh clients   the TypeScript client, built, and what it is tested with, from npm by lockfile
+#   scripts/setup.sh clients   the TypeScript client, built, what it is tested with, and the official clients of the
+#                              Model Context Protocol that the server is tested with, from npm by lockfile
 #   scripts/setup.sh compare   besides, the newer Node.js that MemberJunction's service needs, from npm by lockfile
 #   scripts/setup.sh docker    a Docker daemon that answers and knows the runtimes: only looks, and says what to
 #                              type, unless SETUP_DOCKER=1 lets it install and start one (and install crun)
@@ -118,28 +119,31 @@ golangci() {
   mark "$stamp" "${sources[@]}"
 }
 
+# packages DIR WHAT fetches what a folder's lock file names.
+packages() {
+  local dir=$1 what=$2
+  local sources=("$dir/package.json" "$dir/package-lock.json")
+  if fresh "$dir/node_modules/.stamp" "${sources[@]}"; then return; fi
+  command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 3) ? 0 : 1)' ||
+    fail "$what: npm and Node.js 20.3 or later are needed: install them, and put them in PATH"
+  step "fetching $what, by lockfile" npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund
+  mark "$dir/node_modules/.stamp" "${sources[@]}"
+}
+
 clients() {
   local dir=clients/typescript
-  local packages=("$dir/package.json" "$dir/package-lock.json") sources=("$dir"/src/*.ts "$dir/tsconfig.json" "$dir/package-lock.json")
-  if ! fresh "$dir/node_modules/.stamp" "${packages[@]}"; then
-    command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 3) ? 0 : 1)' ||
-      fail "the TypeScript client needs npm and Node.js 20.3 or later: install them, and put them in PATH"
-    step "fetching what the TypeScript client is built with, by lockfile" npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund
-    mark "$dir/node_modules/.stamp" "${packages[@]}"
-  fi
+  local sources=("$dir"/src/*.ts "$dir/tsconfig.json" "$dir/package-lock.json")
+  packages "$dir" "what the TypeScript client is built with"
   if ! fresh "$dir/dist/.stamp" "${sources[@]}"; then
     step "building the TypeScript client" npm run --silent build --prefix "$dir"
     mark "$dir/dist/.stamp" "${sources[@]}"
   fi
+  packages clients/mcp "the official MCP clients"
 }
 
 compare() {
   clients
-  local dir=clients/typescript/compare
-  local packages=("$dir/package.json" "$dir/package-lock.json")
-  if fresh "$dir/node_modules/.stamp" "${packages[@]}"; then return; fi
-  step "fetching Node.js, by lockfile" npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund
-  mark "$dir/node_modules/.stamp" "${packages[@]}"
+  packages clients/typescript/compare "Node.js"
 }
 
 # crun is the system's own, and one runtime more to test with: where it cannot be had, nothing waits for it.

@@ -30,6 +30,11 @@ if [ -e clients/typescript/node_modules/.stamp ]; then
 else
   echo "test: the TypeScript client is not prepared: its tests are left out (make clients prepares it)" >&2
 fi
+if [ -e clients/mcp/node_modules/.stamp ]; then
+  require+=,mcp
+else
+  echo "test: the official MCP clients are not prepared: their tests are left out (make clients prepares them)" >&2
+fi
 if command -v curl >/dev/null; then require+=,curl; fi
 require+=$crun
 export GLOVEBOX_REQUIRE=${GLOVEBOX_REQUIRE:-$require}

@@ -27,6 +27,7 @@ const (
 	Libs   Thing = "libs"   // the JavaScript libraries, fetched and bundled
 	Runner Thing = "runner" // the runner binary, built and embedded
 	Node   Thing = "node"   // Node.js, and what the TypeScript client is built and tested with
+	MCP    Thing = "mcp"    // Node.js, and the official clients of the Model Context Protocol
 	Curl   Thing = "curl"
 )
 
