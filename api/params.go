@@ -62,7 +62,7 @@ func (p Params) Request() (Request, error) {
 	var r Request
 	for _, name := range slices.Sorted(maps.Keys(p)) { // so that the same faults give the same answer
 		raw := p[name]
-		if name != ParamInputData && string(raw) == "null" {
+		if name != ParamInputData && !p.given(name) {
 			continue
 		}
 		var err *Error
@@ -124,6 +124,7 @@ func (p Params) JSONText(name string) (json.RawMessage, error) {
 	return raw, nil
 }
 
+// given reports whether a parameter, for which null is no value, was given.
 func (p Params) given(name string) bool { return p[name] != nil && string(p[name]) != "null" }
 
 // jsonText returns the JSON in a string, or any other value as it is.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -34,8 +35,8 @@ type smithMaker func(action.Executor) (*action.Codesmith, error)
 func (f *agentServerFlags) maker(flags *pflag.FlagSet, catalogue *metadata.Catalogue) (smithMaker, error) {
 	if f.model.name == "" {
 		var without error
-		flags.VisitAll(func(flag *pflag.Flag) {
-			if flag.Changed && len(flag.Name) > len(agentPrefix) && flag.Name[:len(agentPrefix)] == agentPrefix {
+		flags.Visit(func(flag *pflag.Flag) {
+			if strings.HasPrefix(flag.Name, agentPrefix) {
 				without = usageError("--%s is of no use without --%smodel", flag.Name, agentPrefix)
 			}
 		})

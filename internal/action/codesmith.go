@@ -37,7 +37,7 @@ type CodesmithConfig struct {
 	Open func(agent.Limits) (*agent.Agent, error)
 }
 
-// The parameters of the agent that the payload's paths in the metadata do not name.
+// paramMaxIterations is the parameter that the payload's paths in the metadata do not name.
 const paramMaxIterations = "maxIterations"
 
 // taskParams are what goes in, and payloadOutputs what comes out; the metadata's list of the payload's paths has all of
