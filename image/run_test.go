@@ -85,7 +85,7 @@ func (c *child) next() protocol.Frame {
 func (c *child) hand(code string, timeout time.Duration) {
 	c.t.Helper()
 	job := protocol.Job{Code: code, Language: api.JavaScript, TimeoutMs: timeout.Milliseconds()}
-	if err := protocol.WriteMessage(c.stdin, job); err != nil {
+	if err := protocol.WriteMessage(c.stdin, protocol.Order{Job: &job}); err != nil {
 		c.t.Fatal(err)
 	}
 }

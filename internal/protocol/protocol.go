@@ -1,7 +1,7 @@
 // Package protocol is what the controller and the runner in a box say to each other.
 //
-// On the runner's stdin stands one job; on its stdout stand frames: ready, then log frames, then one
-// result. Both are JSON behind a length of four bytes, big-endian. The controller takes whatever
+// On the runner's stdin stand orders: any number of times to warm up, then one job. On its stdout stand
+// frames: ready, one frame for each warming, then log frames, then one result. Both are JSON behind a length of four bytes, big-endian. The controller takes whatever
 // writes to that stdout for hostile: [Reader] bounds bytes, frames and depth, decodes strictly, and
 // holds the order of frames.
 package protocol
@@ -19,10 +19,25 @@ import (
 )
 
 // Version is told in the ready frame: a runner of another version is refused.
-const Version = 1
+const Version = 2
 
 // MaxJobBytes bounds a job: code and input, every byte of the code escaped.
 const MaxJobBytes = api.MaxInputBytes + 6*api.MaxCodeBytes + 64<<10
+
+// An Order is one message to the runner. One of its fields is set.
+type Order struct {
+	Warm *Warm `json:"warm,omitempty"`
+	Job  *Job  `json:"job,omitempty"`
+}
+
+// A Warm asks the runner to do beforehand what a job would wait for. The runner stops at the next place where
+// it can when another order comes, and answers each Warm with one warmed frame before it takes up that order.
+type Warm struct {
+	// Libraries are the specifiers of modules to compile and to make, in this order.
+	Libraries []string `json:"libraries,omitempty"`
+	// MemoryBytes is how large the runner's heap may be when it begins on another library; 0 is no bound.
+	MemoryBytes int64 `json:"memoryBytes,omitempty"`
+}
 
 // A Job is one script, with what it may see and the limits that the runner itself watches.
 type Job struct {
@@ -43,6 +58,7 @@ type FrameType string
 // The types of frame.
 const (
 	FrameReady  FrameType = "ready"
+	FrameWarmed FrameType = "warmed"
 	FrameLog    FrameType = "log"
 	FrameResult FrameType = "result"
 )
@@ -51,6 +67,7 @@ const (
 type Frame struct {
 	Type   FrameType `json:"type"`
 	Ready  *Ready    `json:"ready,omitempty"`
+	Warmed *Warmed   `json:"warmed,omitempty"`
 	Log    *Log      `json:"log,omitempty"`
 	Result *Result   `json:"result,omitempty"`
 }
@@ -88,6 +105,15 @@ type Ready struct {
 	RootWritable bool     `json:"rootWritable"`
 	// PID is the runner's own: 1 in a pid namespace of its own.
 	PID int `json:"pid"`
+}
+
+// Warmed answers one [Warm].
+type Warmed struct {
+	// Libraries are those of the order that are in place now. One that is missing could not be made, or there was
+	// no more time or memory for it.
+	Libraries []string `json:"libraries"`
+	// HeapBytes is the runner's heap afterwards.
+	HeapBytes int64 `json:"heapBytes"`
 }
 
 // A Log is one line that the script printed.
@@ -163,16 +189,31 @@ func readBody(r io.Reader, most int) ([]byte, error) {
 	return body, nil
 }
 
-// ReadJob reads the one job, on the runner's side. The controller is trusted, and its length bounded
-// all the same.
-func ReadJob(r io.Reader) (Job, error) {
+// ReadOrder reads the next order, on the runner's side. The controller is trusted, and its length bounded
+// all the same. io.EOF means that no further order comes.
+func ReadOrder(r io.Reader) (Order, error) {
 	body, err := readBody(r, MaxJobBytes)
+	if err != nil {
+		return Order{}, err
+	}
+	var order Order
+	if err := json.Unmarshal(body, &order); err != nil {
+		return Order{}, fmt.Errorf("order: %w", err)
+	}
+	if (order.Warm == nil) == (order.Job == nil) {
+		return Order{}, errors.New("order: neither one to warm up nor one job")
+	}
+	return order, nil
+}
+
+// ReadJob reads an order that must be a job.
+func ReadJob(r io.Reader) (Job, error) {
+	order, err := ReadOrder(r)
 	if err != nil {
 		return Job{}, err
 	}
-	var job Job
-	if err := json.Unmarshal(body, &job); err != nil {
-		return Job{}, fmt.Errorf("job: %w", err)
+	if order.Job == nil {
+		return Job{}, errors.New("order: not a job")
 	}
-	return job, nil
+	return *order.Job, nil
 }

@@ -26,7 +26,7 @@ func TestJobRoundTrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pipe bytes.Buffer
-			if err := WriteMessage(&pipe, job); err != nil {
+			if err := WriteMessage(&pipe, Order{Job: &job}); err != nil {
 				t.Fatal(err)
 			}
 			got, err := ReadJob(&pipe)
@@ -48,12 +48,15 @@ func TestReadJobRefuses(t *testing.T) {
 		"nothing":         {nil, io.EOF},
 		"half a length":   {[]byte{0, 0}, io.ErrUnexpectedEOF},
 		"no body":         {[]byte{0, 0, 0, 9}, io.ErrUnexpectedEOF},
-		"half a body":     {message(`{"code":"1"}`)[:9], io.ErrUnexpectedEOF},
+		"half a body":     {message(`{"job":{"code":"1"}}`)[:9], io.ErrUnexpectedEOF},
 		"too long":        {binary.BigEndian.AppendUint32(nil, MaxJobBytes+1), errTooLong},
 		"not JSON":        {message("job"), nil},
-		"another type":    {message(`{"code":1}`), nil},
+		"another type":    {message(`{"job":{"code":1}}`), nil},
 		"an empty body":   {message(""), nil},
-		"more in a frame": {message(`{"code":"1"} {}`), nil},
+		"more in a frame": {message(`{"job":{"code":"1"}} {}`), nil},
+		"no order":        {message(`{}`), nil},
+		"to warm up":      {message(`{"warm":{}}`), nil},
+		"two orders":      {message(`{"warm":{},"job":{"code":"1"}}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job, err := ReadJob(bytes.NewReader(c.in))
@@ -61,6 +64,17 @@ func TestReadJobRefuses(t *testing.T) {
 				t.Errorf("%+v, %v; want %v", job, err, c.want)
 			}
 		})
+	}
+}
+
+func TestOrderToWarmUpRoundTrip(t *testing.T) {
+	want := Order{Warm: &Warm{Libraries: []string{"lodash", "lodash/fp"}, MemoryBytes: api.MiB}}
+	var pipe bytes.Buffer
+	if err := WriteMessage(&pipe, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadOrder(&pipe); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -144,7 +158,7 @@ func message(body string) []byte {
 func TestMarkupIsNotEscaped(t *testing.T) {
 	markup := json.RawMessage(`"` + strings.Repeat("<&>", api.MaxInputBytes/4) + `"`)
 	var sent bytes.Buffer
-	if err := WriteMessage(&sent, Job{Code: "<", Language: api.JavaScript, Input: markup}); err != nil {
+	if err := WriteMessage(&sent, Order{Job: &Job{Code: "<", Language: api.JavaScript, Input: markup}}); err != nil {
 		t.Fatal(err)
 	}
 	if sent.Len() > len(markup)+1<<10 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"glovebox/api"
 )
@@ -22,6 +23,9 @@ const (
 	maxWarnings  = 1000
 	maxText      = 64 << 10 // name, message, stack and each warning
 	maxFDs       = 64
+	// maxLibraries and maxSpecifier bound what a box is warmed for.
+	maxLibraries = 256
+	maxSpecifier = 256
 )
 
 // A BrokenError says how the other side broke the protocol. Whoever holds one kills the box.
@@ -34,16 +38,21 @@ func broken(format string, args ...any) error {
 }
 
 // A Reader reads frames from a runner that is taken for hostile. It holds their order: one ready
-// frame, any number of logs within bounds, one result, then silence. It is used by one goroutine.
+// frame, one warmed frame for each that was asked for, any number of logs within bounds, one result, then silence. It
+// is used by one goroutine, but for ExpectWarmed.
 type Reader struct {
 	r        io.Reader
-	state    FrameType // the last frame that was not a log; "" before ready
+	warmings atomic.Int32 // warmed frames that may still come
+	state    FrameType    // the last frame that was not a log; "" before ready
 	logs     int
 	logBytes int
 }
 
 // NewReader returns a Reader on a runner's stdout.
 func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
+
+// ExpectWarmed lets one warmed frame more come. Call it before the order to warm up is sent; any goroutine may.
+func (r *Reader) ExpectWarmed() { r.warmings.Add(1) }
 
 // Next returns the next frame. A fault of the other side is a *[BrokenError]; an end of the stream,
 // between frames or within one, is io.EOF or io.ErrUnexpectedEOF: whoever calls knows whether the
@@ -78,10 +87,12 @@ func (r *Reader) accept(f Frame, size int) error {
 	switch {
 	case r.state == "" && f.Type != FrameReady:
 		return broken("a %s frame before the ready frame", f.Type)
-	case r.state == FrameReady && f.Type == FrameReady:
+	case r.state != "" && f.Type == FrameReady:
 		return broken("a second ready frame")
 	case r.state == FrameResult:
 		return broken("a %s frame after the result", f.Type)
+	case f.Type == FrameWarmed && (r.logs > 0 || r.warmings.Add(-1) < 0):
+		return broken("a warmed frame that nobody asked for")
 	}
 	if f.Type != FrameLog {
 		r.state = f.Type
@@ -119,12 +130,21 @@ func decodeFrame(body []byte) (Frame, error) {
 	if err := dec.Decode(&f); err != nil {
 		return Frame{}, broken("a frame does not decode") // the decoder's words may quote the frame
 	}
+	contents := 0
+	for _, there := range []bool{f.Ready != nil, f.Warmed != nil, f.Log != nil, f.Result != nil} {
+		if there {
+			contents++
+		}
+	}
 	switch {
-	case f.Type == FrameReady && f.Ready != nil && f.Log == nil && f.Result == nil:
+	case contents != 1:
+	case f.Type == FrameReady && f.Ready != nil:
 		return f, checkReady(f.Ready)
-	case f.Type == FrameLog && f.Log != nil && f.Ready == nil && f.Result == nil:
+	case f.Type == FrameWarmed && f.Warmed != nil:
+		return f, checkWarmed(f.Warmed)
+	case f.Type == FrameLog && f.Log != nil:
 		return f, checkLog(f.Log)
-	case f.Type == FrameResult && f.Result != nil && f.Ready == nil && f.Log == nil:
+	case f.Type == FrameResult && f.Result != nil:
 		return f, checkResult(f.Result)
 	}
 	return Frame{}, broken("a frame of no known form")
@@ -136,6 +156,18 @@ func checkReady(r *Ready) error {
 	}
 	if len(r.FDs) > maxFDs || len(r.Env) > maxFDs || len(r.Interfaces) > maxFDs {
 		return broken("the ready frame is longer than a runner's")
+	}
+	return nil
+}
+
+func checkWarmed(w *Warmed) error {
+	if len(w.Libraries) > maxLibraries || w.HeapBytes < 0 {
+		return broken("a warmed frame out of bounds")
+	}
+	for _, name := range w.Libraries {
+		if len(name) > maxSpecifier {
+			return broken("a specifier longer than any library's")
+		}
 	}
 	return nil
 }

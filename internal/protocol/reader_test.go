@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	readyBody = `{"type":"ready","ready":{"version":1}}`
+	readyBody = `{"type":"ready","ready":{"version":2}}`
 	logBody   = `{"type":"log","log":{"level":"log","message":"m","atMs":1}}`
 	doneBody  = `{"type":"result","result":{"code":"SUCCESS","output":1,"executionMs":1}}`
 )
@@ -64,6 +64,41 @@ func TestReaderRoundTrip(t *testing.T) {
 	}
 	if err := r.Silent(); err != nil {
 		t.Errorf("Silent at the end: %v", err)
+	}
+}
+
+func TestWarmedFrames(t *testing.T) {
+	warmed := `{"type":"warmed","warmed":{"libraries":["lodash"],"heapBytes":5}}`
+	for name, c := range map[string]struct {
+		asked  int
+		bodies []string
+		want   error
+	}{
+		"as many as were asked for": {2, []string{readyBody, warmed, warmed, logBody, doneBody}, io.EOF},
+		"fewer":                     {2, []string{readyBody, warmed, doneBody}, io.EOF},
+		"one that nobody asked for": {0, []string{readyBody, warmed}, &BrokenError{}},
+		"one more":                  {1, []string{readyBody, warmed, warmed}, &BrokenError{}},
+		"after a log":               {1, []string{readyBody, logBody, warmed}, &BrokenError{}},
+		"after the result":          {1, []string{readyBody, doneBody, warmed}, &BrokenError{}},
+		"before ready":              {1, []string{warmed}, &BrokenError{}},
+		"ready again":               {1, []string{readyBody, warmed, readyBody}, &BrokenError{}},
+		"a heap below zero":         {1, []string{readyBody, `{"type":"warmed","warmed":{"heapBytes":-5}}`}, &BrokenError{}},
+		"too many libraries": {1, []string{readyBody, `{"type":"warmed","warmed":{"libraries":["` +
+			strings.Repeat(`","`, maxLibraries) + `"]}}`}, &BrokenError{}},
+		"too long a name": {1, []string{readyBody, `{"type":"warmed","warmed":{"libraries":["` +
+			strings.Repeat("x", maxSpecifier+1) + `"]}}`}, &BrokenError{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewReader(stream(c.bodies...))
+			for range c.asked {
+				r.ExpectWarmed()
+			}
+			_, err := readAll(r)
+			var broken *BrokenError
+			if errors.As(c.want, &broken) != errors.As(err, &broken) || broken == nil && !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
 	}
 }
 
@@ -130,7 +165,7 @@ func TestReaderBroken(t *testing.T) {
 		{"a type that is a number", []string{`{"type":1}`}},
 		{"a type without its content", []string{`{"type":"log"}`}},
 		{"a type with another's content", []string{`{"type":"log","result":{"code":"SUCCESS","output":1,"executionMs":1}}`}},
-		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":1}}`}},
+		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":2}}`}},
 		{"an unknown field", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"x":1}`}},
 		{"an unknown field within", []string{log(`"level":"log","message":"m","atMs":1,"x":1`)}},
 		{"a key twice", []string{log(`"level":"log","message":"m","message":"n","atMs":1`)}},
@@ -192,12 +227,12 @@ func TestReaderBrokenBeforeReady(t *testing.T) {
 	for name, body := range map[string]string{
 		"a log":              logBody,
 		"a result":           doneBody,
-		"another version":    `{"type":"ready","ready":{"version":2}}`,
+		"another version":    `{"type":"ready","ready":{"version":1000}}`,
 		"no version":         `{"type":"ready","ready":{}}`,
-		"too many fds":       `{"type":"ready","ready":{"version":1,"fds":[` + strings65 + `]}}`,
-		"too many variables": `{"type":"ready","ready":{"version":1,"env":[` + strings65 + `]}}`,
-		"too many networks":  `{"type":"ready","ready":{"version":1,"interfaces":[` + strings65 + `]}}`,
-		"a mask below zero":  `{"type":"ready","ready":{"version":1,"capEff":-1}}`,
+		"too many fds":       `{"type":"ready","ready":{"version":2,"fds":[` + strings65 + `]}}`,
+		"too many variables": `{"type":"ready","ready":{"version":2,"env":[` + strings65 + `]}}`,
+		"too many networks":  `{"type":"ready","ready":{"version":2,"interfaces":[` + strings65 + `]}}`,
+		"a mask below zero":  `{"type":"ready","ready":{"version":2,"capEff":-1}}`,
 		"a null":             `{"type":"ready","ready":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -345,23 +380,28 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-func FuzzReadJob(f *testing.F) {
-	f.Add(message(`{"code":"1","language":"javascript","timeoutMs":1000,"memoryBytes":1}`))
-	f.Add(message(`{"code":"1","input":{"a":[1]},"seed":5,"now":"2026-01-31T12:00:00Z"}`))
-	f.Add(message(`{"code":1}`))
+func FuzzReadOrder(f *testing.F) {
+	f.Add(message(`{"job":{"code":"1","language":"javascript","timeoutMs":1000,"memoryBytes":1}}`))
+	f.Add(message(`{"job":{"code":"1","input":{"a":[1]},"seed":5,"now":"2026-01-31T12:00:00Z"}}`))
+	f.Add(message(`{"warm":{"libraries":["lodash"]}}`))
+	f.Add(message(`{"job":{"code":1}}`))
 	f.Add([]byte{0, 0, 0, 5, '{'})
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		job, err := ReadJob(bytes.NewReader(in))
+		order, err := ReadOrder(bytes.NewReader(in))
 		if err != nil {
 			return
 		}
 		var out bytes.Buffer
-		if err := WriteMessage(&out, job); err != nil {
+		if err := WriteMessage(&out, order); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := ReadJob(&out); err != nil || again.Code != job.Code || again.TimeoutMs != job.TimeoutMs {
+		again, err := ReadOrder(&out)
+		if err != nil || (again.Job == nil) != (order.Job == nil) || (again.Warm == nil) != (order.Warm == nil) {
 			t.Fatalf("it came back as %+v, %v", again, err)
+		}
+		if job := order.Job; job != nil && (again.Job.Code != job.Code || again.Job.TimeoutMs != job.TimeoutMs) {
+			t.Fatalf("the job came back as %+v", again.Job)
 		}
 	})
 }

@@ -85,7 +85,7 @@ func (r *run) hand(ctx context.Context, request api.Request) {
 		TimeoutMs: r.box.limits.Timeout.Milliseconds(), MemoryBytes: r.box.limits.MemoryBytes,
 	}
 	handed := make(chan error, 1)
-	go func() { handed <- protocol.WriteMessage(r.box.stdin, job) }()
+	go func() { handed <- protocol.WriteMessage(r.box.stdin, protocol.Order{Job: &job}) }()
 	limit := time.NewTimer(handLimit)
 	defer limit.Stop()
 	select {

@@ -113,7 +113,7 @@ func startContainer(t *testing.T, d *Driver, spec sandbox.Spec) (*container, san
 
 func hand(t *testing.T, stdio sandbox.Stdio, what string) {
 	t.Helper()
-	if err := protocol.WriteMessage(stdio.Stdin, protocol.Job{Code: what}); err != nil {
+	if err := protocol.WriteMessage(stdio.Stdin, protocol.Order{Job: &protocol.Job{Code: what}}); err != nil {
 		t.Fatal(err)
 	}
 }
