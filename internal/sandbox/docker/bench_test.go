@@ -3,11 +3,15 @@ package docker
 import (
 	"context"
 	"log/slog"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/testenv"
 )
 
@@ -77,4 +81,40 @@ func BenchmarkBox(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestLimitCosts measures which way of limiting a box that waits is the cheapest. GLOVEBOX_MEASURE says how often.
+func TestLimitCosts(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
+	if err != nil || rounds < 1 {
+		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
+	}
+	forEachDockerRuntime(t, func(t *testing.T, runtime string) {
+		d := newDriver(t, t.TempDir()+"/state", runtime, drivertest.HostileImage(t, drivertest.Honest))
+		if !d.holds() {
+			t.Skip("needs cgroups of our own")
+		}
+		b, _ := startBox(t, d)
+		var written, asked, weighed []time.Duration
+		took := func(times *[]time.Duration, do func() error) {
+			start := time.Now()
+			if err := do(); err != nil {
+				t.Log(err)
+			}
+			*times = append(*times, time.Since(start))
+		}
+		for i := range rounds {
+			limits := testLimits()
+			limits.MemoryBytes += int64(i%2) * limits.MemoryBytes
+			took(&written, func() error { return b.Limit(t.Context(), limits) })
+			took(&weighed, func() error { return b.Weight(t.Context(), i%2 == 0) })
+			took(&asked, func() error { return b.limitByDaemon(t.Context(), b.plan) })
+		}
+		for _, times := range [][]time.Duration{written, weighed, asked} {
+			slices.Sort(times)
+		}
+		half := rounds / 2
+		t.Logf("p50 of %d: limits written and read back %v, weight %v; the daemon asked, and its answer checked %v",
+			rounds, written[half], weighed[half], asked[half])
+	})
 }

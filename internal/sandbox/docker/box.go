@@ -23,6 +23,9 @@ type box struct {
 	claim  *sandbox.Claim
 	name   string // of the container
 	meter  *meter
+	spec   sandbox.Spec
+	plan   plan       // what is in force
+	pid    int        // of its process on this host; 0 where that cannot be seen
 	conns  []net.Conn // of the attached streams
 	ending *ending    // of the streams, once they are attached
 
@@ -74,6 +77,7 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 		return nil, fmt.Errorf("docker: start: %w", err)
 	}
 	phases.end("start")
+	b.spec, b.plan = spec, plan
 	opened, err := b.open(ctx, spec, limits, plan, stdio)
 	phases.end("ready")
 	d.log.Debug("box", "id", b.claim.ID, "phases", phases)
@@ -147,7 +151,8 @@ func (b *box) verify(ctx context.Context, spec sandbox.Spec, p plan) error {
 	if got.Container.State == nil || got.Container.State.Pid <= 0 || d.cgroups == nil {
 		return nil // it has died, as Open finds out; or it cannot be seen from here
 	}
-	return b.verifyProcess(spec, p, got.Container.State.Pid)
+	b.pid = got.Container.State.Pid
+	return b.verifyProcess(spec, p, b.pid)
 }
 
 // verifyProcess looks at the container's process. One that has died cannot be looked at, and is

@@ -106,6 +106,20 @@ func (c *cgroupFS) read(controller, cgroup, name string) (string, error) {
 	return strings.TrimSpace(string(body)), err
 }
 
+// write sets a value of a cgroup that is there.
+func (c *cgroupFS) write(controller, cgroup, name, value string) error {
+	path, err := c.file(controller, cgroup, name)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
 // number reads a file that holds one number.
 func (c *cgroupFS) number(controller, cgroup, name string) (int64, error) {
 	text, err := c.read(controller, cgroup, name)

@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"context"
 	"reflect"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"go.uber.org/goleak"
@@ -51,3 +53,11 @@ func spoil(t *testing.T, v reflect.Value) {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// contextForCleanup is a context that outlives the test's own.
+func contextForCleanup(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -55,14 +55,6 @@ func (h *hold) mkdir(controller string) error {
 	return nil
 }
 
-func (h *hold) write(controller, name, value string) error {
-	path, err := h.fs.file(controller, h.path, name)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(value), 0)
-}
-
 // makeV2 needs no limit: memory.events counts what happens below, too.
 func (h *hold) makeV2() error {
 	root, err := h.fs.file("memory", "/", "cgroup.subtree_control")
@@ -84,11 +76,11 @@ func (h *hold) makeV1(memory int64) error {
 	}
 	// On old kernels a parent counts its children only if told so before it has any.
 	if on, err := h.fs.number("memory", h.path, "memory.use_hierarchy"); err == nil && on == 0 {
-		if err := h.write("memory", "memory.use_hierarchy", "1"); err != nil {
+		if err := h.fs.write("memory", h.path, "memory.use_hierarchy", "1"); err != nil {
 			return err
 		}
 	}
-	if err := h.write("memory", "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10)); err != nil {
+	if err := h.fs.write("memory", h.path, "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10)); err != nil {
 		return err
 	}
 	return h.listen()
@@ -110,7 +102,7 @@ func (h *hold) listen() error {
 		return fmt.Errorf("eventfd: %w", err)
 	}
 	h.oom = os.NewFile(uintptr(fd), "memory.oom_control of "+h.path)
-	return h.write("memory", "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
+	return h.fs.write("memory", h.path, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
 }
 
 // usage reads the counters. It is called by one at a time.

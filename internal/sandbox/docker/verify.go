@@ -113,11 +113,15 @@ func checkCgroup(fsys *cgroupFS, want plan, pid int, parent string) error {
 	if parent != "" && !strings.HasPrefix(leaf, parent+"/") {
 		return fmt.Errorf("docker: the container is in the cgroup %q, not below %q", leaf, parent)
 	}
+	return checkLimits(fsys, want.options.HostConfig, path)
+}
+
+// checkLimits compares the limits of a cgroup, of which path tells where it is, with those that were asked for.
+func checkLimits(fsys *cgroupFS, host *container.HostConfig, path func(controller string) (string, error)) error {
 	got, err := fsys.limitsOf(path)
 	if err != nil {
 		return fmt.Errorf("docker: a limit cannot be read back: %w", err)
 	}
-	host := want.options.HostConfig
 	const page = 64 << 10 // the kernel rounds down to a page, of at most this size
 	switch cpus := float64(host.NanoCPUs) / 1e9; {
 	case got.memory > host.Memory || got.memory <= host.Memory-page:

@@ -89,7 +89,7 @@ func startContainer(t *testing.T, d *Driver, spec sandbox.Spec) (*container, san
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := d.claim(spec, boundsOf(spec, defaultLimits), userns)
+	c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), userns)
 	if err != nil {
 		t.Fatal(err)
 	}

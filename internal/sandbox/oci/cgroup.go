@@ -54,13 +54,13 @@ type bounds struct {
 }
 
 // boundsOf adds what the box needs for itself to what the script may take.
-func boundsOf(spec sandbox.Spec, limits sandbox.Limits) bounds {
+func boundsOf(overhead sandbox.Overhead, limits sandbox.Limits) bounds {
 	page := int64(os.Getpagesize())
-	memory := limits.MemoryBytes + spec.Overhead.MemoryBytes
+	memory := limits.MemoryBytes + overhead.MemoryBytes
 	return bounds{
 		memory:   (memory + page - 1) / page * page,
 		cpuQuota: max(int64(limits.CPUs*cpuPeriod), 1000), // the kernel takes no less
-		pids:     int64(spec.Overhead.PIDs),
+		pids:     int64(overhead.PIDs),
 	}
 }
 
@@ -96,7 +96,7 @@ func (g group) verify(pid int, want bounds) error {
 			return fmt.Errorf("oci: a limit cannot be read back: %w", err)
 		}
 		if got != w.value {
-			return fmt.Errorf("oci: %s is %s in force, and not %s: the runtime did not do as it was told", w.file, got, w.value)
+			return fmt.Errorf("oci: %s is %s in force, and not %s: what was asked for was dropped", w.file, got, w.value)
 		}
 	}
 	return g.verifyMember(pid)

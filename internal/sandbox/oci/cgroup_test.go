@@ -150,7 +150,7 @@ func TestKillAndRemoveOfWhatIsNotThere(t *testing.T) {
 func TestBoundsAreThoseThatTheKernelKeeps(t *testing.T) {
 	page := int64(os.Getpagesize())
 	spec := sandbox.Spec{Overhead: sandbox.Overhead{MemoryBytes: 3*page + 1, PIDs: 9}}
-	got := boundsOf(spec, sandbox.Limits{MemoryBytes: page, CPUs: 1.5})
+	got := boundsOf(spec.Overhead, sandbox.Limits{MemoryBytes: page, CPUs: 1.5})
 	if want := (bounds{memory: 5 * page, cpuQuota: 150_000, pids: 9}); got != want {
 		t.Errorf("%+v, want %+v: a limit that is not whole pages is read back as another", got, want)
 	}

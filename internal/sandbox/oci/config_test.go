@@ -43,7 +43,7 @@ func goldenBundle(kind sandbox.Kind, spec sandbox.Spec, limits sandbox.Limits) b
 	return bundle{
 		kind: kind, rootfs: "/run/glovebox-rootfs/digest", cgroupPath: "/glovebox-id", owner: "boot/1/2",
 		ids: sandbox.IDs{Root: 1879048192, Box: 1879048193}, userns: spec.UserNamespace != sandbox.UserNamespaceOff,
-		swapLimited: true, bounds: boundsOf(spec, limits),
+		swapLimited: true, bounds: boundsOf(spec.Overhead, limits),
 	}
 }
 
@@ -69,7 +69,7 @@ func TestConfigIsGolden(t *testing.T) {
 		{"runc-no-swap-accounting", sandbox.KindRunc, func(_ *sandbox.Spec, _ *sandbox.Limits, b *bundle) { b.swapLimited = false }},
 		{"runc-small", sandbox.KindRunc, func(s *sandbox.Spec, l *sandbox.Limits, b *bundle) {
 			l.MemoryBytes, l.CPUs = 16*api.MiB+1, 0.1
-			b.bounds = boundsOf(*s, *l)
+			b.bounds = boundsOf(s.Overhead, *l)
 		}},
 		{"runc-open", sandbox.KindRunc, func(s *sandbox.Spec, _ *sandbox.Limits, _ *bundle) {
 			s.Seccomp, s.NoNewPrivileges, s.MaskedPaths, s.ReadonlyPaths, s.Rlimits, s.Hostname = nil, false, nil, nil, nil, ""

@@ -21,10 +21,11 @@ import (
 
 // A container is one box: its claim, its directory, its cgroup and its processes.
 type container struct {
-	claim  *sandbox.Claim
-	group  group
-	dir    string
-	bundle bundle
+	claim    *sandbox.Claim
+	group    group
+	overhead sandbox.Overhead
+	dir      string
+	bundle   bundle
 
 	mu      sync.Mutex
 	runtime int        // the pid, and process group, of the runtime that started it

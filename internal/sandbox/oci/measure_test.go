@@ -56,7 +56,7 @@ func TestPhases(t *testing.T) {
 				phases[phase] = append(phases[phase], time.Since(last))
 				last = time.Now()
 			}
-			c, err := d.claim(spec, boundsOf(spec, defaultLimits), d.noUsers == "")
+			c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), d.noUsers == "")
 			done("1 claim", err)
 			config, err := c.bundle.config(spec)
 			done("2 config", err)
@@ -88,7 +88,7 @@ func median(d []time.Duration) time.Duration {
 // runBare runs a box as a shell would, with the runner's stdin at its end: it seals itself, and leaves.
 func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
 	t.Helper()
-	c, err := d.claim(spec, boundsOf(spec, defaultLimits), d.noUsers == "")
+	c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), d.noUsers == "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,4 +122,47 @@ func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
 	}
 	_ = cmd.Wait()
 	return time.Since(start)
+}
+
+// TestLimitCosts measures which way of limiting a box that waits is the cheapest.
+func TestLimitCosts(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
+	if err != nil || rounds < 1 {
+		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
+	}
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		d, spec := newDriver(t, runtime)
+		c, _ := startContainer(t, d, spec)
+		var written, updated, weighed []time.Duration
+		for i := range rounds {
+			limits := defaultLimits
+			limits.MemoryBytes += int64(i%2) * defaultLimits.MemoryBytes
+			start := time.Now()
+			if err := c.Limit(t.Context(), limits); err != nil {
+				t.Fatal(err)
+			}
+			written = append(written, time.Since(start))
+			start = time.Now()
+			if err := c.Weight(t.Context(), i%2 == 0); err != nil {
+				t.Fatal(err)
+			}
+			weighed = append(weighed, time.Since(start))
+			want := boundsOf(spec.Overhead, limits)
+			memory := strconv.FormatInt(want.memory, 10)
+			args := append([]string{"--root", c.root()}, runtime.flags()...)
+			args = append(args, "update", "--memory", memory, "--memory-swap", memory, "--cpu-quota", strconv.FormatInt(want.cpuQuota, 10), c.claim.ID)
+			start = time.Now()
+			if out, err := exec.Command(runtime.Path, args...).CombinedOutput(); err != nil {
+				t.Logf("%s update: %v: %s", runtime.Kind, err, out)
+			}
+			updated = append(updated, time.Since(start))
+		}
+		t.Logf("p50 of %d: limits written and read back %v, weight %v; %s update %v", rounds, exact(written), exact(weighed), runtime.Kind, exact(updated))
+	})
+}
+
+// exact is the median to the microsecond.
+func exact(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2].Round(time.Microsecond)
 }

@@ -117,7 +117,7 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.L
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	c, err := d.claim(spec, boundsOf(spec, limits), userns)
+	c, err := d.claim(spec, boundsOf(spec.Overhead, limits), userns)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (d *Driver) claim(spec sandbox.Spec, bounds bounds, userns bool) (*containe
 	}
 	group := groupOf(groups, id)
 	return &container{
-		claim: claim, group: group, dir: d.state.Path(driverName, id),
+		claim: claim, group: group, overhead: spec.Overhead, dir: d.state.Path(driverName, id),
 		bundle: bundle{
 			kind: d.runtime.Kind, rootfs: d.rootfs.path, cgroupPath: group.path(), owner: d.state.Owner().String(),
 			ids: claim.IDs, userns: userns, user: d.user, unified: groups.isV2(), swapLimited: groups.swapAccounting(), bounds: bounds,
