@@ -17,6 +17,7 @@ import (
 const (
 	startLimit = 60 * time.Second       // from created to ready
 	handLimit  = 20 * time.Second       // to take in the job
+	warmLimit  = 10 * time.Minute       // to answer an order to warm up, on what processor time others leave
 	softGrace  = 250 * time.Millisecond // for the engine to end itself once its time is up
 	quietLimit = 2 * time.Second        // to end once stdin has been closed
 	killLimit  = 10 * time.Second       // for a killed box to be gone
@@ -28,29 +29,34 @@ const (
 // driver has put in force; it goes into the result as it is.
 func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, expect Expect, isolation api.Isolation) (Box, error) {
 	b := &box{
-		container: c, stdin: io.Stdin, frames: protocol.NewReader(io.Stdout), limits: limits, isolation: isolation,
-		lastWords: newLastWords(io.Stderr),
+		container: c, stdin: io.Stdin, frames: protocol.NewReader(io.Stdout), isolation: isolation,
+		lastWords: newLastWords(io.Stderr), events: make(chan event), stop: make(chan struct{}),
+		waiting: newWaiting(limits),
 	}
+	go b.read()
 	err := b.awaitReady(ctx, spec, expect)
 	if err == nil {
+		go b.watch()
 		return b, nil
 	}
 	// The caller's time may be up: what is left behind is removed all the same.
 	removeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killLimit)
 	defer cancel()
-	if removeErr := c.Remove(removeCtx); removeErr != nil {
-		err = errors.Join(err, removeErr)
-	}
-	return nil, err
+	b.unheard()
+	return nil, errors.Join(err, b.end(removeCtx))
 }
 
+// A box is what a driver's Create returns. What it does while it waits for its job stands in waiting.go.
 type box struct {
 	container Container
 	stdin     io.WriteCloser
 	frames    *protocol.Reader
 	lastWords *lastWords
-	limits    Limits
 	isolation api.Isolation
+	events    chan event // what the runner says: one goroutine reads it, from the start to the end
+	stop      chan struct{}
+	stopOnce  sync.Once
+	waiting   *waiting
 
 	mu        sync.Mutex
 	used      bool
@@ -64,23 +70,35 @@ var (
 	errDestroyed = errors.New("the box was destroyed")
 )
 
+// event is what the reading goroutine reports.
+type event struct {
+	frame protocol.Frame
+	err   error
+}
+
+// read passes on what the box says, up to the result or to the first fault.
+func (b *box) read() {
+	for {
+		frame, err := b.frames.Next()
+		select {
+		case b.events <- event{frame, err}:
+		case <-b.stop:
+			return
+		}
+		if err != nil || frame.Type == protocol.FrameResult {
+			return
+		}
+	}
+}
+
 func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	type answer struct {
-		frame protocol.Frame
-		err   error
-	}
-	ready := make(chan answer, 1)
-	go func() {
-		frame, err := b.frames.Next()
-		ready <- answer{frame, err}
-	}()
 	select {
 	case <-ctx.Done():
 		// The reading goroutine ends when the container is removed and its stdout with it.
 		return fmt.Errorf("sandbox: the box did not get ready: %w", context.Cause(ctx))
-	case got := <-ready:
+	case got := <-b.events:
 		if got.err != nil {
 			// Its last words end with it: one that still lives is not waited for.
 			wordsCtx, cancel := context.WithTimeout(ctx, quietLimit)
@@ -96,10 +114,21 @@ func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
 
 // Destroy implements [Box].
 func (b *box) Destroy(ctx context.Context) error {
-	// Stdin is closed first: a runner that has ended its work then leaves by itself.
 	b.mu.Lock()
 	b.destroyed = true
+	used := b.used
 	b.mu.Unlock()
+	if !used {
+		b.unheard() // else Run hears the end
+	}
+	return b.end(ctx)
+}
+
+// unheard says that nobody listens to the box any more.
+func (b *box) unheard() { b.stopOnce.Do(func() { close(b.stop) }) }
+
+// end removes the container. Stdin is closed first: a runner that has ended its work then leaves by itself.
+func (b *box) end(ctx context.Context) error {
 	_ = b.stdin.Close()
 	return b.container.Remove(ctx)
 }
@@ -112,6 +141,7 @@ func (b *box) isDestroyed() bool {
 
 // Run implements [Box].
 func (b *box) Run(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	called := time.Now()
 	b.mu.Lock()
 	used, destroyed := b.used, b.destroyed
 	b.used = true
@@ -122,6 +152,11 @@ func (b *box) Run(ctx context.Context, request api.Request, onLog func(api.Log))
 	case destroyed:
 		return api.Result{}, fmt.Errorf("sandbox: %w before it ran", errDestroyed)
 	}
-	run := &run{box: b, onLog: onLog, evidence: evidence{limits: b.limits}}
+	defer b.unheard()
+	limits := LimitsOf(request)
+	if err := b.take(ctx, limits); err != nil {
+		return api.Result{}, &NotHandedError{err}
+	}
+	run := &run{box: b, onLog: onLog, limits: limits, called: called, evidence: evidence{limits: limits}}
 	return run.do(ctx, request)
 }

@@ -16,8 +16,8 @@ import (
 // An Executor runs requests, each in a box of its own: it admits, takes a box, runs, and destroys. It is
 // safe for concurrent use.
 type Executor struct {
-	driver Driver
-	spec   Spec
+	pool   *pool
+	config PoolConfig
 	log    *slog.Logger
 	slots  chan struct{} // a token for each box that may live
 	queue  chan struct{} // a token for each request that may wait
@@ -32,9 +32,12 @@ type ExecutorConfig struct {
 	Driver Driver
 	// Spec is that of every box.
 	Spec Spec
-	// Concurrency is how many boxes live at once; Queue how many requests may wait for one.
+	// Concurrency is how many boxes work at once, beside those that wait in the pool; Queue how many requests may
+	// wait for a place.
 	Concurrency int
 	Queue       int
+	// Pool says which boxes wait. The zero PoolConfig is no pool.
+	Pool PoolConfig
 	// Log is told what goes wrong behind a result that is already out: a box that could not be removed.
 	Log *slog.Logger
 }
@@ -47,8 +50,11 @@ func NewExecutor(c ExecutorConfig) (*Executor, error) {
 	if c.Queue < 0 {
 		return nil, fmt.Errorf("sandbox: a queue of %d is not possible", c.Queue)
 	}
+	if err := c.Pool.check(); err != nil {
+		return nil, err
+	}
 	return &Executor{
-		driver: c.Driver, spec: c.Spec, log: c.Log,
+		pool: newPool(c.Driver, c.Spec, c.Pool, c.Log), config: c.Pool, log: c.Log,
 		slots: make(chan struct{}, c.Concurrency), queue: make(chan struct{}, c.Queue),
 	}, nil
 }
@@ -64,8 +70,11 @@ func (e *BusyError) RetryAfter() time.Duration { return e.retryAfter }
 // ErrClosed is returned once the Executor has been closed.
 var ErrClosed = errors.New("sandbox: shutting down")
 
-// Load tells how many boxes live and how many requests wait.
+// Load tells how many boxes work, or are being destroyed, and how many requests wait for a place.
 func (e *Executor) Load() (running, waiting int) { return len(e.slots), len(e.queue) }
+
+// Pool tells of the boxes that wait for their jobs.
+func (e *Executor) Pool() PoolStats { return e.pool.read() }
 
 // Execute runs one request that has passed its checks, with its defaults filled in. When ctx ends while the
 // request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. The error is a
@@ -84,28 +93,78 @@ func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(
 		}
 		return api.Result{}, err
 	}
-	box, err := e.driver.Create(ctx, e.spec, LimitsOf(request))
-	if err != nil {
-		e.leave()
-		if ctx.Err() != nil {
-			return cancelledInQueue(id, time.Since(admitted)), nil
+	return e.execute(ctx, job{id, admitted, request, onLog})
+}
+
+// A job is one request on its way through the Executor.
+type job struct {
+	id       string
+	admitted time.Time
+	request  api.Request
+	onLog    func(api.Log)
+}
+
+// boxTries is how many boxes a job is tried in that was not handed over.
+const boxTries = 3
+
+// execute runs the job in a box, and gives its place back once that is gone.
+func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
+	var lost []error
+	for try := 1; ; try++ {
+		box, waited, err := e.obtain(ctx, j, try)
+		if err != nil {
+			e.leave()
+			if ctx.Err() != nil {
+				return cancelledInQueue(j.id, time.Since(j.admitted)), nil
+			}
+			return api.Result{}, fmt.Errorf("sandbox: no box: %w", errors.Join(append(lost, err)...))
 		}
-		return api.Result{}, fmt.Errorf("sandbox: no box: %w", err)
+		inQueue := time.Since(j.admitted)
+		result, again, err := e.runIn(ctx, j, box, try < boxTries)
+		if again {
+			// The script has not run, and does not pay for it.
+			lost = append(lost, err)
+			e.log.Warn("a box was not fit for its job: the job gets another", "execution", j.id, "error", err)
+			continue
+		}
+		if err != nil {
+			return api.Result{}, err
+		}
+		if e.config.Observe.HandedOver != nil {
+			e.config.Observe.HandedOver(time.Duration(result.QueueTimeMs*float64(time.Millisecond)), waited)
+		}
+		result.ID = j.id
+		result.QueueTimeMs += milliseconds(inQueue)
+		return result, nil
 	}
+}
+
+// runIn runs the job in a box, and destroys that behind the caller's back, whatever happens: onLog may panic. again is
+// true where the job was not handed over and may be tried in another; else its place is given back once the box is gone.
+func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (result api.Result, again bool, err error) {
 	defer func() {
+		if again {
+			e.inFlight.Go(func() { destroy(ctx, e.log, j.id, box) })
+			return
+		}
 		go func() {
 			defer e.leave()
-			e.destroy(ctx, id, box)
+			destroy(ctx, e.log, j.id, box)
 		}()
 	}()
-	waited := time.Since(admitted)
-	result, err := box.Run(ctx, request, onLog)
-	if err != nil {
-		return api.Result{}, err
+	result, err = box.Run(ctx, j.request, j.onLog)
+	var notHanded *NotHandedError
+	return result, mayRetry && errors.As(err, &notHanded), err
+}
+
+// obtain takes a box from the pool, and after a failure starts one that is made for the job.
+func (e *Executor) obtain(ctx context.Context, j job, try int) (box Box, waited bool, err error) {
+	limits := LimitsOf(j.request)
+	if try > 1 {
+		box, err = e.pool.cold(ctx, limits)
+		return box, false, err
 	}
-	result.ID = id
-	result.QueueTimeMs = milliseconds(waited)
-	return result, nil
+	return e.pool.take(ctx, limits, e.config.Warm.Wants(j.request.Code))
 }
 
 func (e *Executor) enter() error {
@@ -150,7 +209,7 @@ func (e *Executor) admit(ctx context.Context) error {
 const destroyTries = 3
 
 // destroy outlives the caller: a client that leaves leaves no box behind.
-func (e *Executor) destroy(ctx context.Context, id string, box Box) {
+func destroy(ctx context.Context, log *slog.Logger, execution string, box Box) {
 	ctx = context.WithoutCancel(ctx)
 	var err error
 	for range destroyTries {
@@ -158,7 +217,7 @@ func (e *Executor) destroy(ctx context.Context, id string, box Box) {
 			return
 		}
 	}
-	e.log.Error("a box could not be destroyed: it is left to the sweep of the next process", "execution", id, "error", err)
+	log.Error("a box could not be destroyed: it is left to the sweep of the next process", "execution", execution, "error", err)
 }
 
 func destroyOnce(ctx context.Context, box Box) error {
@@ -176,14 +235,15 @@ func cancelledInQueue(id string, waited time.Duration) api.Result {
 	}
 }
 
-// Close refuses new requests and waits until those that run have ended, or ctx has.
+// Close refuses new requests, destroys the boxes that wait, and waits until those that run have ended, or ctx has.
 func (e *Executor) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
-		e.inFlight.Wait()
+		e.inFlight.Wait() // first: whoever waits for a box still gets one
+		e.pool.close()
 		close(done)
 	}()
 	select {

@@ -14,28 +14,28 @@ import (
 type run struct {
 	box      *box
 	onLog    func(api.Log)
+	limits   Limits
 	evidence evidence
 
+	called   time.Time // when the box was taken
+	before   chan Usage
+	early    *event // what the box said while its answer to another order was due
 	started  time.Time
 	deadline time.Time // the hard one
 	logs     logStore
 }
 
-// event is what the reading goroutine reports.
-type event struct {
-	frame protocol.Frame
-	err   error
-}
-
 func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
+	r.lookBefore(ctx)
 	r.hand(ctx, request)
-	r.deadline = r.started.Add(r.box.limits.Timeout + softGrace)
+	r.deadline = r.started.Add(r.limits.Timeout + softGrace)
 	hard := time.NewTimer(time.Until(r.deadline))
 	defer hard.Stop()
-	events := make(chan event)
-	stop := make(chan struct{})
-	defer close(stop)
-	go r.read(events, stop)
+	events := r.box.events
+	if r.early != nil {
+		events = make(chan event, 1)
+		events <- *r.early
+	}
 
 	done := ctx.Done()
 	var overdue <-chan time.Time
@@ -59,6 +59,7 @@ func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
 			return api.Result{}, fmt.Errorf("sandbox: the box was killed and did not end: %w",
 				errors.Join(errUndead, r.evidence.killError))
 		case e := <-events:
+			events = r.box.events
 			if e.err == nil && e.frame.Type == protocol.FrameLog {
 				r.log(*e.frame.Log)
 				continue
@@ -82,7 +83,7 @@ var (
 func (r *run) hand(ctx context.Context, request api.Request) {
 	job := protocol.Job{
 		Code: request.Code, Language: request.Language, Input: request.InputData, Seed: request.Seed, Now: request.Now,
-		TimeoutMs: r.box.limits.Timeout.Milliseconds(), MemoryBytes: r.box.limits.MemoryBytes,
+		TimeoutMs: r.limits.Timeout.Milliseconds(), MemoryBytes: r.limits.MemoryBytes,
 	}
 	handed := make(chan error, 1)
 	go func() { handed <- protocol.WriteMessage(r.box.stdin, protocol.Order{Job: &job}) }()
@@ -90,6 +91,9 @@ func (r *run) hand(ctx context.Context, request api.Request) {
 	defer limit.Stop()
 	select {
 	case r.evidence.handError = <-handed:
+		if r.evidence.handError == nil {
+			r.begun(ctx)
+		}
 	case <-ctx.Done():
 		r.evidence.cancelled = true
 		r.kill()
@@ -100,20 +104,23 @@ func (r *run) hand(ctx context.Context, request api.Request) {
 	r.started = time.Now()
 }
 
-// read passes on what the box says, up to the result or to the first fault.
-func (r *run) read(events chan<- event, stop <-chan struct{}) {
-	for {
-		frame, err := r.box.frames.Next()
-		select {
-		case events <- event{frame, err}:
-		case <-stop:
-			return
+// lookBefore has somebody read what the box has cost until now: its start, its warming. That is not the script's.
+func (r *run) lookBefore(ctx context.Context) {
+	r.before = make(chan Usage, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+		defer cancel()
+		usage, err := r.box.container.Usage(ctx)
+		if err != nil {
+			usage = Usage{} // then the box's start counts as the script's
 		}
-		if err != nil || frame.Type == protocol.FrameResult {
-			return
-		}
-	}
+		r.before <- usage
+	}()
 }
+
+// lookLimit bounds a look at counters that is made beside a run: of a daemon far away, which is slow to tell, they are
+// not asked for.
+const lookLimit = 100 * time.Millisecond
 
 func (r *run) log(l protocol.Log) {
 	// It was said before it was heard, whatever the runner's clock says: that began a little earlier than ours.
@@ -149,6 +156,7 @@ func (r *run) finish(caller context.Context, readErr error) (api.Result, error) 
 		r.evidence.fatal = r.box.lastWords.fatal(ctx)
 	}
 	usage, usageErr := r.box.container.Usage(ctx)
+	usage.CPU = max(0, usage.CPU-(<-r.before).CPU)
 	r.evidence.usage = usage
 	r.evidence.destroyed = r.box.isDestroyed()
 	verdict, err := r.evidence.verdict()
@@ -218,6 +226,7 @@ func (r *run) result(v verdict) api.Result {
 		Logs:            r.logs.entries(),
 		Error:           v.err,
 		ExecutionTimeMs: milliseconds(r.evidence.elapsed),
+		QueueTimeMs:     milliseconds(r.started.Sub(r.called)),
 		Usage: api.Usage{
 			CPUMs:           milliseconds(r.evidence.usage.CPU),
 			PeakMemoryBytes: r.evidence.usage.PeakMemoryBytes,

@@ -32,7 +32,7 @@ var (
 )
 
 func request(code string) api.Request {
-	return api.Request{Code: code}.WithDefaults()
+	return api.Request{Code: code, TimeoutSeconds: new(limit.Seconds()), MemoryLimitMB: new(16)}.WithDefaults()
 }
 
 func openBox(t *testing.T, fake *drivertest.Fake) sandbox.Box {
@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 		{"garbage", []step{drivertest.Body("garbage")}, api.SecurityError, 0},
 		{"an empty frame", []step{drivertest.Body("")}, api.SecurityError, 0},
 		{"a huge length", []step{drivertest.Raw("\xff\xff\xff\xff"), drivertest.Hang()}, api.SecurityError, 0},
-		{"a second ready", []step{drivertest.Body(`{"type":"ready","ready":{"version":1}}`)}, api.SecurityError, 0},
+		{"a second ready", []step{drivertest.Body(`{"type":"ready","ready":{"version":2}}`)}, api.SecurityError, 0},
 		{"a forged CANCELLED", []step{drivertest.Fail(api.Cancelled, "x", "x")}, api.SecurityError, 0},
 		{"a forged EXECUTION_FAILED", []step{drivertest.Fail(api.ExecutionFailed, "x", "x")}, api.SecurityError, 0},
 		{"a forged MISSING_CODE", []step{drivertest.Fail(api.MissingCode, "x", "x")}, api.SecurityError, 0},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/protocol"
 )
 
 // A Driver makes boxes on one kind of engine. It is safe for concurrent use.
@@ -26,19 +27,44 @@ type Driver interface {
 	Sweep(ctx context.Context) (Swept, error)
 }
 
-// A Box is one sealed container that waits for its one job. It is not safe for concurrent use,
-// except that Destroy may be called at any time.
+// A Box is one sealed container that waits for its one job. It is safe for concurrent use.
 type Box interface {
-	// Run hands over the job, a request that has passed its checks, and returns how it ended, but for
-	// the result's id and its time in the queue. It may be called once. The error is ours: a script
-	// that fails, or breaks its protocol, is a Result. When ctx ends, the box is killed and the result
-	// is CANCELLED. onLog gets each log entry as it comes, on a goroutine of Run's own;
-	// it must not block for long. Run does not destroy the box.
+	// Warm has the box use its time until the job comes: see [protocol.Warm]. One call at a time is made; it
+	// returns when the box has answered, when a job has taken its place (errTaken), or when the box is lost. While it
+	// lasts the box gets only processor time that nobody else on the host wants. An error means that the box is not to
+	// be warmed again.
+	Warm(ctx context.Context, order protocol.Warm) (Warmed, error)
+	// Lost is closed once a box that waits is none to be handed out any more: it has died, or has spoken unasked.
+	Lost() <-chan struct{}
+	// Run puts the request's limits in force, hands over the job, a request that has passed its checks with its defaults
+	// filled in, and returns how it ended, but for the result's id; its time in the queue is what the hand-over took.
+	// It may be called once. The error is ours: a script that fails, or breaks its protocol, is a Result; a
+	// *[NotHandedError] says that no other box would have been told of the job twice. When ctx ends, the box is killed
+	// and the result is CANCELLED. onLog gets each log entry as it comes, on a goroutine of Run's own; it must not
+	// block for long. Run does not destroy the box.
 	Run(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
 	// Destroy kills whatever runs in the box and removes everything of it. It may be called again,
 	// and after a failure should be. ctx bounds it: give it one that outlives the caller's.
 	Destroy(ctx context.Context) error
 }
+
+// Warmed says what a box has in place after [Box.Warm].
+type Warmed struct {
+	Libraries []string
+	HeapBytes int64         // the runner's heap
+	CPU       time.Duration // what it has cost
+}
+
+// A NotHandedError says that a job was not handed over: the box was lost before, or its limits could not be set. The
+// script has not run, and may be run in another box.
+type NotHandedError struct{ Why error }
+
+func (e *NotHandedError) Error() string {
+	return "sandbox: the job was not handed over: " + e.Why.Error()
+}
+
+// Unwrap returns why.
+func (e *NotHandedError) Unwrap() error { return e.Why }
 
 // Swept counts what a sweep removed.
 type Swept struct {
@@ -53,6 +79,12 @@ type Container interface {
 	// Kill ends every process in the box, from outside. It returns when they have been signalled;
 	// killing what is dead is no error.
 	Kill(ctx context.Context) error
+	// Limit puts other limits in force than those that the box was created with, and reads them back. It is called
+	// before the job is handed over, by one at a time.
+	Limit(ctx context.Context, limits Limits) error
+	// Weight gives the box only processor time that nobody else on the host wants, or its usual weight back. It is
+	// called before the job is handed over, by one at a time. Where it cannot be done the error says why.
+	Weight(ctx context.Context, idle bool) error
 	// Wait blocks until the runner has ended and says how. It may be called by several.
 	Wait(ctx context.Context) (Exit, error)
 	// Remove kills what still runs and removes everything of the box: container, cgroup, mounts, files,

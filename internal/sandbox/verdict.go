@@ -65,7 +65,7 @@ func (e *evidence) verdict() (verdict, error) {
 		// gVisor's kernel dies whole, and nobody counts an OOM kill of ours.
 		return e.memory(), nil
 	case e.handError != nil:
-		return verdict{}, fmt.Errorf("sandbox: the box did not take in its job: %w; it ended with %v", e.handError, e.exit)
+		return verdict{}, &NotHandedError{fmt.Errorf("the box did not take in its job: %w; it ended with %v", e.handError, e.exit)}
 	case e.waitError != nil:
 		return verdict{}, fmt.Errorf("sandbox: how the box ended cannot be told: %w", e.waitError)
 	case e.lingered && e.exit.Killed():

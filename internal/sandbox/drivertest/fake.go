@@ -25,6 +25,7 @@ type Fake struct {
 	scripts map[string][]Step
 	start   Start
 	delay   time.Duration
+	warming time.Duration
 	fail    error
 	wrap    func(sandbox.Container) sandbox.Container
 	boxes   map[string]*fakeBox // the living
@@ -71,6 +72,20 @@ func (f *Fake) SlowStart(d time.Duration) *Fake {
 	defer f.mu.Unlock()
 	f.delay = d
 	return f
+}
+
+// SlowWarming makes each library take so long to warm, and returns the fake.
+func (f *Fake) SlowWarming(d time.Duration) *Fake {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.warming = d
+	return f
+}
+
+func (f *Fake) warmingTakes() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.warming
 }
 
 // FailCreate makes each Create to come fail with err, until it is called with nil.

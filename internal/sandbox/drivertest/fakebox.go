@@ -70,9 +70,9 @@ func (b *fakeBox) addCPU(d time.Duration) {
 func (b *fakeBox) Usage(context.Context) (sandbox.Usage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	usage := b.usage
 	// No process costs nothing.
-	usage.CPU += time.Millisecond
+	b.usage.CPU += time.Millisecond
+	usage := b.usage
 	usage.PeakMemoryBytes = max(usage.PeakMemoryBytes, 1<<20)
 	return usage, nil
 }
@@ -82,6 +82,17 @@ func (b *fakeBox) Kill(context.Context) error {
 	b.die(sandbox.Exit{Signal: 9})
 	return nil
 }
+
+// Limit implements [sandbox.Container].
+func (b *fakeBox) Limit(_ context.Context, limits sandbox.Limits) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = limits
+	return nil
+}
+
+// Weight implements [sandbox.Container].
+func (b *fakeBox) Weight(context.Context, bool) error { return nil }
 
 // Wait implements [sandbox.Container].
 func (b *fakeBox) Wait(ctx context.Context) (sandbox.Exit, error) {

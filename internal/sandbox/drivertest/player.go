@@ -21,6 +21,9 @@ const (
 	WrongUser Start = "root"     // its ready frame tells of another uid
 	SaysJunk  Start = "junk"     // what it says is not a frame
 	Deaf      Start = "deaf"     // it gets ready, and never reads its job
+	// The fake's alone: they get ready, and do not wait for their job as a box should.
+	DiesWaiting   Start = "dies-waiting"
+	SpeaksWaiting Start = "speaks-waiting"
 )
 
 // A player is a fake's runner: a goroutine that speaks the runner's side of the protocol.
@@ -54,22 +57,87 @@ func (p *player) run(start Start, hostname string, steps func(code string) []Ste
 		Body("this is no frame").play(p)
 	}
 	p.say(protocol.Frame{Type: protocol.FrameReady, Ready: &ready})
-	if start == Deaf {
+	switch start {
+	case Deaf:
 		p.hang()
 		return
+	case DiesWaiting, SpeaksWaiting:
+		if !p.wait(time.Second) {
+			return
+		}
+		if start == DiesWaiting {
+			p.box.die(sandbox.Exit{Status: 2})
+			return
+		}
+		p.say(protocol.Frame{Type: protocol.FrameLog, Log: &protocol.Log{Level: api.LevelLog, Message: "unasked"}})
 	}
-	job, err := protocol.ReadJob(p.stdin)
-	if err != nil {
+	if !p.awaitJob() {
 		p.box.die(sandbox.Exit{Status: 1})
 		return
 	}
-	p.job, p.started = job, p.now()
-	for _, step := range steps(job.Code) {
+	p.started = p.now()
+	for _, step := range steps(p.job.Code) {
 		if !step.play(p) {
 			return
 		}
 	}
 	p.end(protocol.Result{Code: api.Success, Output: []byte("null")})
+}
+
+// awaitJob warms up as it is told to until the job comes; false means that none came.
+func (p *player) awaitJob() bool {
+	next, end := make(chan protocol.Order), make(chan struct{})
+	defer close(end)
+	go func() {
+		defer close(next)
+		for {
+			order, err := protocol.ReadOrder(p.stdin)
+			if err != nil {
+				return
+			}
+			select {
+			case next <- order:
+			case <-end:
+				return
+			}
+			if order.Job != nil {
+				return // what follows is for whoever waits for the end of stdin
+			}
+		}
+	}()
+	order, ok := <-next
+	for ok && order.Job == nil {
+		order, ok = p.warm(*order.Warm, next)
+	}
+	if ok {
+		p.job = *order.Job
+	}
+	return ok
+}
+
+// warm makes one library after the other, until the next order comes, and returns that.
+func (p *player) warm(w protocol.Warm, next <-chan protocol.Order) (order protocol.Order, ok bool) {
+	took := p.box.fake.warmingTakes()
+	warmed := protocol.Warmed{Libraries: []string{}}
+	answer := func() { p.say(protocol.Frame{Type: protocol.FrameWarmed, Warmed: &warmed}) }
+	for _, name := range w.Libraries {
+		timer := time.NewTimer(took)
+		select {
+		case <-timer.C:
+			p.box.addCPU(took)
+			warmed.Libraries = append(warmed.Libraries, name)
+		case order, ok = <-next:
+			timer.Stop()
+			answer()
+			return order, ok
+		case <-p.box.dead:
+			timer.Stop()
+			return order, false
+		}
+	}
+	answer()
+	order, ok = <-next
+	return order, ok
 }
 
 func (p *player) now() time.Time { return time.Now() }

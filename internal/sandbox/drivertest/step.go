@@ -154,8 +154,10 @@ func Sleep(d time.Duration) Step {
 func Burn(d time.Duration) Step {
 	sleep := Sleep(d)
 	return Step{func(p *player) bool {
-		p.box.addCPU(time.Duration(float64(d) * min(p.box.limits.CPUs, 1)))
-		return sleep.play(p)
+		before := p.now()
+		goesOn := sleep.play(p)
+		p.box.addCPU(time.Duration(float64(p.now().Sub(before)) * min(p.box.limits.CPUs, 1)))
+		return goesOn
 	}}
 }
 

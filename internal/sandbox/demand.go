@@ -1,0 +1,200 @@
+package sandbox
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"glovebox/internal/protocol"
+)
+
+// A demand remembers how many boxes were taken in each second of the last minute. The most of any one second is how
+// many should wait: so many came at once, and may again.
+type demand struct {
+	seconds [60]struct {
+		at    int64 // the second, since the epoch
+		taken int
+	}
+}
+
+// note counts one more.
+func (d *demand) note(now time.Time) {
+	at := now.Unix()
+	second := &d.seconds[at%int64(len(d.seconds))]
+	if second.at != at {
+		second.at, second.taken = at, 0
+	}
+	second.taken++
+}
+
+// peak returns the most that were taken in one second of the last minute.
+func (d *demand) peak(now time.Time) int {
+	peak := 0
+	for _, second := range d.seconds {
+		if now.Unix()-second.at < int64(len(d.seconds)) {
+			peak = max(peak, second.taken)
+		}
+	}
+	return peak
+}
+
+// target is how many boxes should wait. mu is held.
+func (p *pool) target(now time.Time) int {
+	return min(max(p.config.Min, p.demand.peak(now)), p.config.Max)
+}
+
+const (
+	// holdOff is how long a box that was taken is not replaced: most scripts are done by then, and had the
+	// processors for themselves.
+	holdOff = 10 * time.Millisecond
+	// shrinkAfter is how often one box is retired while fewer are wanted.
+	shrinkAfter = 5 * time.Second
+)
+
+// maintain tends the pool whenever something has changed, or is due.
+func (p *pool) maintain() {
+	due := time.NewTimer(0)
+	defer due.Stop()
+	shrunk := time.Now()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-p.kick:
+		case <-due.C:
+		}
+		p.mu.Lock()
+		now := time.Now()
+		next := min(p.retire(now, &shrunk), p.refill(now), p.warm(now))
+		p.mu.Unlock()
+		due.Reset(next)
+	}
+}
+
+// retire takes away boxes that are too old or too many, and returns when to look again. mu is held.
+func (p *pool) retire(now time.Time, shrunk *time.Time) time.Duration {
+	next := p.config.MaxAge
+	for len(p.waiting) > 0 {
+		if age := now.Sub(p.waiting[0].since); age < p.config.MaxAge {
+			next = p.config.MaxAge - age
+			break
+		}
+		p.takeAway(p.waiting[0])
+	}
+	if len(p.waiting) <= p.target(now) {
+		*shrunk = now
+		return min(next, shrinkAfter)
+	}
+	if now.Sub(*shrunk) >= shrinkAfter {
+		*shrunk = now
+		p.takeAway(p.leastWarmed())
+	}
+	return min(next, shrinkAfter)
+}
+
+func (p *pool) takeAway(w *waiter) {
+	p.remove(w)
+	p.stats.Retired++
+	p.destroy(w.box)
+}
+
+// leastWarmed is the box whose loss costs least. mu is held, and boxes wait.
+func (p *pool) leastWarmed() *waiter {
+	least := p.waiting[0]
+	for _, w := range p.waiting {
+		if len(w.have) < len(least.have) {
+			least = w
+		}
+	}
+	return least
+}
+
+// refill starts boxes that are missing, and returns when to look again. mu is held.
+func (p *pool) refill(now time.Time) time.Duration {
+	missing := p.target(now) - len(p.waiting) - (p.starting - len(p.takers))
+	if missing <= 0 {
+		p.deficit = time.Time{}
+		return time.Hour
+	}
+	if p.deficit.IsZero() {
+		p.deficit = now
+		if p.stats.Taken+p.stats.Cold > 0 { // else nobody has come yet
+			return holdOff
+		}
+	}
+	due := p.deficit.Add(holdOff)
+	if p.stats.Taken+p.stats.Cold == 0 {
+		due = p.deficit
+	}
+	if p.notUntil.After(due) {
+		due = p.notUntil
+	}
+	if wait := due.Sub(now); wait > 0 {
+		return wait
+	}
+	for range min(missing, p.config.Starts-p.starting) {
+		p.start(p.config.Limits)
+	}
+	return time.Hour // each start that ends wakes the pool
+}
+
+// warm has the next box warm up, where there is processor time for it, and returns when to look again. mu is held.
+func (p *pool) warm(now time.Time) time.Duration {
+	if p.warming || p.starting > 0 || p.config.Warm.CPUs == 0 {
+		return time.Hour // what it waits for wakes the pool
+	}
+	w, libraries := p.next(now)
+	if w == nil {
+		return time.Hour
+	}
+	if wait := p.budget.wait(now, p.config.Warm.CPUs); wait > 0 {
+		return wait
+	}
+	p.warming, w.warming = true, true
+	p.work.Go(func() {
+		begun := time.Now()
+		warmed, err := w.box.Warm(p.ctx, protocol.Warm{Libraries: libraries, MemoryBytes: p.config.Warm.MemoryBytes})
+		p.mu.Lock()
+		if err != nil {
+			warmed.CPU = time.Since(begun) // nobody can tell what it has cost: as much as one processor gives
+		}
+		p.budget.spend(warmed.CPU)
+		p.stats.WarmingCPU += warmed.CPU
+		p.warmed(w, libraries, warmed, err)
+		p.mu.Unlock()
+		p.wake()
+	})
+	return time.Hour
+}
+
+// warmed takes note of what a box has in place now. mu is held.
+func (p *pool) warmed(w *waiter, asked []string, got Warmed, err error) {
+	p.warming, w.warming, w.began = false, false, true
+	if err != nil {
+		w.full = true
+		p.notWarmed(w, err)
+		return
+	}
+	for _, name := range got.Libraries {
+		w.have[name] = true
+	}
+	for _, name := range asked {
+		w.full = w.full || !w.have[name] // it has no room, or cannot
+	}
+}
+
+// notWarmed deals with a box that could not be warmed. One that was taken or lost is not here any more; one that owes an
+// answer is replaced; any other is as good as before. mu is held.
+func (p *pool) notWarmed(w *waiter, err error) {
+	switch {
+	case p.ctx.Err() != nil || !slices.Contains(p.waiting, w):
+	case errors.Is(err, errSlept):
+		p.log.Warn("a box that waited did not answer, and is replaced", "error", err)
+		p.remove(w)
+		p.stats.Lost++
+		p.destroy(w.box)
+	case !p.toldCold:
+		p.toldCold = true
+		p.log.Warn("boxes that wait cannot be warmed: libraries are made when scripts ask for them", "error", err)
+	}
+}

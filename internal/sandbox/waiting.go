@@ -1,0 +1,188 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"glovebox/internal/protocol"
+)
+
+// waiting is the state of a box between its ready frame and its job.
+type waiting struct {
+	lost    chan struct{} // closed when it died or spoke unasked
+	taken   chan struct{} // closed when the job is about to be handed over
+	watched chan struct{} // closed when nobody watches it any more
+	answers chan protocol.Warmed
+
+	// mu guards the box's limits and weight, and its stdin until it is taken: whoever holds it may change them.
+	mu      sync.Mutex
+	limits  Limits // in force
+	idle    bool   // its weight is the least
+	asked   bool   // an order to warm up has no answer yet
+	isTaken bool
+	why     error // set before lost is closed
+}
+
+func newWaiting(limits Limits) *waiting {
+	return &waiting{
+		lost: make(chan struct{}), taken: make(chan struct{}), watched: make(chan struct{}),
+		answers: make(chan protocol.Warmed, 1), limits: limits,
+	}
+}
+
+var (
+	errSpoke = errors.New("the box spoke before it had a job")
+	errTaken = errors.New("sandbox: the box has been taken")
+	errLost  = errors.New("the box was lost while it waited")
+	errSlept = errors.New("the box did not answer an order to warm up")
+)
+
+// watch listens to a box that waits, until it is taken, lost, or destroyed.
+func (b *box) watch() {
+	w := b.waiting
+	defer close(w.watched)
+	for {
+		select {
+		case <-w.taken:
+			return
+		case <-b.stop:
+			w.lose(errDestroyed)
+			return
+		case e := <-b.events:
+			switch {
+			case e.err != nil:
+				w.lose(fmt.Errorf("%w: %w", errLost, e.err))
+				return
+			case e.frame.Type != protocol.FrameWarmed:
+				w.lose(errSpoke)
+				return
+			}
+			w.mu.Lock()
+			w.asked = false
+			w.mu.Unlock()
+			w.answers <- *e.frame.Warmed // there is room: no second order is sent before the answer to the first is read
+		}
+	}
+}
+
+func (w *waiting) lose(why error) {
+	w.why = why
+	close(w.lost)
+}
+
+// Lost implements [Box].
+func (b *box) Lost() <-chan struct{} { return b.waiting.lost }
+
+// take ends the waiting, and puts the job's limits in force.
+func (b *box) take(ctx context.Context, limits Limits) error {
+	w := b.waiting
+	close(w.taken)
+	<-w.watched
+	select {
+	case <-w.lost:
+		return w.why
+	default:
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isTaken = true
+	if limits.MemoryBytes != w.limits.MemoryBytes || limits.CPUs != w.limits.CPUs {
+		if err := b.container.Limit(ctx, limits); err != nil {
+			return fmt.Errorf("the job's limits: %w", err)
+		}
+	}
+	w.limits = limits
+	if w.idle {
+		if err := b.container.Weight(ctx, false); err != nil {
+			return fmt.Errorf("the box's weight: %w", err)
+		}
+		w.idle = false
+	}
+	return nil
+}
+
+// Warm implements [Box].
+func (b *box) Warm(ctx context.Context, order protocol.Warm) (Warmed, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, warmLimit, errSlept)
+	defer cancel()
+	before, err := b.container.Usage(ctx)
+	if err != nil {
+		return Warmed{}, err
+	}
+	if err := b.order(ctx, order); err != nil {
+		return Warmed{}, err
+	}
+	w := b.waiting
+	select {
+	case <-w.taken:
+		return Warmed{}, errTaken
+	case <-w.lost:
+		return Warmed{}, w.why
+	case <-ctx.Done():
+		return Warmed{}, fmt.Errorf("sandbox: warming: %w", context.Cause(ctx))
+	case answer := <-w.answers:
+		if err := b.answered(ctx); err != nil {
+			return Warmed{}, err
+		}
+		after, err := b.container.Usage(ctx)
+		return Warmed{Libraries: answer.Libraries, HeapBytes: answer.HeapBytes, CPU: after.CPU - before.CPU}, err
+	}
+}
+
+// order sends an order to warm up to a box that nobody has taken.
+func (b *box) order(ctx context.Context, order protocol.Warm) error {
+	w := b.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.isTaken:
+		return errTaken
+	case w.asked:
+		return errSlept
+	}
+	if err := b.container.Weight(ctx, true); err != nil {
+		return err
+	}
+	w.idle, w.asked = true, true
+	b.frames.ExpectWarmed()
+	// A pipe takes in an order whole, whether the runner reads or not.
+	return protocol.WriteMessage(b.stdin, protocol.Order{Warm: &order})
+}
+
+// answered gives a box that nobody has taken its weight back.
+func (b *box) answered(ctx context.Context) error {
+	w := b.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.isTaken {
+		return errTaken
+	}
+	if err := b.container.Weight(ctx, false); err != nil {
+		return err
+	}
+	w.idle = false
+	return nil
+}
+
+// begun waits, where the job has come in the middle of a warming, for the runner to have dropped that. Nothing of it
+// counts as the script's time.
+func (r *run) begun(ctx context.Context) {
+	if !r.box.waiting.asked { // nobody watches any more who would change it
+		return
+	}
+	late := time.NewTimer(handLimit)
+	defer late.Stop()
+	select {
+	case e := <-r.box.events:
+		if e.err != nil || e.frame.Type != protocol.FrameWarmed {
+			r.early = &e // no answer: what it is instead is judged as all that it says
+		}
+	case <-ctx.Done(): // as do finds out
+	case <-late.C:
+		r.evidence.handError = errSlow
+		r.kill()
+	}
+}

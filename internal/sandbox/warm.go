@@ -1,0 +1,150 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// WarmConfig says what boxes may do while they wait.
+type WarmConfig struct {
+	// CPUs is the share of processors that warming may take, on average and at most, of what nobody else
+	// wants: 0.5 is half of one; 0 is no warming.
+	CPUs float64
+	// MemoryBytes is how large a runner's heap may be when it begins on another library.
+	MemoryBytes int64
+	// Libraries are the names of the packages that scripts may import.
+	Libraries []string
+}
+
+func (c WarmConfig) check() error {
+	if c.CPUs < 0 || math.IsNaN(c.CPUs) || math.IsInf(c.CPUs, 0) {
+		return fmt.Errorf("sandbox: warming with %v processors is not possible", c.CPUs)
+	}
+	return nil
+}
+
+// Wants returns the specifiers of libraries that a script names, each once, as it stands there: "lodash", "lodash/fp".
+// It reads the text alone: a name that it misses costs the script time and nothing else, and one that only stands in a
+// string costs a box some warming.
+func (c WarmConfig) Wants(code string) []string {
+	var wants []string
+	for _, match := range specifier.FindAllStringSubmatch(code, maxWants) {
+		if name := match[1]; slices.Contains(c.Libraries, name) {
+			if full := name + match[2]; !slices.Contains(wants, full) {
+				wants = append(wants, full)
+			}
+		}
+	}
+	return wants
+}
+
+// specifier finds quoted words that could name a module of a package.
+var specifier = regexp.MustCompile(`["']([a-z][a-z0-9-]{0,40})((?:/[A-Za-z0-9_-]{1,40}){0,3})["']`)
+
+// maxWants bounds how many words of a script are looked at.
+const maxWants = 256
+
+// A recent remembers which libraries the last jobs wanted.
+type recent struct {
+	jobs [64][]string
+	next int
+}
+
+// note remembers a job.
+func (r *recent) note(wants []string) {
+	r.jobs[r.next%len(r.jobs)] = wants
+	r.next++
+}
+
+// A share is a library, and how many of the last jobs wanted it: from 0 to 1.
+type share struct {
+	name string
+	of   float64
+}
+
+// shares lists the libraries that the last jobs wanted, the most wanted first.
+func (r *recent) shares() []share {
+	jobs := r.jobs[:min(r.next, len(r.jobs))]
+	counts := map[string]int{}
+	for _, wants := range jobs {
+		for _, name := range wants {
+			counts[name]++
+		}
+	}
+	var list []share
+	for name, count := range counts {
+		list = append(list, share{name, float64(count) / float64(len(jobs))})
+	}
+	slices.SortFunc(list, func(a, b share) int { return cmp.Or(cmp.Compare(b.of, a.of), cmp.Compare(a.name, b.name)) })
+	return list
+}
+
+// next returns the box that should warm up next, and for what; nil where all is done. As many boxes have a library in
+// place as jobs will want it: of ten that wait, three for one that three of ten jobs used. mu is held.
+func (p *pool) next(now time.Time) (*waiter, []string) {
+	for _, w := range p.waiting {
+		if !w.began {
+			return w, nil // first what every job wants
+		}
+	}
+	target := p.target(now)
+	var chosen *waiter
+	var libraries []string
+	for _, s := range p.recent.shares() {
+		lacking := int(math.Ceil(s.of*float64(target))) - p.having(s.name)
+		if lacking <= 0 {
+			continue
+		}
+		if chosen == nil {
+			chosen = p.candidate(s.name)
+		}
+		if chosen != nil && !chosen.have[s.name] {
+			libraries = append(libraries, s.name)
+		}
+	}
+	return chosen, libraries
+}
+
+// having counts the boxes that have a library in place. mu is held.
+func (p *pool) having(name string) int {
+	n := 0
+	for _, w := range p.waiting {
+		if w.have[name] {
+			n++
+		}
+	}
+	return n
+}
+
+// candidate returns the box to warm for a library: of those that lack it the one that has most already, so that
+// others stay small. mu is held.
+func (p *pool) candidate(name string) *waiter {
+	var best *waiter
+	for _, w := range p.waiting {
+		if !w.full && !w.have[name] && (best == nil || len(w.have) > len(best.have)) {
+			best = w
+		}
+	}
+	return best
+}
+
+// A budget keeps warming within its share: what is spent is earned before more is.
+type budget struct {
+	since time.Time
+	debt  time.Duration // of processor time
+}
+
+// wait returns how long nothing may be spent yet.
+func (b *budget) wait(now time.Time, cpus float64) time.Duration {
+	if !b.since.IsZero() {
+		b.debt = max(0, b.debt-time.Duration(float64(now.Sub(b.since))*cpus))
+	}
+	b.since = now
+	return time.Duration(float64(b.debt) / cpus)
+}
+
+func (b *budget) spend(d time.Duration) { b.debt += d }
