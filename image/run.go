@@ -1,5 +1,5 @@
-// Package image is what runs in the container: it seals itself, says so, reads its one job, runs it,
-// tells how it ended, and waits to be destroyed.
+// Package image is what runs in the container: it seals itself, says so, warms up while it waits if it is told to,
+// reads its one job, runs it, tells how it ended, and waits to be destroyed.
 package image
 
 import (
@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync/atomic"
 	"time"
 
@@ -48,15 +49,16 @@ func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Eng
 	if err := protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameReady, Ready: ready(report)}); err != nil {
 		return fail(stderr, exitNoStdout, err)
 	}
-	job, err := protocol.ReadJob(stdin)
-	if errors.Is(err, io.EOF) {
-		return exitNoJob // a box that was not needed
-	}
+	job, status, err := await(script, stdin, stdout)
 	if err != nil {
-		return fail(stderr, exitNoJob, err)
+		return fail(stderr, status, err)
+	}
+	if job == nil {
+		return status
 	}
 	closed := watch(stdin)
-	result, err := execute(script, job, stdout)
+	result, err := execute(script, *job, stdout)
+	closed.expect()
 	if err == nil {
 		err = protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameResult, Result: result})
 	}
@@ -71,6 +73,68 @@ func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Eng
 func fail(stderr io.Writer, status int, err error) int {
 	_, _ = io.WriteString(stderr, "runner: "+err.Error()+"\n")
 	return status
+}
+
+// await takes orders until one is the job. The job is nil, and the status is how to end, where none comes.
+func await(script engine.Engine, stdin io.Reader, stdout io.Writer) (job *protocol.Job, status int, err error) {
+	order, err := protocol.ReadOrder(stdin)
+	for err == nil && order.Job == nil {
+		next := read(stdin)
+		inPlace := script.Warm(next.come, engine.Warmup{Libraries: order.Warm.Libraries, MemoryBytes: order.Warm.MemoryBytes})
+		if next.come.Err() == nil {
+			debug.FreeOSMemory() // who waits must be small; who has its job has no time for it
+		}
+		select {
+		case <-next.come.Done():
+			if next.err != nil {
+				return nil, exitNoJob, ended(next.err)
+			}
+		default:
+		}
+		warmed := protocol.Warmed{Libraries: inPlace, HeapBytes: heapBytes()}
+		if err := protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameWarmed, Warmed: &warmed}); err != nil {
+			return nil, exitNoStdout, err
+		}
+		<-next.come.Done()
+		order, err = next.order, next.err
+	}
+	if err != nil {
+		return nil, exitNoJob, ended(err)
+	}
+	return order.Job, exitDone, nil
+}
+
+// ended takes the end of stdin for no error: a box that was not needed.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// coming is the next order, or why there is none, once its context has ended.
+type coming struct {
+	come  context.Context
+	order protocol.Order
+	err   error
+}
+
+// read reads the next order while something else is done.
+func read(stdin io.Reader) *coming {
+	come, cancel := context.WithCancel(context.Background())
+	next := &coming{come: come}
+	go func() {
+		defer cancel()
+		next.order, next.err = protocol.ReadOrder(stdin)
+	}()
+	return next
+}
+
+// heapBytes is how much of the heap is in use.
+func heapBytes() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
 }
 
 func ready(r seal.Report) *protocol.Ready {
@@ -101,10 +165,10 @@ func watch(stdin io.Reader) *watcher {
 	return w
 }
 
-func (w *watcher) wait() {
-	w.waiting.Store(true)
-	<-w.done
-}
+// expect says that the script has ended, so that the end of stdin is a good one. Call it before anybody can know.
+func (w *watcher) expect() { w.waiting.Store(true) }
+
+func (w *watcher) wait() { <-w.done }
 
 // execute runs the job's script, sends its logs as they come, and returns its result. The error is one of
 // stdout's.

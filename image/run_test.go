@@ -2,11 +2,13 @@ package image_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,6 +111,99 @@ func (c *child) result(code string) (*protocol.Result, []protocol.Log) {
 			return frame.Result, logs
 		}
 		logs = append(logs, *frame.Log)
+	}
+}
+
+func (c *child) warm(libraries ...string) {
+	c.t.Helper()
+	c.frames.ExpectWarmed()
+	if err := protocol.WriteMessage(c.stdin, protocol.Order{Warm: &protocol.Warm{Libraries: libraries}}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// warmed checks that the next frame says that these are in place.
+func (c *child) warmed(libraries ...string) {
+	c.t.Helper()
+	frame := c.next()
+	if frame.Warmed == nil || !slices.Equal(frame.Warmed.Libraries, libraries) || frame.Warmed.HeapBytes <= 0 {
+		c.t.Fatalf("frame %s, %+v; want warmed with %q", frame.Type, frame.Warmed, libraries)
+	}
+}
+
+func TestWarmingThenJob(t *testing.T) {
+	c := start(t)
+	c.next()
+	c.warm("a", "b")
+	c.warmed("a", "b")
+	c.warm()
+	c.warmed()
+	if result, logs := c.result("log"); result.Code != api.Success || len(logs) != 2 {
+		t.Errorf("result: %+v, logs %v", result, logs)
+	}
+	if status := c.exit(); status.ExitStatus() != 0 {
+		t.Errorf("the runner ended with %d", status.ExitStatus())
+	}
+}
+
+// A job never waits for the warming that it finds: the warmed frame comes first, and tells of what was done.
+func TestJobEndsWarming(t *testing.T) {
+	c := start(t)
+	c.next()
+	c.warm("a", "slow", "b")
+	c.hand("log", time.Minute)
+	c.warmed("a")
+	if frame := c.next(); frame.Log == nil || frame.Log.Message != "one" {
+		t.Errorf("after the warmed frame came %+v", frame)
+	}
+}
+
+func TestWarmingEndsWarming(t *testing.T) {
+	c := start(t)
+	c.next()
+	c.warm("slow")
+	c.warm("a", "slow")
+	c.warm("b")
+	c.warmed()
+	c.warmed("a")
+	c.warmed("b")
+	if result, _ := c.result("log"); result.Code != api.Success {
+		t.Errorf("result: %+v", result)
+	}
+}
+
+func TestEndOfStdinEndsWarming(t *testing.T) {
+	for name, orders := range map[string][]string{"while it warms": {"slow"}, "after it": {"a"}} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t)
+			c.next()
+			c.warm(orders...)
+			if name == "after it" {
+				c.warmed(orders...)
+			}
+			_ = c.stdin.Close()
+			if frame, err := c.frames.Next(); !errors.Is(err, io.EOF) {
+				t.Errorf("after the end came %+v, %v", frame, err)
+			}
+			if status := c.exit(); status.ExitStatus() != 71 {
+				t.Errorf("the runner ended with %d", status.ExitStatus())
+			}
+		})
+	}
+}
+
+func TestGarbageEndsWarming(t *testing.T) {
+	c := start(t)
+	c.next()
+	c.warm("slow")
+	if _, err := c.stdin.Write([]byte{0, 0, 0, 2, '{', 'x'}); err != nil {
+		t.Fatal(err)
+	}
+	if frame, err := c.frames.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("after garbage came %+v, %v", frame, err)
+	}
+	if status := c.exit(); status.ExitStatus() != 71 {
+		t.Errorf("the runner ended with %d", status.ExitStatus())
 	}
 }
 

@@ -101,15 +101,13 @@ output = [Math.random(), [...b], crypto.randomUUID(), Date.now(), v4()]`
 
 func TestDeterminism(t *testing.T) {
 	at := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
-	one := func(warm bool, seed int64) ran {
+	one := func(warmed bool, seed int64) ran {
 		g, err := NewGoja(fakeModules())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if warm {
-			if err := g.Warm("lodash", "uuid"); err != nil {
-				t.Fatal(err)
-			}
+		if warmed {
+			warm(t, g, "lodash", "uuid")
 			time.Sleep(2 * time.Millisecond) // a warmed box is older than its script
 		}
 		return runIn(g, chancy, seeded(seed), frozen(at))

@@ -13,12 +13,25 @@ import (
 
 // An Engine interprets one program. It is made for one run, and thrown away with its process.
 type Engine interface {
+	// Warm does beforehand what a program would wait for, as far as it comes, and returns those of the order's
+	// libraries that are in place now. When ctx ends it stops at the next place where it can, and a library that was being
+	// made is as if it had never been begun. A program cannot tell by anything but time whether it was called.
+	// Warm may be called any number of times before Run.
+	Warm(ctx context.Context, w Warmup) (inPlace []string)
 	// Run interprets the program to its end: until the script has returned, and no timer and no
 	// promise is pending. Whatever the script does is an Outcome; Run does not panic for it. When ctx
 	// ends, Run stops as soon as the engine can be interrupted and answers TIMEOUT with the line that
 	// was reached. Some natives cannot be interrupted: whoever waits keeps a clock of his own.
 	// Run may be called once.
 	Run(ctx context.Context, p Program) Outcome
+}
+
+// A Warmup says what to warm an engine up for.
+type Warmup struct {
+	// Libraries are the specifiers of modules to compile and to make, in this order.
+	Libraries []string
+	// MemoryBytes is how large the heap may be when the engine begins on another library; 0 is no bound.
+	MemoryBytes int64
 }
 
 // A Program is one script with everything that it may see.

@@ -43,7 +43,8 @@ type Goja struct {
 	thrown  thrown
 	nesting int
 	loaded  map[string]goja.Value // the exports of the libraries that the script has asked for
-	warmed  bool                  // the loaded libraries were made before the program was known
+	warm    warmth
+	begun   bool // the script's own code has run
 
 	program Program
 	script  *lower.Script
@@ -69,27 +70,11 @@ func NewGoja(modules *Modules) (*Goja, error) {
 	return g, nil
 }
 
-// Warm does beforehand what the first program would wait for: it lowers an empty script, so that esbuild's pages
-// and tables are there, and loads the libraries of these names, so that a require costs nothing. A program with a seed
-// or a frozen clock makes the libraries anew, since one may have looked at either; they stay compiled.
-func (g *Goja) Warm(names ...string) error {
-	if _, err := lower.Lower("", lower.Options{Language: api.JavaScript}); err != nil {
-		return fmt.Errorf("engine: warming: %w", err)
-	}
-	for _, name := range names {
-		if _, err := g.load(name); err != nil {
-			return fmt.Errorf("engine: warming %s: %w", name, err)
-		}
-	}
-	g.warmed = true
-	return nil
-}
-
 // Run interprets the program, as Engine says.
 func (g *Goja) Run(ctx context.Context, p Program) (out Outcome) {
 	g.program, g.ctx = p, ctx
-	if g.warmed && (p.Seed != nil || p.Now != nil) {
-		clear(g.loaded)
+	if p.Seed != nil || p.Now != nil {
+		g.warm.drop() // a library may have looked at either
 	}
 	g.clock.begin(p.Now)
 	g.entropy.begin(p.Seed)
@@ -101,7 +86,7 @@ func (g *Goja) Run(ctx context.Context, p Program) (out Outcome) {
 	stopTimer := context.AfterFunc(ctx, func() { g.interrupt(contextStop(ctx)) })
 	defer stopTimer()
 	if p.MemoryBytes > 0 {
-		watch := watchMemory(p.MemoryBytes, func() { g.interrupt(stopMemory) })
+		watch := watchMemory(p.MemoryBytes+g.modules.compiling(), func() { g.interrupt(stopMemory) })
 		defer watch.stop()
 	}
 	defer func() {
@@ -208,7 +193,10 @@ func (g *Goja) start(script *lower.Script) (main func() (goja.Value, error), res
 	if !ok {
 		return nil, nil, errNoMain
 	}
-	main = func() (goja.Value, error) { return call(goja.Undefined(), global.Get("input")) }
+	main = func() (goja.Value, error) {
+		g.begun = true
+		return call(goja.Undefined(), global.Get("input"))
+	}
 	result = func(returned goja.Value) (goja.Value, error) { return g.output(returned, outputs) }
 	return main, result, nil
 }

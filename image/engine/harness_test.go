@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,4 +82,12 @@ func testContext(t *testing.T) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	return ctx, cancel
+}
+
+// warm warms an engine up for libraries, all of which must come to be in place.
+func warm(t testing.TB, g *Goja, libraries ...string) {
+	t.Helper()
+	if inPlace := g.Warm(context.Background(), Warmup{Libraries: libraries}); !slices.Equal(inPlace, libraries) {
+		t.Fatalf("in place are %q, of %q", inPlace, libraries)
+	}
 }

@@ -9,11 +9,9 @@ import (
 	"glovebox/internal/testenv"
 )
 
-// The real libraries, as scripts use them.
-func TestLibraries(t *testing.T) {
-	testenv.Need(t, testenv.Libs, lib.Available())
-	modules := BundledModules()
-	for _, c := range []scriptCase{
+// libraryCases use the real libraries as scripts do.
+func libraryCases() []scriptCase {
+	return []scriptCase{
 		{name: "sales by month", settings: []setting{input(`[{"date":"2025-01-15","amount":100},{"date":"2025-01-20","amount":150},{"date":"2025-02-10","amount":200}]`)}, code: `
 import _ from "lodash";
 import { format, parseISO } from "date-fns";
@@ -49,7 +47,13 @@ output = [groups, await promise, [3, 1].toSorted(), new Set([1, 2]).union(new Se
 			output: `[{"odd":[1,3],"even":[2]},1,[1,3],3,[2,4],true,[1],"\\x61\\.b",[1],true,0,"1","eA==",2]`},
 		{name: "en-US", code: `return [(1234567.891).toLocaleString("en-US"), (5).toLocaleString("en-US", { style: "currency", currency: "USD" }), new Date(0).toLocaleDateString("en-US", { timeZone: "UTC" }), /\p{Lu}/u.test("É")]`,
 			want: api.Success, output: `["1,234,567.891","$5.00","1/1/1970",true]`},
-	} {
+	}
+}
+
+func TestLibraries(t *testing.T) {
+	testenv.Need(t, testenv.Libs, lib.Available())
+	modules := BundledModules()
+	for _, c := range libraryCases() {
 		t.Run(c.code[:min(len(c.code), 60)], func(t *testing.T) { c.check(t, runWith(t, modules, c.code, c.settings...)) })
 	}
 }
@@ -62,15 +66,13 @@ func TestLibrariesAreDeterministic(t *testing.T) {
 import * as math from "mathjs"; import _ from "lodash"; import { v4, v7 } from "uuid"; import { formatISO } from "date-fns";
 console.log(math.random(), _.random(0, 1e9), _.shuffle([1, 2, 3, 4, 5]), _.uniqueId(), v4(), v7(), formatISO(new Date()));
 return [math.random(), math.pickRandom([1, 2, 3, 4, 5, 6]), _.sample([1, 2, 3, 4, 5]), _.now()]`
-	one := func(warm bool) ran {
+	one := func(warmed bool) ran {
 		g, err := NewGoja(modules)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if warm {
-			if err := g.Warm("mathjs", "lodash", "uuid", "date-fns"); err != nil {
-				t.Fatal(err)
-			}
+		if warmed {
+			warm(t, g, "mathjs", "lodash", "uuid", "date-fns")
 		}
 		return runIn(g, code, seeded(42), frozen(at))
 	}

@@ -4,76 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
 
 	"glovebox/api"
 	"glovebox/image/engine/lower"
 	"glovebox/image/engine/web/native"
-	"glovebox/image/lib"
 )
 
-// Modules are the libraries that scripts can ask for, compiled when they are first used. One Modules may serve any
-// number of engines at once.
-type Modules struct {
-	source func(specifier string) (string, bool)
-	names  func() []string
-
-	mu       sync.Mutex
-	compiled map[string]*goja.Program
-}
-
-// NewModules returns the modules that source knows, as [lib.Source] does; names lists the main ones, for messages.
-func NewModules(source func(specifier string) (string, bool), names func() []string) *Modules {
-	return &Modules{source: source, names: names, compiled: make(map[string]*goja.Program)}
-}
-
-// BundledModules returns the libraries that this build carries.
-func BundledModules() *Modules {
-	return NewModules(lib.Source, func() []string {
-		var names []string
-		for _, l := range lib.Libraries() {
-			names = append(names, l.Name)
-		}
-		return names
-	})
-}
-
-// program compiles a module, once. It is nil where there is none of that name.
-func (m *Modules) program(specifier string) (*goja.Program, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if p, ok := m.compiled[specifier]; ok {
-		return p, nil
-	}
-	text, ok := m.source(specifier)
-	if !ok {
-		return nil, nil
-	}
-	tree, err := goja.Parse(specifier, text, parser.WithDisableSourceMaps)
-	if err != nil {
-		return nil, err
-	}
-	p, err := goja.CompileAST(tree, false)
-	if err != nil {
-		return nil, err
-	}
-	m.compiled[specifier] = p
-	return p, nil
-}
-
-// load returns the exports of a module, which is made once for each run. They are nil where there is no such
-// module.
+// load returns the exports of a module, which is made once for each run, beforehand perhaps. They are nil where there is
+// no such module.
 func (g *Goja) load(specifier string) (goja.Value, error) {
 	if exports, ok := g.loaded[specifier]; ok {
+		return exports, nil
+	}
+	if g.warm.making != nil {
+		return g.makeWarm(specifier)
+	}
+	if exports, ok := g.takeWarm(specifier); ok {
 		return exports, nil
 	}
 	p, err := g.modules.program(specifier)
 	if err != nil || p == nil {
 		return nil, err
 	}
+	exports, err := g.instantiate(specifier, p)
+	if err != nil {
+		return nil, err
+	}
+	g.loaded[specifier] = exports
+	return exports, nil
+}
+
+// instantiate makes the exports of a module that is compiled.
+func (g *Goja) instantiate(specifier string, p *goja.Program) (goja.Value, error) {
 	factory, err := g.rt.RunProgram(p)
 	if err != nil {
 		return nil, err
@@ -82,12 +46,7 @@ func (g *Goja) load(specifier string) (goja.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("engine: the module %s is no function", specifier)
 	}
-	exports, err := call(goja.Undefined(), g.builtin.require)
-	if err != nil {
-		return nil, err
-	}
-	g.loaded[specifier] = exports
-	return exports, nil
+	return call(goja.Undefined(), g.builtin.require)
 }
 
 // refusal says why a module cannot be had, and whether asking for it is a matter of security.

@@ -28,6 +28,18 @@ func main() {
 // acts is an engine whose scripts are the names of what it does.
 type acts struct{}
 
+// Warm has every library that it is told of in place at once, but "slow", with which it is busy until it is told to stop.
+func (acts) Warm(ctx context.Context, w engine.Warmup) (inPlace []string) {
+	for _, name := range w.Libraries {
+		if name == "slow" {
+			<-ctx.Done()
+			return inPlace
+		}
+		inPlace = append(inPlace, name)
+	}
+	return inPlace
+}
+
 func (acts) Run(ctx context.Context, p engine.Program) engine.Outcome {
 	say := func(format string, args ...any) engine.Outcome {
 		text, _ := json.Marshal(fmt.Sprintf(format, args...))
