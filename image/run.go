@@ -65,7 +65,11 @@ func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Eng
 	if err != nil {
 		return fail(stderr, exitNoStdout, err)
 	}
-	// The driver reads this box's counters while it still lives, and then closes stdin.
+	// Nothing follows, and whoever reads need not wait for the process's end to know. The driver reads this box's
+	// counters while it still lives, and then closes stdin.
+	if closer, ok := stdout.(io.Closer); ok {
+		_ = closer.Close()
+	}
 	closed.wait()
 	return exitDone
 }

@@ -18,6 +18,7 @@ import (
 
 type serveFlags struct {
 	boxes       boxFlags
+	pool        poolFlags
 	listen      string
 	concurrency int
 	queue       int
@@ -46,6 +47,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
 	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
+	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
 	return cmd
@@ -69,6 +71,10 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
+	pool, err := f.pool.config(f.concurrency)
+	if err != nil {
+		return err
+	}
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
 		return sandboxError(err)
@@ -82,17 +88,20 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return noBox(err)
 	}
+	about := readAbout()
+	metrics := controller.NewPoolMetrics(boxes.name, boxes.spec.Runtime)
+	pool.Warm.Libraries, pool.Observe = about.libraryNames(), metrics.Observer()
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
-		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: f.queue, Log: log,
+		Driver: boxes.driver, Spec: boxes.spec, Concurrency: f.concurrency, Queue: f.queue, Pool: pool, Log: log,
 	})
 	if err != nil {
 		return sandboxError(err)
 	}
-	about := readAbout()
 	server, err := controller.New(controller.Config{
 		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
+		Collectors: metrics.Collectors(executor.Pool),
 	})
 	if err != nil {
 		return sandboxError(err)
@@ -103,7 +112,8 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	}
 	// Whoever started us on port 0, or waits for us, reads the address here.
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
-	log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue)
+	log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
+		"pool", poolText(pool))
 	serveErr := server.Serve(ctx, listener)
 	// Every box is gone before the process is.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)

@@ -80,6 +80,15 @@ func (a about) controllerLibraries() []api.Library {
 	return out
 }
 
+// libraryNames are the packages that scripts may import.
+func (a about) libraryNames() []string {
+	var names []string
+	for _, l := range a.Libraries {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
 func newVersionCommand() *cobra.Command {
 	var asJSON, notices bool
 	cmd := &cobra.Command{

@@ -19,9 +19,12 @@ const (
 	handLimit  = 20 * time.Second       // to take in the job
 	warmLimit  = 10 * time.Minute       // to answer an order to warm up, on what processor time others leave
 	softGrace  = 250 * time.Millisecond // for the engine to end itself once its time is up
-	quietLimit = 2 * time.Second        // to end once stdin has been closed
+	quietLimit = 2 * time.Second        // to end once its stdout has
 	killLimit  = 10 * time.Second       // for a killed box to be gone
 	maxStderr  = 8 << 10                // of a runner's last words
+
+	// quietAfterResult is how long a runner that has said its result, and whose stdout stays open, is listened to.
+	quietAfterResult = time.Millisecond
 )
 
 // Open waits until the container's runner has sealed itself and said so, holds what it says against

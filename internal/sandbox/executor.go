@@ -130,11 +130,12 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if err != nil {
 			return api.Result{}, err
 		}
+		handOver := time.Duration(result.QueueTimeMs * float64(time.Millisecond))
 		if e.config.Observe.HandedOver != nil {
-			e.config.Observe.HandedOver(time.Duration(result.QueueTimeMs*float64(time.Millisecond)), waited)
+			e.config.Observe.HandedOver(handOver, waited)
 		}
 		result.ID = j.id
-		result.QueueTimeMs += milliseconds(inQueue)
+		result.QueueTimeMs = milliseconds(inQueue + handOver)
 		return result, nil
 	}
 }

@@ -58,6 +58,9 @@ type PoolStats struct {
 	Waiting, Warmed, Starting int
 	// Target is how many the pool wants to have waiting.
 	Target int
+	// Done is true while there is nothing to do but wait: as many boxes are ready as are wanted, and warmed as far as
+	// they will be.
+	Done bool
 	// Taken counts boxes that had waited for their jobs; Cold those that were started for one.
 	Taken, Cold uint64
 	// Lost counts boxes that died or spoke while they waited, Retired those that were taken away for their age or
@@ -354,7 +357,10 @@ func (p *pool) read() PoolStats {
 			stats.Warmed++
 		}
 	}
-	stats.Target = p.target(time.Now())
+	now := time.Now()
+	stats.Target = p.target(now)
+	next, _ := p.next(now)
+	stats.Done = stats.Waiting >= stats.Target && p.starting == 0 && !p.warming && (next == nil || p.config.Warm.CPUs == 0)
 	return stats
 }
 

@@ -45,7 +45,7 @@ func pooled(t *testing.T, fake *drivertest.Fake, pool sandbox.PoolConfig) *sandb
 func fill(t *testing.T, executor *sandbox.Executor) {
 	t.Helper()
 	time.Sleep(10 * time.Second)
-	if stats := executor.Pool(); stats.Waiting != stats.Target || stats.Starting != 0 {
+	if stats := executor.Pool(); !stats.Done || stats.Waiting != stats.Target || stats.Starting != 0 {
 		t.Fatalf("the pool is not full: %+v", stats)
 	}
 }

@@ -150,7 +150,7 @@ func (r *run) finish(caller context.Context, readErr error) (api.Result, error) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), 2*killLimit)
 	defer cancel()
 	if r.evidence.result != nil {
-		r.checkSilence(ctx)
+		r.checkSilence()
 	} else {
 		r.awaitExit(caller, ctx)
 		r.evidence.fatal = r.box.lastWords.fatal(ctx)
@@ -193,28 +193,22 @@ func (r *run) awaitExit(caller, ctx context.Context) {
 	r.evidence.exit, r.evidence.waitError = exit, err
 }
 
-// checkSilence lets an honest runner leave, and finds one that says more than its result.
-func (r *run) checkSilence(ctx context.Context) {
-	_ = r.box.stdin.Close()
+// checkSilence finds a runner that says more than its result. An honest one closes its stdout behind it, and says
+// nothing where that cannot be seen: its end is not waited for. What comes later than that is never read, and
+// changes nothing.
+func (r *run) checkSilence() {
 	silent := make(chan error, 1)
-	go func() { silent <- r.box.frames.Silent() }()
-	quiet := time.NewTimer(quietLimit)
+	go func() { silent <- r.box.frames.Silent() }() // it ends with the box
+	quiet := time.NewTimer(quietAfterResult)
 	defer quiet.Stop()
-	var err error
-	select {
-	case err = <-silent:
-	case <-quiet.C:
-		// It holds its stdout open; dead, it cannot.
-		r.kill()
-		select {
-		case err = <-silent:
-		case <-ctx.Done():
-		}
-	}
 	var broken *protocol.BrokenError
-	if errors.As(err, &broken) {
-		r.evidence.broken = broken
-		r.kill()
+	select {
+	case err := <-silent:
+		if errors.As(err, &broken) {
+			r.evidence.broken = broken
+			r.kill()
+		}
+	case <-quiet.C:
 	}
 }
 

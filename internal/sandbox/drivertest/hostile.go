@@ -87,6 +87,7 @@ func hostileCases() []Case {
 			Script: []Step{Raw("\x00\x00\x03\xe8" + `{"type":"result"`), Hang()}},
 		{Name: "a result and more", Code: "trailing", Want: forgery, Script: []Step{SayResult(one), Raw("and more"), Hang()}},
 		{Name: "two results", Code: "twice", Want: forgery, Script: []Step{SayResult(one), SayResult(one), Hang()}},
+		{Name: "a result and another much later", Code: "late", Want: success, Output: "1", Script: []Step{SayResult(one), Sleep(time.Second), SayResult(one)}},
 		{Name: "a result and no end", Code: "stay", Want: success, Output: "1", Script: []Step{SayResult(one), Hang()}},
 		// Docker does not tell that one stream of a box has ended: there only its time ends it.
 		{Name: "stdout closed", Code: "closeout", TimeoutSeconds: 3, Want: []api.ResultCode{api.SecurityError, api.Timeout},

@@ -148,10 +148,11 @@ func (p *player) soft() time.Duration { return time.Duration(p.job.TimeoutMs) * 
 
 func (p *player) say(v any) { _ = protocol.WriteMessage(p.stdout, v) }
 
-// end says the result, waits until stdin closes, and leaves.
+// end says the result and nothing else, waits until stdin closes, and leaves.
 func (p *player) end(result protocol.Result) bool {
 	result.ExecutionMs = p.sinceMs()
 	p.say(protocol.Frame{Type: protocol.FrameResult, Result: &result})
+	_ = p.stdout.Close()
 	_, _ = io.Copy(io.Discard, p.stdin)
 	p.box.die(sandbox.Exit{})
 	return ends

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -81,11 +82,14 @@ func (r *runner) act() {
 		_, _ = os.Stdout.Write([]byte{0xff, 0xff, 0xff, 0xff, '{'})
 		sleepForEver()
 	case "trailing":
-		r.say(protocol.Result{Code: api.Success, Output: json.RawMessage("1")})
-		_, _ = os.Stdout.WriteString("and more")
+		_, _ = os.Stdout.Write(append(r.resultMessage("1"), "and more"...))
 		sleepForEver()
 	case "twice":
+		_, _ = os.Stdout.Write(append(r.resultMessage("1"), r.resultMessage("2")...))
+		sleepForEver()
+	case "late":
 		r.say(protocol.Result{Code: api.Success, Output: json.RawMessage("1")})
+		time.Sleep(time.Second)
 		r.say(protocol.Result{Code: api.Success, Output: json.RawMessage("2")})
 		sleepForEver()
 	case "stay": // it does not leave when stdin closes
@@ -145,9 +149,20 @@ func (r *runner) say(result protocol.Result) {
 	say(protocol.Frame{Type: protocol.FrameResult, Result: &result})
 }
 
+// resultMessage is a success with that output, as the bytes that stand on stdout.
+func (r *runner) resultMessage(output string) []byte {
+	var message bytes.Buffer
+	result := protocol.Result{Code: api.Success, Output: json.RawMessage(output), ExecutionMs: r.sinceMs()}
+	if err := protocol.WriteMessage(&message, protocol.Frame{Type: protocol.FrameResult, Result: &result}); err != nil {
+		panic(err)
+	}
+	return message.Bytes()
+}
+
 // result says the result and leaves as an honest runner does.
 func (r *runner) result(result protocol.Result) {
 	r.say(result)
+	_ = os.Stdout.Close()
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Exit(0)
 }
