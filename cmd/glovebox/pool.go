@@ -22,7 +22,8 @@ func (f *poolFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.size, "pool", "auto", "boxes that wait for a script, sealed and ready: `MIN-MAX`, as in 2-8, off, or auto: "+
 		"from one for each processor to twice --concurrency, as requests come")
 	flags.Float64Var(&f.warmCPUs, "warm-cpus", float64(hostCPUs())/4, "share of `PROCESSORS` that waiting boxes may use, where nobody else wants it, "+
-		"to load the libraries that recent scripts used; 0 is none")
+		"to load the libraries that recent scripts used; 0 is none (default a quarter of them)")
+	flags.Lookup("warm-cpus").DefValue = "0" // the number is this host's: the text says it
 }
 
 const (

@@ -88,6 +88,12 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return noBox(err)
 	}
+	// The port is taken before boxes start to wait behind it.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return sandboxError(err)
+	}
+	defer func() { _ = listener.Close() }()
 	about := readAbout()
 	metrics := controller.NewPoolMetrics(boxes.name, boxes.spec.Runtime)
 	pool.Warm.Libraries, pool.Observe = about.libraryNames(), metrics.Observer()
@@ -103,22 +109,17 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
 		Collectors: metrics.Collectors(executor.Pool),
 	})
-	if err != nil {
-		return sandboxError(err)
+	if err == nil {
+		// Whoever started us on port 0, or waits for us, reads the address here.
+		fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
+		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
+			"pool", poolText(pool))
+		err = server.Serve(ctx, listener)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
-	if err != nil {
-		return sandboxError(err)
-	}
-	// Whoever started us on port 0, or waits for us, reads the address here.
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
-	log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
-		"pool", poolText(pool))
-	serveErr := server.Serve(ctx, listener)
 	// Every box is gone before the process is.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 	defer cancel()
-	if err := errors.Join(serveErr, executor.Close(closeCtx)); err != nil {
+	if err := errors.Join(err, executor.Close(closeCtx)); err != nil {
 		return sandboxError(err)
 	}
 	return nil

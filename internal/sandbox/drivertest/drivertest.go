@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 		return
 	}
 	t.Run("life", h.testLife)
+	t.Run("waiting", h.testWaiting)
 	t.Run("sweep", h.testSweep)
 	t.Run("native", h.testNative)
 	t.Run("hostile", h.testHostile)

@@ -21,7 +21,7 @@ const (
 	WrongUser Start = "root"     // its ready frame tells of another uid
 	SaysJunk  Start = "junk"     // what it says is not a frame
 	Deaf      Start = "deaf"     // it gets ready, and never reads its job
-	// The fake's alone: they get ready, and do not wait for their job as a box should.
+	// They get ready, and do not wait for their job as a box should.
 	DiesWaiting   Start = "dies-waiting"
 	SpeaksWaiting Start = "speaks-waiting"
 )

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"glovebox/api"
 	"glovebox/internal/protocol"
 )
 
@@ -44,6 +45,15 @@ func main() {
 	}
 	say(protocol.Frame{Type: protocol.FrameReady, Ready: &ready})
 	if how == "deaf" {
+		sleepForEver()
+	}
+	switch how {
+	case "dies-waiting":
+		time.Sleep(time.Second)
+		os.Exit(2)
+	case "speaks-waiting":
+		time.Sleep(time.Second)
+		say(protocol.Frame{Type: protocol.FrameLog, Log: &protocol.Log{Level: api.LevelLog, Message: "unasked"}})
 		sleepForEver()
 	}
 	job, err := protocol.ReadJob(os.Stdin)
