@@ -84,10 +84,7 @@ func await(script engine.Engine, stdin io.Reader, stdout io.Writer) (job *protoc
 	order, err := protocol.ReadOrder(stdin)
 	for err == nil && order.Job == nil {
 		next := read(stdin)
-		inPlace := script.Warm(next.come, engine.Warmup{Libraries: order.Warm.Libraries, MemoryBytes: order.Warm.MemoryBytes})
-		if next.come.Err() == nil {
-			debug.FreeOSMemory() // who waits must be small; who has its job has no time for it
-		}
+		inPlace := warm(next.come, script, order.Warm)
 		select {
 		case <-next.come.Done():
 			if next.err != nil {
@@ -106,6 +103,31 @@ func await(script engine.Engine, stdin io.Reader, stdout io.Writer) (job *protoc
 		return nil, exitNoJob, ended(err)
 	}
 	return order.Job, exitDone, nil
+}
+
+// warmPercent is the GOGC of warming. What a library leaves lies among the garbage of its making, and no collector can move it:
+// the less garbage there is at a time, the less memory a waiting box holds on to. Beside Go's own 100 it costs a seventh more time
+// and saves a seventh of the memory.
+const warmPercent = 50
+
+// warm warms the engine up, and gives the memory that this took back to the system, until ctx ends.
+func warm(ctx context.Context, script engine.Engine, w *protocol.Warm) (inPlace []string) {
+	percent := debug.SetGCPercent(warmPercent)
+	inPlace = script.Warm(ctx, engine.Warmup{Libraries: w.Libraries, MemoryBytes: w.MemoryBytes})
+	debug.SetGCPercent(percent)
+	if ctx.Err() != nil {
+		return inPlace
+	}
+	freed := make(chan struct{})
+	go func() {
+		defer close(freed)
+		debug.FreeOSMemory()
+	}()
+	select {
+	case <-freed:
+	case <-ctx.Done(): // it goes on behind the job
+	}
+	return inPlace
 }
 
 // ended takes the end of stdin for no error: a box that was not needed.

@@ -23,7 +23,8 @@ type Modules struct {
 // A compilation is one module that is compiled or being compiled. Neither can be interrupted, so whoever needs another
 // module never waits for it.
 type compilation struct {
-	text string
+	text string        // empty once it is compiled
+	size int64         // of text, in bytes
 	done chan struct{} // closed when the rest is set
 
 	program *goja.Program
@@ -74,7 +75,7 @@ func (m *Modules) compilation(specifier string, needed bool) (c *compilation, be
 		if !ok {
 			return nil, false
 		}
-		c = &compilation{text: text, done: make(chan struct{})}
+		c = &compilation{text: text, size: int64(len(text)), done: make(chan struct{})}
 		m.compilations[specifier] = c
 	}
 	c.needed = c.needed || needed
@@ -95,6 +96,7 @@ func (m *Modules) abandon(c *compilation) {
 func (m *Modules) compile(specifier string, c *compilation) {
 	defer close(c.done)
 	tree, err := goja.Parse(specifier, c.text, parser.WithDisableSourceMaps)
+	c.text = "" // goja keeps a copy of its own
 	if err != nil {
 		c.err = err
 		return
@@ -131,7 +133,7 @@ func (m *Modules) compiling() int64 {
 		select {
 		case <-c.done:
 		default:
-			bytes += int64(len(c.text)) * compilingBytes
+			bytes += c.size * compilingBytes
 		}
 	}
 	return bytes
