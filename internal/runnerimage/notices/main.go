@@ -81,15 +81,24 @@ func linked(packages []string) ([]module, error) {
 	modules := []module{{Path: "The Go standard library", Version: goEnv[1], Dir: goEnv[0]}}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	for {
-		var p struct{ Module *module }
+		var p struct {
+			Module *struct {
+				module
+				Replace *struct{ Version string }
+			}
+		}
 		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, err
 		}
-		if p.Module != nil && !p.Module.Main && !slices.Contains(modules, *p.Module) {
-			modules = append(modules, *p.Module)
+		if p.Module == nil || p.Module.Main || slices.Contains(modules, p.Module.module) {
+			continue
 		}
+		if r := p.Module.Replace; r != nil && r.Version == "" {
+			continue // a stub of our own (internal/stubs)
+		}
+		modules = append(modules, p.Module.module)
 	}
 	slices.SortFunc(modules[1:], func(a, b module) int { return strings.Compare(a.Path, b.Path) })
 	return modules, nil
