@@ -44,7 +44,8 @@ type Goja struct {
 	nesting int
 	loaded  map[string]goja.Value // the exports of the libraries that the script has asked for
 	warm    warmth
-	begun   bool // the script's own code has run
+	begun   bool // the script's own code may have run
+	leading int  // how many calls of require come before it has
 
 	program Program
 	script  *lower.Script
@@ -194,7 +195,7 @@ func (g *Goja) start(script *lower.Script) (main func() (goja.Value, error), res
 		return nil, nil, errNoMain
 	}
 	main = func() (goja.Value, error) {
-		g.begun = true
+		g.begun, g.leading = true, script.Requires
 		return call(goja.Undefined(), global.Get("input"))
 	}
 	result = func(returned goja.Value) (goja.Value, error) { return g.output(returned, outputs) }

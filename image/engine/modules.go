@@ -105,6 +105,11 @@ func (g *Goja) require(call goja.FunctionCall) goja.Value {
 	if !ok {
 		panic(g.rt.NewTypeError("require: the name of a module must be a string"))
 	}
+	if g.leading > 0 {
+		g.leading--
+		g.begun = false
+		defer func() { g.begun = true }()
+	}
 	return g.mustLoad(name.String(), false)
 }
 

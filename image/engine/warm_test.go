@@ -23,6 +23,9 @@ func allLibraries() []string {
 // built-ins before they ask for it, or look at what making it leaves behind.
 func prying() []scriptCase {
 	return []scriptCase{
+		{name: "leading, then replaced", code: `const { chunk } = require("lodash"), d = require("date-fns"); Math.max = () => 1; return [chunk([1, 2, 3], 2), typeof d.format]`, want: api.Success, output: `[[[1,2],[3]],"function"]`},
+		{name: "its own require", code: `const _ = require("lodash"); return [_, globalThis.require("lodash").chunk([1, 2, 3], 2.5)]; function require(n) { Math.max = () => 1; return n }`, want: api.Success, output: `["lodash",[[1],[2],[3]]]`},
+		{name: "a coercion", code: `const a = require({ toString() { Math.max = () => 1; return "lodash" } })`, want: api.RuntimeError},
 		{name: "a function replaced", code: `Math.max = () => 1; return require("lodash").chunk([1, 2, 3], 2.5)`, want: api.Success, output: `[[1],[2],[3]]`},
 		{name: "replaced between two", code: `const _ = require("lodash/chunk"); Math.max = () => 1; return [_([1, 2, 3], 2), require("lodash").chunk === _]`, want: api.Success, output: `[[1,2],[3]],true]`},
 		{name: "a method replaced", code: `Array.prototype.splice = function () { return "mine" }; const _ = require("lodash"); return _.pullAt([1, 2, 3], [0])`, want: api.Success},

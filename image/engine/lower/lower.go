@@ -44,6 +44,8 @@ type Script struct {
 	Async bool
 	// Imports are to be resolved, in order, before main is called.
 	Imports []Import
+	// Requires is how many calls of require the script begins with: nothing of its own has run before the last of them.
+	Requires int
 	// File is the name that stack frames of the script carry.
 	File string
 }
@@ -376,7 +378,7 @@ func (l *lowering) compile(lowered *esbuild.TransformResult) (*Script, error) {
 	if err != nil {
 		return nil, l.gojaError(err, consumer)
 	}
-	return &Script{Program: compiled, Async: l.async, Imports: l.modules.imports, File: file}, nil
+	return &Script{Program: compiled, Async: l.async, Imports: l.modules.imports, Requires: leading(l.modules.body, l.code), File: file}, nil
 }
 
 // check sees that the user's code stands inside our function, and gives main the parameter input where
