@@ -110,12 +110,17 @@ func await(script engine.Engine, stdin io.Reader, stdout io.Writer) (job *protoc
 // and saves a seventh of the memory.
 const warmPercent = 50
 
-// warm warms the engine up, and gives the memory that this took back to the system, until ctx ends.
+// warm warms the engine up, and gives the memory that this took back to the system, until ctx ends. Where no library was made there
+// is too little to give back for what a collection costs.
 func warm(ctx context.Context, script engine.Engine, w *protocol.Warm) (inPlace []string) {
+	order := engine.Warmup{Libraries: w.Libraries, MemoryBytes: w.MemoryBytes}
+	if len(order.Libraries) == 0 {
+		return script.Warm(ctx, order)
+	}
 	percent := debug.SetGCPercent(warmPercent)
-	inPlace = script.Warm(ctx, engine.Warmup{Libraries: w.Libraries, MemoryBytes: w.MemoryBytes})
+	inPlace = script.Warm(ctx, order)
 	debug.SetGCPercent(percent)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(inPlace) == 0 {
 		return inPlace
 	}
 	freed := make(chan struct{})
