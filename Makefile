@@ -13,7 +13,7 @@ DIST := internal/runnerimage/dist
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare vm
+.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare bench vm
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ clients: ## the TypeScript client, what it is tested with, and the official MCP 
 
 compare: build ## ask MemberJunction's service and ours the same things, and write docs/memberjunction.md
 	@scripts/compare.sh docs/memberjunction.md
+
+bench: build ## measure Glovebox beside its peers: one table in build/bench, and in docs/bench.md (BENCH="--only cold" for a part)
+	@scripts/bench.sh --out build/bench $(or $(BENCH),--markdown docs/bench.md)
 
 generate: clients ## everything that is generated and committed
 	@go generate ./...

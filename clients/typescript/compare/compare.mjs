@@ -1,10 +1,10 @@
 // Asks MemberJunction's service and Glovebox's the same things, side by side, and writes what differs:
 // node compare.mjs OUT.md. It needs Node 22 or later for the one, and GLOVEBOX_SERVER for the other; `make compare` sees to both.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CodeExecutionService as Theirs } from '@memberjunction/code-execution';
 import { CodeExecutionService as Ours } from '../dist/memberjunction.js';
 import { Glovebox } from '../dist/index.js';
 import { probes } from './probes.mjs';
+import { endTheirs, startTheirs } from './theirs.mjs';
 
 const out = process.argv[2];
 const patienceMs = 60_000;
@@ -14,27 +14,11 @@ const say = (text) => process.stderr.write(`compare: ${text}\n`);
 
 /** Gives MemberJunction's service to use, and ends it whatever became of it. */
 async function theirs(use) {
-  const { service, workers } = await startTheirs(5);
+  const started = await startTheirs({ poolSize: 1 }, 5, say);
   try {
-    return await use(service, workers);
+    return await use(started.service, started.workers);
   } finally {
-    await service.shutdown();
-    for (const worker of workers) worker.kill('SIGKILL'); // those that it leaves behind
-  }
-}
-
-/** Their worker has five seconds to start, which a busy machine does not always grant. */
-async function startTheirs(tries) {
-  const service = new Theirs({ poolSize: 1 });
-  const workers = () => service.workerPool.workers.map((worker) => worker.process);
-  try {
-    await service.initialize();
-    return { service, workers: workers() };
-  } catch (error) {
-    for (const worker of workers()) worker.kill('SIGKILL');
-    if (tries <= 1) throw error;
-    say(`${error.message}: once more`);
-    return startTheirs(tries - 1);
+    await endTheirs(started);
   }
 }
 

@@ -83,7 +83,7 @@ const runtimeGrace = 2 * time.Second
 // run calls the runtime, which returns once the box has started.
 func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error {
 	client := &runc.Runc{
-		Command: runtime.Path, Root: c.root(), Log: c.logFile(), LogFormat: runc.JSON, ExtraArgs: runtime.flags(),
+		Command: runtime.Path, Root: c.root(), Log: c.logFile(), LogFormat: runc.JSON, ExtraArgs: runtime.Flags(),
 		// The runtime dies with us. In a group of its own it hears no terminal's signals, and what it
 		// would leave behind is found.
 		PdeathSignal: syscall.SIGKILL, Setpgid: true,

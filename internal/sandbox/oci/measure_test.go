@@ -104,7 +104,7 @@ func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
 	if err := c.writeBundle(config); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"--root", c.root()}, d.runtime.flags()...)
+	args := append([]string{"--root", c.root()}, d.runtime.Flags()...)
 	cmd := exec.Command(d.runtime.Path, append(args, "run", "--bundle", c.dir, c.claim.ID)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

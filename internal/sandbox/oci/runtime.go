@@ -149,8 +149,9 @@ func parseVersion(out string) (string, error) {
 	return version, nil
 }
 
-// flags are those before the command.
-func (r Runtime) flags() []string {
+// Flags are what the driver puts before each command of the runtime: where a bench compares with the runtime alone, it gives
+// it the same.
+func (r Runtime) Flags() []string {
 	if r.Kind != sandbox.KindRunsc {
 		return nil
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+
+	"glovebox/api"
+	"glovebox/internal/sandbox"
+)
+
+const success = api.Success
+
+func trivial() api.Request { return api.Request{Code: trivialScript} }
+
+// The pool that the warm rows ask, and how many of its boxes are taken in a row: with half of them it is never empty.
+const (
+	warmPool  = 8
+	warmBlock = warmPool / 2
+)
+
+// askWarm asks in blocks, each of a pool that is full, with a block of MemberJunction's before it: whatever else the machine
+// does, it does to both. Making the boxes that replace those taken falls into our own blocks, and into nobody else's.
+func askWarm(ctx context.Context, b *bench, t target) (a answer, err error) {
+	var ours, theirs sample
+	err = b.with(ctx, t, poolOf(warmPool), func(s *server) error {
+		for round := range b.rounds(25, 2) + 1 { // the first is for warming up
+			if round == 1 {
+				ours, theirs = nil, nil
+			}
+			if err := b.waitReady(ctx, s, warmPool, waiting, warmed); err != nil {
+				return err
+			}
+			for range warmBlock {
+				if err := b.askTheirs(ctx, &theirs, theirRequest{Code: trivialScript}, ""); err != nil {
+					return err
+				}
+			}
+			for range warmBlock {
+				_, took, err := s.ask(ctx, trivial(), success)
+				if err != nil {
+					return err
+				}
+				ours = append(ours, took)
+			}
+		}
+		return nil
+	})
+	var g *goal
+	switch t.String() {
+	case "oci+runc":
+		g = ratioAtMost(0.35)
+	case "oci+runsc", "docker+runc":
+		g = ratioAtMost(1)
+	}
+	a.figures = []figure{
+		beside("p50", "ms", ours.percentile(50), theirName, theirs.percentile(50), len(ours), g),
+		beside("p95", "ms", ours.percentile(95), theirName, theirs.percentile(95), len(ours), g),
+	}
+	return a, err
+}
+
+// askCold takes turns with the peer, each from its start to its result, and each begun when the other's box has gone.
+func askCold(ctx context.Context, b *bench, t target) (a answer, err error) {
+	var ours, peers sample
+	var name string
+	err = b.with(ctx, t, poolOff, func(s *server) error {
+		peerName, peer, err := b.peers(ctx, s, t, 1)
+		if err != nil {
+			return err
+		}
+		name = peerName
+		for range b.rounds(30, 2) {
+			if err := s.quiet(ctx); err != nil {
+				return err
+			}
+			turn, err := peer[0].turn(ctx)
+			if err != nil {
+				return err
+			}
+			peers = append(peers, turn.result)
+			_, took, err := s.ask(ctx, trivial(), success)
+			if err != nil {
+				return err
+			}
+			ours = append(ours, took)
+		}
+		return nil
+	})
+	g := ratioAtMost(1.15)
+	if t.driver == driverDocker {
+		g = ratioAtMost(0.4)
+	}
+	a.figures = []figure{
+		beside("p50", "ms", ours.percentile(50), name, peers.percentile(50), len(ours), g),
+		beside("p95", "ms", ours.percentile(95), name, peers.percentile(95), len(ours), nil),
+	}
+	return a, err
+}
+
+// endless never ends by itself.
+const endless = "for (;;) {}"
+
+// askKill measures how long after its limit a script's answer comes.
+func askKill(ctx context.Context, b *bench, t target) (a answer, err error) {
+	const limit = 1.0
+	var ours, theirs sample
+	err = b.with(ctx, t, poolOff, func(s *server) error {
+		for range b.rounds(15, 2) {
+			if err := s.quiet(ctx); err != nil {
+				return err
+			}
+			result, took, err := s.ask(ctx, api.Request{Code: endless, TimeoutSeconds: new(limit), CPUs: new(1.0)}, api.Timeout)
+			if err != nil {
+				return err
+			}
+			ours = append(ours, took-result.QueueTimeMs-limit*1000)
+			var their sample
+			if err := b.askTheirs(ctx, &their, theirRequest{Code: endless, TimeoutSeconds: limit}, "TIMEOUT"); err != nil {
+				return err
+			}
+			for _, took := range their {
+				theirs = append(theirs, took-limit*1000)
+			}
+		}
+		return nil
+	})
+	a.figures = []figure{
+		beside("past the limit, p50", "ms", ours.percentile(50), theirName, theirs.percentile(50), len(ours), nil),
+		beside("past the limit, worst", "ms", ours.percentile(100), theirName, theirs.percentile(100), len(ours), atMost(50)),
+	}
+	return a, err
+}
+
+// isRunc tells the targets that the goals on memory are for.
+func isRunc(t target) bool { return t.kind == sandbox.KindRunc || t.kind == sandbox.KindCrun }
