@@ -106,7 +106,9 @@ func floorTurn(rootfs string) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	cmd := exec.Command("/runner")
+	ctx, cancel := context.WithTimeout(context.Background(), turnLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/runner")
 	cmd.Dir, cmd.Env = "/", []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP,

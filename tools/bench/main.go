@@ -177,7 +177,7 @@ func (o options) write(r report) error {
 			return err
 		}
 	}
-	if o.markdown == "" {
+	if o.markdown == "" || !r.Complete { // a page keeps its whole table until there is another
 		return nil
 	}
 	page, err := os.ReadFile(o.markdown)

@@ -47,7 +47,8 @@ func startMemberjunction(ctx context.Context, node, script string) (_ *memberjun
 	if node == "" {
 		return nil, errors.New("no Node.js was named")
 	}
-	m := &memberjunction{cmd: exec.Command(node, script)}
+	// Its end is stop's to bring about, which has it end its workers first.
+	m := &memberjunction{cmd: exec.CommandContext(context.WithoutCancel(ctx), node, script)}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if m.stdin, err = m.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -25,9 +25,11 @@ func TestCgroups(t *testing.T) {
 	if !found {
 		t.Fatal("no lines")
 	}
-	for text, want := range map[string]string{mountinfo: "hybrid (version 1 with a version 2 beside it)", v1: "version 1", v2: "version 2", "": "none", "- ": "none"} {
-		if got := cgroupLayout(text); got != want {
-			t.Errorf("of %q: %q, want %q", text, got, want)
+	for _, c := range []struct{ text, want string }{
+		{mountinfo, "hybrid (version 1 with a version 2 beside it)"}, {v1, "version 1"}, {v2, "version 2"}, {"", "none"}, {" - ", "none"},
+	} {
+		if got := cgroupLayout(c.text); got != c.want {
+			t.Errorf("of %q: %q, want %q", c.text, got, c.want)
 		}
 	}
 	if diff := cmp.Diff([]string{"/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/unified"}, cgroupPoints(mountinfo)); diff != "" {

@@ -60,7 +60,7 @@ func askWarm(ctx context.Context, b *bench, t target) (a answer, err error) {
 
 // askCold takes turns with the peer, each from its start to its result, and each begun when the other's box has gone.
 func askCold(ctx context.Context, b *bench, t target) (a answer, err error) {
-	var ours, peers sample
+	var ours, peers, whole sample
 	var name string
 	err = b.with(ctx, t, poolOff, func(s *server) error {
 		peerName, peer, err := b.peers(ctx, s, t, 1)
@@ -76,7 +76,7 @@ func askCold(ctx context.Context, b *bench, t target) (a answer, err error) {
 			if err != nil {
 				return err
 			}
-			peers = append(peers, turn.result)
+			peers, whole = append(peers, turn.result), append(whole, turn.whole)
 			_, took, err := s.ask(ctx, trivial(), success)
 			if err != nil {
 				return err
@@ -92,6 +92,7 @@ func askCold(ctx context.Context, b *bench, t target) (a answer, err error) {
 	a.figures = []figure{
 		beside("p50", "ms", ours.percentile(50), name, peers.percentile(50), len(ours), g),
 		beside("p95", "ms", ours.percentile(95), name, peers.percentile(95), len(ours), nil),
+		beside("p50", "ms", ours.percentile(50), name+", to its end", whole.percentile(50), len(ours), nil),
 	}
 	return a, err
 }

@@ -171,7 +171,7 @@ func askMixed(ctx context.Context, b *bench, t target) (a answer, err error) {
 	if t.String() == "oci+runc" {
 		whole = 10000
 	}
-	n := b.rounds(whole, 100)
+	n := b.rounds(whole, 60)
 	s, err := b.serve(ctx, t, poolOf(mixedPool))
 	if err != nil {
 		return a, err

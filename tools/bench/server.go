@@ -40,7 +40,7 @@ func poolOf(boxes int) string { return fmt.Sprintf("%d-%d", boxes, boxes) }
 const serverLimit = 60 * time.Second
 
 // serve starts a server; the caller stops it. pool is one of poolOff, poolOf and "" for the server's own choice.
-func (b *bench) serve(ctx context.Context, t target, pool string, more ...string) (_ *server, err error) {
+func (b *bench) serve(ctx context.Context, t target, pool string) (_ *server, err error) {
 	dir, err := os.MkdirTemp(b.dir, "server-")
 	if err != nil {
 		return nil, err
@@ -52,7 +52,9 @@ func (b *bench) serve(ctx context.Context, t target, pool string, more ...string
 	if b.hasPool && pool != "" {
 		args = append(args, "--pool", pool)
 	}
-	s := &server{cmd: exec.Command(b.options.glovebox, append(args, more...)...), ended: make(chan struct{}), dir: dir}
+	// It is told to go, and never killed by ctx: it would leave its boxes behind.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), b.options.glovebox, args...)
+	s := &server{cmd: cmd, ended: make(chan struct{}), dir: dir}
 	if s.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, err
 	}
