@@ -125,10 +125,11 @@ func (b *bench) with(ctx context.Context, t target, pool string, use func(*serve
 	return errors.Join(err, lookErr, os.RemoveAll(s.dir))
 }
 
-// waitReady waits until so many boxes can be taken warm or, without a pool, until the last box has gone.
-func (b *bench) waitReady(ctx context.Context, s *server, boxes int, states ...string) error {
-	if b.hasPool && boxes > 0 {
-		return s.waitPool(ctx, boxes, states...)
+// atRest waits until a server has nothing to do: so many boxes wait, warmed where warm is true or, without a pool, the last box
+// has gone.
+func (b *bench) atRest(ctx context.Context, s *server, boxes int, warm bool) error {
+	if b.hasPool {
+		return s.waitPool(ctx, boxes, warm)
 	}
 	return s.quiet(ctx)
 }

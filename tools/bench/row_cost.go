@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -74,13 +75,13 @@ func askCPU(ctx context.Context, b *bench, t target) (a answer, err error) {
 				return err
 			}
 			spent, err = busyDuring(func() error {
-				return repeat(block, func() error {
+				err := repeat(block, func() error {
 					n++
-					if _, _, err := s.ask(ctx, trivial(), success); err != nil {
-						return err
-					}
-					return s.quiet(ctx)
+					_, _, err := s.ask(ctx, trivial(), success)
+					return err
 				})
+				// Asked once a block: to be asked is work for the server too.
+				return errors.Join(err, s.quiet(ctx))
 			})
 			if err != nil {
 				return err
@@ -111,7 +112,7 @@ func askCPU(ctx context.Context, b *bench, t target) (a answer, err error) {
 			a.notes = append(a.notes, "gVisor's own processes for the runner's threads are waited for by nobody: what they spent, only the machine's count has")
 		}
 	}
-	a.figures = append(a.figures, beside("whole machine, noise and load client included", "ms", machineOurs/float64(n), "the floor", machineFloor/float64(n), n, nil))
+	a.figures = append(a.figures, beside("whole machine", "ms", machineOurs/float64(n), "the floor", machineFloor/float64(n), n, nil))
 	return a, err
 }
 
@@ -149,7 +150,7 @@ func askMemory(ctx context.Context, b *bench, t target) (a answer, err error) {
 		unwarmedGoal, warmedGoal = nil, nil
 	}
 	err = b.with(ctx, t, poolOf(boxes), func(s *server) error {
-		if err := b.waitReady(ctx, s, boxes, waiting, warmed); err != nil {
+		if err := b.atRest(ctx, s, boxes, false); err != nil {
 			return err
 		}
 		bytes, n, err := s.weigh(ctx, t)
@@ -162,7 +163,7 @@ func askMemory(ctx context.Context, b *bench, t target) (a answer, err error) {
 				return err
 			}
 		}
-		if err := b.waitReady(ctx, s, boxes, warmed); err != nil {
+		if err := b.atRest(ctx, s, boxes, true); err != nil {
 			return err
 		}
 		if bytes, n, err = s.weigh(ctx, t); err != nil {

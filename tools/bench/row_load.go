@@ -51,7 +51,7 @@ func askSustained(ctx context.Context, b *bench, t target) (a answer, err error)
 		if ours, err = count(ctx, length, loadConcurrency, ask); err != nil {
 			return err
 		}
-		if err := b.settled(ctx, s); err != nil {
+		if err := b.atRest(ctx, s, 0, false); err != nil {
 			return err
 		}
 		return turns()
@@ -67,26 +67,6 @@ func askSustained(ctx context.Context, b *bench, t target) (a answer, err error)
 		a.figures = append(a.figures, own("boxes a second, moonshot", "/s", rate(ours), ours, atLeast(each*float64(runtime.NumCPU()))))
 	}
 	return a, err
-}
-
-// settled waits until a server that makes boxes has done with it: a pool is full again, or no box is left.
-func (b *bench) settled(ctx context.Context, s *server) error {
-	if !b.hasPool {
-		return s.quiet(ctx)
-	}
-	// Nobody outside knows how large a pool wants to be that sizes itself: it is settled when it has stayed as it is.
-	const steady = time.Second
-	last, since := -1.0, time.Now()
-	return until(ctx, "the pool to settle", poolLimit, func() (bool, error) {
-		boxes, _, err := s.metric(ctx, "glovebox_boxes")
-		if err != nil {
-			return false, err
-		}
-		if boxes != last {
-			last, since = boxes, time.Now()
-		}
-		return time.Since(since) >= steady, nil
-	})
 }
 
 // count has workers do a thing again and again for so long, and tells how often it was done within that time. The first error
@@ -139,11 +119,11 @@ func askBurst(ctx context.Context, b *bench, t target) (a answer, err error) {
 	err = b.with(ctx, t, poolOf(pool), func(pooled *server) error {
 		return b.with(ctx, t, poolOff, func(bare *server) error {
 			for range b.rounds(10, 1) {
-				if err := b.waitReady(ctx, pooled, pool, waiting, warmed); err != nil {
+				if err := b.atRest(ctx, pooled, pool, false); err != nil {
 					return err
 				}
 				burst(pooled, &on)
-				if err := b.waitReady(ctx, pooled, pool, waiting, warmed); err != nil {
+				if err := b.atRest(ctx, pooled, pool, false); err != nil {
 					return err
 				}
 				if err := bare.quiet(ctx); err != nil {

@@ -153,7 +153,7 @@ type footprint struct {
 
 func (b *bench) footprint(ctx context.Context, s *server) (f footprint, err error) {
 	s.client.CloseIdleConnections()
-	if err := b.waitReady(ctx, s, mixedPool, waiting, warmed); err != nil {
+	if err := b.atRest(ctx, s, mixedPool, false); err != nil {
 		return f, err
 	}
 	if f.rss, err = s.process().rss(); err != nil {

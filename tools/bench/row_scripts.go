@@ -28,7 +28,7 @@ func askRequire(ctx context.Context, b *bench, t target) (a answer, err error) {
 				}
 			}
 			for range b.rounds(20, 2) {
-				if err := b.waitReady(ctx, s, pool, warmed); err != nil {
+				if err := b.atRest(ctx, s, pool, true); err != nil {
 					return err
 				}
 				if err := b.askTheirs(ctx, &theirs, theirRequest{Code: library.code}, ""); err != nil {

@@ -153,25 +153,23 @@ func (s *server) ask(ctx context.Context, request api.Request, want api.ResultCo
 	return result, took, nil
 }
 
-// metric sums the gauges or counters of a name whose labels hold all of the texts. ok is false where there is none.
-func (s *server) metric(ctx context.Context, name string, labels ...string) (sum float64, ok bool, err error) {
+// metrics is what the server counts, as Prometheus reads it.
+func (s *server) metrics(ctx context.Context) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", nil)
 	if err != nil {
-		return 0, false, err
+		return "", err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, false, err
+		return "", err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
-	if err != nil {
-		return 0, false, err
-	}
-	sum, ok = sumMetric(string(body), name, labels...)
-	return sum, ok, nil
+	const most = 4 << 20
+	body, err := io.ReadAll(io.LimitReader(response.Body, most))
+	return string(body), err
 }
 
+// sumMetric sums the gauges or counters of a name whose labels hold all of the texts. ok is false where there is none.
 func sumMetric(text, name string, labels ...string) (sum float64, ok bool) {
 	for line := range strings.Lines(text) {
 		rest, found := strings.CutPrefix(line, name)
@@ -210,32 +208,30 @@ func until(ctx context.Context, what string, limit time.Duration, so func() (boo
 // poolLimit bounds the wait for a pool: a slow runtime, and libraries that are warmed from a share of the processor.
 const poolLimit = 3 * time.Minute
 
-// The states in which a box of the pool can be taken.
-const (
-	waiting = "waiting"
-	warmed  = "warmed"
-)
-
-// waitPool waits until so many boxes of the pool are in one of the states. It is the one place that knows how the server tells: a
-// box is in one state at a time.
-func (s *server) waitPool(ctx context.Context, boxes int, states ...string) error {
-	return until(ctx, fmt.Sprintf("%d boxes to be %s", boxes, strings.Join(states, " or ")), poolLimit, func() (bool, error) {
-		var there float64
-		for _, state := range states {
-			n, _, err := s.metric(ctx, "glovebox_pool_boxes", `state="`+state+`"`)
-			if err != nil {
-				return false, err
-			}
-			there += n
-		}
-		return there >= float64(boxes), nil
+// waitPool waits until so many boxes of the pool wait and, where warm is true, all of them have libraries in place, and the pool
+// has nothing left to do. It is the one place that knows how the server tells.
+func (s *server) waitPool(ctx context.Context, boxes int, warm bool) error {
+	return until(ctx, fmt.Sprintf("%d boxes to wait (warmed: %v)", boxes, warm), poolLimit, func() (bool, error) {
+		text, err := s.metrics(ctx)
+		done, _ := sumMetric(text, "glovebox_pool_done")
+		waiting, _ := sumMetric(text, "glovebox_pool_waiting_boxes")
+		warmed, _ := sumMetric(text, "glovebox_pool_warmed_boxes")
+		return done == 1 && waiting >= float64(boxes) && (!warm || warmed >= float64(boxes)), err
 	})
+}
+
+// coldStarts is how many scripts had no box that waited for them.
+func (s *server) coldStarts(ctx context.Context) (int, error) {
+	text, err := s.metrics(ctx)
+	n, _ := sumMetric(text, "glovebox_pool_cold_starts_total")
+	return int(n), err
 }
 
 // quiet waits until the server without a pool has no box left.
 func (s *server) quiet(ctx context.Context) error {
 	return until(ctx, "the last box to go", serverLimit, func() (bool, error) {
-		boxes, _, err := s.metric(ctx, "glovebox_boxes")
+		text, err := s.metrics(ctx)
+		boxes, _ := sumMetric(text, "glovebox_boxes")
 		return boxes == 0, err
 	})
 }

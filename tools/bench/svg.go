@@ -16,7 +16,7 @@ const (
 	svgLine    = 18
 	svgTop     = 74
 	svgLeast   = 0.05
-	svgMost    = 20
+	svgMost    = 100
 	svgBarArea = svgWidth - svgLabels - svgValues
 )
 
@@ -80,7 +80,7 @@ func (r report) writeSVG(w io.Writer) error {
 	text(10, 38, "start", `fill="#555555"`, fmt.Sprintf("%s, %d cores, Linux %s, %s", r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Began.Format("2006-01-02")))
 	text(10, 54, "start", `fill="#555555"`, "A bar that ends left of the line is a goal that is met (green). Grey bars have no goal: theirs is the ratio to the peer. The scale is logarithmic.")
 	bottom := svgTop + svgLine*len(bars) + 4
-	for _, tick := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10} {
+	for _, tick := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50} {
 		colour, width := "#dddddd", 1
 		if tick == 1 {
 			colour, width = "#000000", 2
@@ -90,7 +90,7 @@ func (r report) writeSVG(w io.Writer) error {
 	}
 	for i, bar := range bars {
 		y := svgTop + svgLine*i
-		text(svgLabels-8, y+11, "end", "", cut(bar.label, 78))
+		text(svgLabels-8, y+11, "end", "", cut(bar.label, 74))
 		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", svgLabels, y+1, across(bar.length)-svgLabels, svgLine-5, bar.colour)
 		text(svgLabels+svgBarArea+8, y+11, "start", "", bar.value)
 	}
