@@ -62,6 +62,14 @@ func (b *bench) size(whole int) int {
 	return whole
 }
 
+// pool is how many boxes wait: a short run makes do with a quarter.
+func (b *bench) pool(whole int) int {
+	if b.options.short {
+		return max(whole/4, 1)
+	}
+	return whole
+}
+
 // run fills a report. What it does not reach once ctx has ended stands in it as not run.
 func (b *bench) run(ctx context.Context, targets []target) []row {
 	var rows []row

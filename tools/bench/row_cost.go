@@ -144,7 +144,12 @@ output = names.map((name) => typeof require(name)).concat(require("mathjs").eval
 
 // askMemory weighs boxes that wait, before anybody has asked for a library and after the pool has warmed every box for all.
 func askMemory(ctx context.Context, b *bench, t target) (a answer, err error) {
-	const boxes, mb = 8, float64(api.MiB)
+	const mb = float64(api.MiB)
+	boxes := b.pool(8)
+	script, name := everyLibrary, "fully warmed"
+	if b.options.short {
+		script, name = libraryScripts[0].code, "warmed for "+libraryScripts[0].name
+	}
 	unwarmedGoal, warmedGoal := atMost(15), atMost(40)
 	if !isRunc(t) {
 		unwarmedGoal, warmedGoal = nil, nil
@@ -157,9 +162,9 @@ func askMemory(ctx context.Context, b *bench, t target) (a answer, err error) {
 		if err != nil {
 			return err
 		}
-		a.figures = append(a.figures, own("PSS of each of 8, unwarmed", "MB", bytes/mb, n, unwarmedGoal))
+		a.figures = append(a.figures, own(fmt.Sprintf("PSS of each of %d, unwarmed", boxes), "MB", bytes/mb, n, unwarmedGoal))
 		for range 3 {
-			if _, _, err := s.ask(ctx, api.Request{Code: everyLibrary}, success); err != nil {
+			if _, _, err := s.ask(ctx, api.Request{Code: script}, success); err != nil {
 				return err
 			}
 		}
@@ -169,7 +174,7 @@ func askMemory(ctx context.Context, b *bench, t target) (a answer, err error) {
 		if bytes, n, err = s.weigh(ctx, t); err != nil {
 			return err
 		}
-		a.figures = append(a.figures, own("PSS of each of 8, fully warmed", "MB", bytes/mb, n, warmedGoal))
+		a.figures = append(a.figures, own(fmt.Sprintf("PSS of each of %d, %s", boxes, name), "MB", bytes/mb, n, warmedGoal))
 		return nil
 	})
 	return a, err

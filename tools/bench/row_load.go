@@ -98,7 +98,8 @@ func count(ctx context.Context, length time.Duration, workers int, do func(ctx c
 
 // askBurst sends three times as many requests at once as boxes wait, and the same to a server without a pool, in turns.
 func askBurst(ctx context.Context, b *bench, t target) (a answer, err error) {
-	const pool, times = 4, 3
+	const times = 3
+	pool := b.pool(4)
 	var on, off sample
 	var failed []error
 	burst := func(s *server, into *sample) {

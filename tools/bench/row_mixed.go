@@ -145,6 +145,8 @@ func (m *mix) through(ctx context.Context, s *server, t target, from, to int) {
 	all.Wait()
 }
 
+const mixedPool = 4
+
 // A footprint is what the controller holds when it has nothing to do.
 type footprint struct {
 	rss int64
@@ -153,7 +155,7 @@ type footprint struct {
 
 func (b *bench) footprint(ctx context.Context, s *server) (f footprint, err error) {
 	s.client.CloseIdleConnections()
-	if err := b.atRest(ctx, s, mixedPool, false); err != nil {
+	if err := b.atRest(ctx, s, b.pool(mixedPool), false); err != nil {
 		return f, err
 	}
 	if f.rss, err = s.process().rss(); err != nil {
@@ -163,8 +165,6 @@ func (b *bench) footprint(ctx context.Context, s *server) (f footprint, err erro
 	return f, err
 }
 
-const mixedPool = 4
-
 // askMixed runs ten thousand executions on the first of the targets, and fewer on those that would take hours.
 func askMixed(ctx context.Context, b *bench, t target) (a answer, err error) {
 	whole := 1000
@@ -172,7 +172,7 @@ func askMixed(ctx context.Context, b *bench, t target) (a answer, err error) {
 		whole = 10000
 	}
 	n := b.rounds(whole, 60)
-	s, err := b.serve(ctx, t, poolOf(mixedPool))
+	s, err := b.serve(ctx, t, poolOf(b.pool(mixedPool)))
 	if err != nil {
 		return a, err
 	}

@@ -205,8 +205,8 @@ func until(ctx context.Context, what string, limit time.Duration, so func() (boo
 	}
 }
 
-// poolLimit bounds the wait for a pool: a slow runtime, and libraries that are warmed from a share of the processor.
-const poolLimit = 3 * time.Minute
+// poolLimit bounds the wait for a pool: a slow runtime, and libraries that are warmed from processor time that nobody else wants.
+const poolLimit = 10 * time.Minute
 
 // waitPool waits until so many boxes of the pool wait and, where warm is true, all of them have libraries in place, and the pool
 // has nothing left to do. It is the one place that knows how the server tells.
