@@ -20,14 +20,14 @@ type turn struct {
 	cpu    float64 // ms of user and system time, of the process and all descendants that were waited for
 }
 
-// trivialJob is the job that is given to each of them, and the script that Glovebox is asked to run.
+// trivialScript is what everybody is asked to run.
 const trivialScript = "output = 1"
 
-func trivialJob() protocol.Job {
-	return protocol.Job{
+func trivialOrder() protocol.Order {
+	return protocol.Order{Job: &protocol.Job{
 		Code: trivialScript, Language: api.JavaScript, TimeoutMs: api.DefaultTimeoutSeconds * 1000,
 		MemoryBytes: api.DefaultMemoryLimitMB * api.MiB,
-	}
+	}}
 }
 
 // converse starts a command that is, or becomes, the runner; gives it the job; reads to the result; and lets it end. The job
@@ -47,7 +47,7 @@ func converse(cmd *exec.Cmd) (t turn, err error) {
 	if err := cmd.Start(); err != nil {
 		return t, err
 	}
-	err = protocol.WriteMessage(stdin, trivialJob())
+	err = protocol.WriteMessage(stdin, trivialOrder())
 	if err == nil {
 		err = readResult(stdout)
 	}
