@@ -50,7 +50,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	flags.StringVar(&o.node, "node", "", "Node.js 22 or later, for MemberJunction's service; \"\" leaves it out")
 	flags.StringVar(&o.peer, "peer", "clients/typescript/compare/bench.mjs", "the `script` that asks MemberJunction's service")
 	flags.StringVar(&o.only, "only", "", "`ROW,...`: these rows alone, of "+strings.Join(rowIDs(), ", "))
-	flags.StringVar(&o.targets, "targets", "", "`TARGET,...`: these alone, of oci+runc, oci+crun, oci+runsc, docker+runc and docker+runsc")
+	flags.StringVar(&o.targets, "targets", "", "`TARGET,...`: these alone, of "+strings.Join(targetNames, ", "))
 	flags.Float64Var(&o.scale, "scale", 1, "the share of the rounds of a whole run, above 0")
 	flags.BoolVar(&o.short, "short", false, "the fewest rounds, and smaller scripts: it shows that the bench works, and nothing else")
 	flags.StringVar(&o.out, "out", "", "the `DIR` for bench.txt, bench.json and bench.svg")
@@ -64,15 +64,26 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	if !(o.scale > 0) {
 		return o, fmt.Errorf("--scale is %v; more than 0 is allowed", o.scale)
 	}
-	for _, id := range split(o.only) {
-		if !slices.Contains(rowIDs(), id) {
-			return o, fmt.Errorf("there is no row %q; the rows are %s", id, strings.Join(rowIDs(), ", "))
-		}
+	if err := known("row", o.only, rowIDs()); err != nil {
+		return o, err
+	}
+	if err := known("target", o.targets, targetNames); err != nil {
+		return o, err
 	}
 	if o.short {
 		o.scale = shortScale
 	}
 	return o, nil
+}
+
+// known refuses a list that names what there is not.
+func known(what, list string, all []string) error {
+	for _, name := range split(list) {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(all, ", "))
+		}
+	}
+	return nil
 }
 
 func rowIDs() (ids []string) {

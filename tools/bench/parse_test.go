@@ -95,7 +95,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%v: %v", good, err)
 		}
 	}
-	for _, bad := range [][]string{{"--only", "cold,mixd"}, {"--scale", "0"}, {"--scale", "-1"}, {"--scale", "NaN"}, {"more"}, {"--unknown"}} {
+	for _, bad := range [][]string{{"--only", "cold,mixd"}, {"--targets", "oci+rnc"}, {"--scale", "0"}, {"--scale", "-1"}, {"--scale", "NaN"}, {"more"}, {"--unknown"}} {
 		if got := run(t.Context(), bad, &bytes.Buffer{}, &bytes.Buffer{}); got != 2 {
 			t.Errorf("%v: status %d", bad, got)
 		}
@@ -103,6 +103,17 @@ func TestOptions(t *testing.T) {
 	o := options{only: "cold, mixed", targets: "oci+runc"}
 	if !o.asks("mixed") || o.asks("warm") || !o.takes("oci+runc") || o.takes("docker+runc") {
 		t.Error("what was asked for is not what is taken")
+	}
+}
+
+func TestEveryTargetIsFound(t *testing.T) {
+	targets, _ := findTargets(t.Context())
+	var names []string
+	for _, target := range targets {
+		names = append(names, target.String())
+	}
+	if diff := cmp.Diff(targetNames, names); diff != "" {
+		t.Error(diff)
 	}
 }
 

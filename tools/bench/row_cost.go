@@ -32,7 +32,10 @@ func treeCPU(p process) (float64, error) {
 // floor and the bare runtime what the kernel says when it is waited for. Under Docker the daemon, which serves others too, does
 // the work: there only the machine's own count tells.
 func askCPU(ctx context.Context, b *bench, t target) (a answer, err error) {
-	const block = 10
+	block := 10
+	if b.options.short {
+		block = 4
+	}
 	var n int
 	var ours, machineOurs, machineFloor float64
 	var floors, bares sample

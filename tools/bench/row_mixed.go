@@ -167,11 +167,11 @@ func (b *bench) footprint(ctx context.Context, s *server) (f footprint, err erro
 
 // askMixed runs ten thousand executions on the first of the targets, and fewer on those that would take hours.
 func askMixed(ctx context.Context, b *bench, t target) (a answer, err error) {
-	whole := 1000
+	whole := 500
 	if t.String() == "oci+runc" {
 		whole = 10000
 	}
-	n := b.rounds(whole, 60)
+	n := b.rounds(whole, 50)
 	s, err := b.serve(ctx, t, poolOf(b.pool(mixedPool)))
 	if err != nil {
 		return a, err

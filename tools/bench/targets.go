@@ -34,7 +34,10 @@ func (t target) runtimeFlag() string {
 	return string(t.kind)
 }
 
-// findTargets looks for all five.
+// targetNames are all five, found or not.
+var targetNames = []string{"oci+runc", "oci+crun", "oci+runsc", "docker+runc", "docker+runsc"}
+
+// findTargets looks for each of targetNames.
 func findTargets(ctx context.Context) (targets []target, versions []version) {
 	found := map[sandbox.Kind]oci.Runtime{}
 	for _, r := range oci.FindRuntimes(ctx, oci.SearchDirs()) {
