@@ -59,24 +59,29 @@ func askRequire(ctx context.Context, b *bench, t target) (a answer, err error) {
 
 // speedScripts do so much work that the engine alone counts.
 func speedScripts(b *bench) []script {
+	deep := 30
+	if b.options.short {
+		deep = 20
+	}
 	return []script{
 		{"loop of 1e8 adds", fmt.Sprintf("let n = 0; for (let i = 0; i < %d; i++) n += i; output = n", b.size(1e8))},
-		{"fib(30)", "const fib = (n) => n < 2 ? n : fib(n - 1) + fib(n - 2); output = fib(30)"},
+		{"fib(30)", fmt.Sprintf("const fib = (n) => n < 2 ? n : fib(n - 1) + fib(n - 2); output = fib(%d)", deep)},
 		{"sort of 1e6 numbers", fmt.Sprintf(`let seed = 1; const a = Array.from({ length: %d }, () => seed = seed * 16807 %% 2147483647);
 a.sort((x, y) => x - y); output = a[0]`, b.size(1e6))},
 		{"stringify and parse 5.8 MB", fmt.Sprintf(`const a = []; for (let i = 0; i < %d; i++) a.push({ id: i, name: "item number " + i, tags: ["x", "y"], on: i %% 2 === 0 });
 output = JSON.parse(JSON.stringify(a)).length`, b.size(83000))},
 		{"lodash groupBy of 1e5", fmt.Sprintf(`const a = []; for (let i = 0; i < %d; i++) a.push({ k: i %% 97, v: i });
 output = Object.keys(require("lodash").groupBy(a, "k")).length`, b.size(1e5))},
-		{"agent's script", agentScript},
+		{"agent's script", fmt.Sprintf(agentScript, b.size(5000))},
 	}
 }
 
-// agentScript is what a model writes when it is asked for a summary: a few thousand rows of CSV, parsed, grouped and summed.
+// agentScript is what a model writes when it is asked for a summary: a few thousand rows of CSV, whose number goes into it, parsed,
+// grouped and summed.
 const agentScript = `const _ = require("lodash");
 const Papa = require("papaparse");
 const lines = ["region,product,amount,day"];
-for (let i = 0; i < 5000; i++) lines.push(["north", "south", "east"][i % 3] + ",p" + (i % 40) + "," + (i * 7919 % 1000) / 10 + "," + (i % 28 + 1));
+for (let i = 0; i < %d; i++) lines.push(["north", "south", "east"][i %% 3] + ",p" + (i %% 40) + "," + (i * 7919 %% 1000) / 10 + "," + (i %% 28 + 1));
 const rows = Papa.parse(lines.join("\n"), { header: true, dynamicTyping: true }).data;
 const summary = _.mapValues(_.groupBy(rows, "region"), (sales) => ({
   count: sales.length,
