@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -250,24 +251,38 @@ func (g group) killOnce(signalled map[int]bool) (fresh int, err error) {
 func (g group) members() (map[int]bool, error) {
 	members := map[int]bool{}
 	for _, point := range g.all {
-		err := filepath.WalkDir(g.dir(point), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return skipMissing(err)
-			}
-			if !entry.IsDir() {
-				return nil
-			}
-			pids, err := readPIDs(filepath.Join(path, "cgroup.procs"))
-			for pid := range pids {
-				members[pid] = true
-			}
-			return skipMissing(err)
-		})
-		if err != nil {
+		if err := addMembers(g.dir(point), members); err != nil {
 			return nil, fmt.Errorf("oci: who is in the cgroup: %w", err)
 		}
 	}
 	return members, nil
+}
+
+// addMembers adds the processes of a cgroup and of those in it. One that has gone meanwhile has none.
+func addMembers(dir string, members map[int]bool) error {
+	pids, err := readPIDs(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return skipMissing(err)
+	}
+	maps.Copy(members, pids)
+	var stat unix.Stat_t
+	const leaf = 2 // links: of a directory without others in it, on a file system that counts them
+	if err := unix.Stat(dir, &stat); err == nil && stat.Nlink == leaf {
+		return nil // as a box's is, in each of a dozen hierarchies: its files need not be listed
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return skipMissing(err)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		if err := addMembers(filepath.Join(dir, entry.Name()), members); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove takes the cgroup's directories away. It waits, within ctx, for processes that are dying.

@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -153,5 +154,19 @@ func TestBoundsAreThoseThatTheKernelKeeps(t *testing.T) {
 	got := boundsOf(spec.Overhead, sandbox.Limits{MemoryBytes: page, CPUs: 1.5})
 	if want := (bounds{memory: 5 * page, cpuQuota: 150_000, pids: 9}); got != want {
 		t.Errorf("%+v, want %+v: a limit that is not whole pages is read back as another", got, want)
+	}
+}
+
+func TestMembersAreThoseOfEveryHierarchyAndOfWhatIsInIt(t *testing.T) {
+	g := fakeGroup(t, false, map[string]string{"memory/cgroup.procs": "7\n8", "pids/cgroup.procs": "9", "cpu/cgroup.procs": ""})
+	for dir, pids := range map[string]string{"inner": "10", "inner/most": "11\n7"} {
+		dir = filepath.Join(g.dir(g.v1["cpu"]), dir)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(pids), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := g.members()
+	if want := map[int]bool{7: true, 8: true, 9: true, 10: true, 11: true}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }

@@ -47,14 +47,7 @@ func (c *container) logFile() string { return filepath.Join(c.dir, "log") }
 // start has the runtime start the box, and checks that what was asked for is in force. On an error the
 // caller removes the container.
 func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sandbox.Stdio, error) {
-	config, err := c.bundle.config(spec)
-	if err != nil {
-		return sandbox.Stdio{}, err
-	}
-	if err := c.writeBundle(config); err != nil {
-		return sandbox.Stdio{}, err
-	}
-	inner, outer, err := c.openPipes()
+	inner, outer, err := c.prepare(spec)
 	if err != nil {
 		return sandbox.Stdio{}, err
 	}
@@ -66,15 +59,32 @@ func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sa
 	if err := c.adopt(); err != nil {
 		return sandbox.Stdio{}, err
 	}
-	// A runner that has died already is in no cgroup: it has a better story to tell, and no ready frame.
-	err = c.bundle.setLateRlimits(c.main.pid, spec)
+	return outer, c.check(spec)
+}
+
+// prepare makes what the runtime needs: the bundle, and the pipes.
+func (c *container) prepare(spec sandbox.Spec) (inner stdio, outer sandbox.Stdio, err error) {
+	config, err := c.bundle.config(spec)
+	if err != nil {
+		return stdio{}, sandbox.Stdio{}, err
+	}
+	if err := c.writeBundle(config); err != nil {
+		return stdio{}, sandbox.Stdio{}, err
+	}
+	return c.openPipes()
+}
+
+// check sets what the runtime could not, and reads back what is in force.
+func (c *container) check(spec sandbox.Spec) error {
+	err := c.bundle.setLateRlimits(c.main.pid, spec)
 	if err == nil {
 		err = c.group.verify(c.main.pid, c.bundle.bounds)
 	}
+	// A runner that has died already is in no cgroup: it has a better story to tell, and no ready frame.
 	if err != nil && !hasEnded(c.main.pid) {
-		return sandbox.Stdio{}, err
+		return err
 	}
-	return outer, nil
+	return nil
 }
 
 // runtimeGrace is how long a runtime may still work when its caller's time is up: far longer than it takes.
@@ -143,7 +153,10 @@ func (c *container) adopt() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.main = main
-	return c.adoptHelpers()
+	if c.bundle.kind != sandbox.KindRunsc {
+		return nil // the others leave nobody else
+	}
+	return c.adoptHelpers() // who, once dead, is in no cgroup
 }
 
 func (c *container) watch(pid int) (*process, error) {
@@ -299,8 +312,11 @@ func dismantle(ctx context.Context, g group, dir string, claim *sandbox.Claim) e
 	return claim.Release()
 }
 
-// stdio are a box's ends of its pipes, as go-runc takes them.
-type stdio struct{ stdin, stdout, stderr *os.File }
+// stdio are a box's ends of its pipes, and the runtime's environment, as go-runc takes them.
+type stdio struct {
+	stdin, stdout, stderr *os.File
+	env                   []string
+}
 
 var _ runc.IO = stdio{}
 
@@ -320,18 +336,15 @@ func (c *container) openPipes() (inner stdio, outer sandbox.Stdio, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pipes = []*os.File{files[1], files[2], files[4]}
-	return stdio{stdin: files[0], stdout: files[3], stderr: files[5]},
+	return stdio{stdin: files[0], stdout: files[3], stderr: files[5], env: ownEnvironment(c.bundle.kind)},
 		sandbox.Stdio{Stdin: files[1], Stdout: files[2], Stderr: files[4]}, nil
 }
-
-// runtimePath is where a runtime looks for other programs.
-const runtimePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Set gives the runtime the pipes, and none of our environment: gVisor's kernel would keep it in a
 // process that a script runs in.
 func (s stdio) Set(cmd *exec.Cmd) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.stdin, s.stdout, s.stderr
-	cmd.Env = []string{"PATH=" + runtimePath}
+	cmd.Env = s.env
 }
 
 func (s stdio) close() {

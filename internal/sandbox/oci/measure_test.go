@@ -2,81 +2,182 @@ package oci
 
 import (
 	"context"
-	"maps"
+	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"glovebox/internal/protocol"
+	"golang.org/x/sys/unix"
+
+	"glovebox/api"
+	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/testenv"
 )
 
-// TestOverhead compares the driver with its runtime alone, on the very same config.json. It is a
-// measurement: GLOVEBOX_MEASURE says how often.
-func TestOverhead(t *testing.T) {
+// measurement says how often to measure; what calls it is a measurement, and skipped unless GLOVEBOX_MEASURE says so.
+func measurement(t *testing.T) (rounds int) {
+	t.Helper()
 	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
 	if err != nil || rounds < 1 {
 		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
 	}
+	return rounds
+}
+
+// measuredDriver has the runner that boxes run, and not the one of the tests.
+func measuredDriver(t *testing.T, runtime Runtime) *Driver {
+	t.Helper()
+	image, err := runnerimage.Embedded()
+	testenv.Need(t, testenv.Runner, err)
+	state, err := sandbox.OpenState(filepath.Join(newDir(t), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(Config{Image: image, State: state, Runtime: runtime, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestOverhead compares the driver with its runtime alone, on the very same config.json, turn by turn: a cold box until its
+// result is out, and until it is gone, against the runtime's own run of a runner that finds its stdin at its end.
+func TestOverhead(t *testing.T) {
+	rounds := measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
-		d, spec := newDriver(t, runtime)
-		var bare, whole, created, destroyed []time.Duration
+		d := measuredDriver(t, runtime)
+		var bare, result, whole []time.Duration
 		for range rounds {
-			bare = append(bare, runBare(t, d, spec))
+			bare = append(bare, runBare(t, d, d.Spec()))
 			start := time.Now()
-			box := create(t, d, spec, defaultLimits)
-			created = append(created, time.Since(start))
+			box := create(t, d, d.Spec(), defaultLimits)
+			if r := do(t, box, "return 1"); !r.Success {
+				t.Fatal(r.ResultCode, r.Error)
+			}
+			result = append(result, time.Since(start))
 			destroy(t, box)
 			whole = append(whole, time.Since(start))
-			destroyed = append(destroyed, whole[len(whole)-1]-created[len(created)-1])
 		}
-		t.Logf("p50 of %d: %s alone %v; create %v and destroy %v: %v, %.2f times as long", rounds, runtime.Kind, median(bare),
-			median(created), median(destroyed), median(whole), float64(median(whole))/float64(median(bare)))
+		ratio := func(d []time.Duration) float64 { return float64(median(d)) / float64(median(bare)) }
+		t.Logf("p50 of %d: %s alone %v; create to result %v, %.2f times as long; until it is gone %v, %.2f times", rounds, runtime.Kind,
+			median(bare), median(result), ratio(result), median(whole), ratio(whole))
 	})
 }
 
-// TestPhases measures where the time of a box's start goes.
-func TestPhases(t *testing.T) {
-	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
-	if err != nil || rounds < 1 {
-		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
+// A budget adds up what each phase of a box's life takes, of the clock and of processors.
+type budget struct {
+	names []string
+	of    map[string]*phase
+
+	last     time.Time
+	self     time.Duration // this process's
+	children time.Duration // of those that it has reaped
+	box      time.Duration // the cgroup's
+}
+
+type phase struct {
+	wall               []time.Duration
+	self, runtime, box time.Duration
+}
+
+func (b *budget) begin() {
+	b.self, b.children, b.box, b.last = processorTime(unix.RUSAGE_SELF), processorTime(unix.RUSAGE_CHILDREN), 0, time.Now()
+}
+
+// end says that a phase has ended, and another begun. A box whose cgroup is gone has cost what it had cost before.
+func (b *budget) end(name string, c *container) {
+	now := time.Now()
+	p := b.of[name]
+	if p == nil {
+		p = &phase{}
+		b.of[name], b.names = p, append(b.names, name)
 	}
+	p.wall = append(p.wall, now.Sub(b.last))
+	self, children := processorTime(unix.RUSAGE_SELF), processorTime(unix.RUSAGE_CHILDREN)
+	p.self += self - b.self
+	b.self = self
+	if name == "start" { // later its box is reaped
+		p.runtime += children - b.children
+	}
+	if usage, err := c.group.usage(); err == nil {
+		p.box += usage.CPU - b.box
+		b.box = usage.CPU
+	}
+	b.last = time.Now()
+}
+
+func (b *budget) add(name string, wall time.Duration) {
+	p := b.of[name]
+	if p == nil {
+		p = &phase{}
+		b.of[name], b.names = p, append(b.names, name)
+	}
+	p.wall = append(p.wall, wall)
+}
+
+func (b *budget) table(rounds int) string {
+	var out strings.Builder
+	out.WriteString("\n| phase | wall p50 | CPU: this process | the runtime | the box |\n|---|---|---|---|---|\n")
+	mean := func(d time.Duration) string {
+		return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000/float64(rounds))
+	}
+	for _, name := range b.names {
+		p := b.of[name]
+		fmt.Fprintf(&out, "| %s | %.1f | %s | %s | %s |\n", name, float64(exact(p.wall).Microseconds())/1000, mean(p.self), mean(p.runtime), mean(p.box))
+	}
+	return out.String()
+}
+
+func processorTime(who int) time.Duration {
+	var usage unix.Rusage
+	if err := unix.Getrusage(who, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// TestBudget tells where the time of a box's life goes, phase by phase, in milliseconds; the processors' is the mean.
+func TestBudget(t *testing.T) {
+	rounds := measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
-		d, spec := newDriver(t, runtime)
-		phases := map[string][]time.Duration{}
+		d := measuredDriver(t, runtime)
+		spec := d.Spec()
+		b := &budget{of: map[string]*phase{}}
 		for range rounds {
-			last := time.Now()
-			done := func(phase string, err error) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				phases[phase] = append(phases[phase], time.Since(last))
-				last = time.Now()
-			}
-			c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), d.noUsers == "")
-			done("1 claim", err)
-			config, err := c.bundle.config(spec)
-			done("2 config", err)
-			done("3 bundle", c.writeBundle(config))
-			inner, outer, err := c.openPipes()
-			if err == nil {
-				err = c.run(t.Context(), d.runtime, inner)
-			}
+			b.begin()
+			userns, err := d.accept(spec)
+			must(t, err)
+			c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), userns)
+			must(t, err)
+			inner, outer, err := c.prepare(spec)
+			must(t, err)
+			b.end("create", c)
+			err = c.run(t.Context(), d.runtime, inner)
 			inner.close()
-			done("4 runtime", err)
-			done("5 adopt", c.adopt())
-			done("6 verify", c.group.verify(c.main.pid, c.bundle.bounds))
-			_, err = protocol.NewReader(outer.Stdout).Next()
-			done("7 ready", err)
-			done("8 kill", c.Kill(t.Context()))
-			done("9 remove", c.Remove(t.Context()))
+			must(t, err)
+			b.end("start", c)
+			must(t, c.adopt())
+			must(t, c.check(spec))
+			b.end("check", c)
+			expect := sandbox.Expect{UID: int(c.bundle.uid()), GID: int(c.bundle.uid()), Env: d.runtime.environment(), PIDOne: true}
+			box, err := sandbox.Open(t.Context(), c, outer, spec, defaultLimits, expect, d.isolation(spec, userns))
+			must(t, err)
+			b.end("seal, ready", c)
+			result, err := box.Run(t.Context(), api.Request{Code: "return 1", Language: "javascript"}, nil)
+			must(t, err)
+			b.end("hand-over, run, result", c)
+			b.add("of which its script's clock", time.Duration(result.ExecutionTimeMs*float64(time.Millisecond)))
+			destroy(t, box)
+			b.end("destroy", c)
 		}
-		for _, phase := range slices.Sorted(maps.Keys(phases)) {
-			t.Logf("%s %s: p50 %v", runtime.Kind, phase, median(phases[phase]))
-		}
+		t.Logf("%s, p50 of %d:%s", runtime.Kind, rounds, b.table(rounds))
 	})
 }
 
@@ -126,10 +227,7 @@ func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
 
 // TestLimitCosts measures which way of limiting a box that waits is the cheapest.
 func TestLimitCosts(t *testing.T) {
-	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
-	if err != nil || rounds < 1 {
-		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
-	}
+	rounds := measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
 		d, spec := newDriver(t, runtime)
 		c, _ := startContainer(t, d, spec)

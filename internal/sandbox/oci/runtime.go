@@ -168,6 +168,19 @@ func (r Runtime) Flags() []string {
 // environment names the variables that the runtime sets unasked.
 func (r Runtime) environment() []string { return []string{"HOME"} }
 
+// runtimePath is where a runtime looks for other programs.
+const runtimePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// ownEnvironment is a runtime's own, of which a box sees nothing. runc is told to use one processor: what it does is
+// one thing after another, and its two processes end before more threads would have paid.
+func ownEnvironment(kind sandbox.Kind) []string {
+	env := []string{"PATH=" + runtimePath}
+	if kind == sandbox.KindRunc {
+		env = append(env, "GOMAXPROCS=1")
+	}
+	return env
+}
+
 // lastError reads the last error out of a runtime's log, to go behind a message of ours.
 func lastError(log string) string {
 	body, err := os.ReadFile(log)
