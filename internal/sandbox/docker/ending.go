@@ -27,7 +27,7 @@ type ending struct {
 const (
 	quietByItself = time.Second           // nobody asked it to end: its last words tell why it did
 	quietKilled   = 50 * time.Millisecond // we know why
-	quietAsked    = 20 * time.Millisecond // it has said all that counts
+	quietAsked    = 5 * time.Millisecond  // it has said all that counts
 
 	// drainLimit bounds what a killed box's streams may take, if its death is never seen: a daemon
 	// that hangs does not hang us.

@@ -280,17 +280,20 @@ func (c *container) end(ctx context.Context) error {
 	err := c.adoptHelpers()
 	processes := c.processes()
 	c.mu.Unlock()
-	if err := errors.Join(err, c.Kill(ctx)); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, c.Kill(ctx))
+	}
+	for _, p := range processes {
+		p.kill() // the first of a pid namespace takes the others with it
 	}
 	for _, p := range processes {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
-			return fmt.Errorf("oci: process %d of the box lives on: %w", p.pid, context.Cause(ctx))
+			return fmt.Errorf("oci: process %d of the box lives on: %w", p.pid, errors.Join(context.Cause(ctx), c.group.kill(ctx)))
 		}
 	}
-	return nil
+	return c.group.kill(ctx) // as a rule nobody is left, which one look shows
 }
 
 // removeAfter removes what a failed start has left, also where the caller's time is up.

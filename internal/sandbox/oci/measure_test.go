@@ -54,8 +54,11 @@ func TestOverhead(t *testing.T) {
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
 		d := measuredDriver(t, runtime)
 		var bare, result, whole []time.Duration
+		var bareCPU, cpu time.Duration
 		for range rounds {
-			bare = append(bare, runBare(t, d, d.Spec()))
+			wall, processor := runBare(t, d, d.Spec())
+			bare, bareCPU = append(bare, wall), bareCPU+processor
+			spent := processorTime(unix.RUSAGE_SELF) + processorTime(unix.RUSAGE_CHILDREN)
 			start := time.Now()
 			box := create(t, d, d.Spec(), defaultLimits)
 			if r := do(t, box, "return 1"); !r.Success {
@@ -64,10 +67,14 @@ func TestOverhead(t *testing.T) {
 			result = append(result, time.Since(start))
 			destroy(t, box)
 			whole = append(whole, time.Since(start))
+			cpu += processorTime(unix.RUSAGE_SELF) + processorTime(unix.RUSAGE_CHILDREN) - spent
 		}
 		ratio := func(d []time.Duration) float64 { return float64(median(d)) / float64(median(bare)) }
 		t.Logf("p50 of %d: %s alone %v; create to result %v, %.2f times as long; until it is gone %v, %.2f times", rounds, runtime.Kind,
 			median(bare), median(result), ratio(result), median(whole), ratio(whole))
+		mean := func(d time.Duration) time.Duration { return (d / time.Duration(rounds)).Round(100 * time.Microsecond) }
+		t.Logf("mean CPU: %s alone %v; a whole box, its script and this process %v, %.2f times as much", runtime.Kind, mean(bareCPU), mean(cpu),
+			float64(cpu)/float64(bareCPU))
 	})
 }
 
@@ -187,7 +194,7 @@ func median(d []time.Duration) time.Duration {
 }
 
 // runBare runs a box as a shell would, with the runner's stdin at its end: it seals itself, and leaves.
-func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
+func runBare(t *testing.T, d *Driver, spec sandbox.Spec) (wall, processor time.Duration) {
 	t.Helper()
 	c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), d.noUsers == "")
 	if err != nil {
@@ -222,7 +229,7 @@ func runBare(t *testing.T, d *Driver, spec sandbox.Spec) time.Duration {
 		}
 	}
 	_ = cmd.Wait()
-	return time.Since(start)
+	return time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 // TestLimitCosts measures which way of limiting a box that waits is the cheapest.
@@ -247,7 +254,7 @@ func TestLimitCosts(t *testing.T) {
 			weighed = append(weighed, time.Since(start))
 			want := boundsOf(spec.Overhead, limits)
 			memory := strconv.FormatInt(want.memory, 10)
-			args := append([]string{"--root", c.root()}, runtime.flags()...)
+			args := append([]string{"--root", c.root()}, runtime.Flags()...)
 			args = append(args, "update", "--memory", memory, "--memory-swap", memory, "--cpu-quota", strconv.FormatInt(want.cpuQuota, 10), c.claim.ID)
 			start = time.Now()
 			if out, err := exec.Command(runtime.Path, args...).CombinedOutput(); err != nil {
