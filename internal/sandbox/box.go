@@ -40,6 +40,10 @@ func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, 
 	err := b.awaitReady(ctx, spec, expect)
 	if err == nil {
 		go b.watch()
+		go func() {
+			defer close(b.waiting.looked)
+			b.look(ctx)
+		}()
 		return b, nil
 	}
 	// The caller's time may be up: what is left behind is removed all the same.

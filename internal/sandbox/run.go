@@ -18,15 +18,13 @@ type run struct {
 	evidence evidence
 
 	called   time.Time // when the box was taken
-	before   chan Usage
-	early    *event // what the box said while its answer to another order was due
+	early    *event    // what the box said while its answer to another order was due
 	started  time.Time
 	deadline time.Time // the hard one
 	logs     logStore
 }
 
 func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
-	r.lookBefore(ctx)
 	r.hand(ctx, request)
 	r.deadline = r.started.Add(r.limits.Timeout + softGrace)
 	hard := time.NewTimer(time.Until(r.deadline))
@@ -104,24 +102,6 @@ func (r *run) hand(ctx context.Context, request api.Request) {
 	r.started = time.Now()
 }
 
-// lookBefore has somebody read what the box has cost until now: its start, its warming. That is not the script's.
-func (r *run) lookBefore(ctx context.Context) {
-	r.before = make(chan Usage, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
-		defer cancel()
-		usage, err := r.box.container.Usage(ctx)
-		if err != nil {
-			usage = Usage{} // then the box's start counts as the script's
-		}
-		r.before <- usage
-	}()
-}
-
-// lookLimit bounds a look at counters that is made beside a run: of a daemon far away, which is slow to tell, they are
-// not asked for.
-const lookLimit = 100 * time.Millisecond
-
 func (r *run) log(l protocol.Log) {
 	// It was said before it was heard, whatever the runner's clock says: that began a little earlier than ours.
 	at := min(l.AtMs, milliseconds(time.Since(r.started)))
@@ -156,7 +136,7 @@ func (r *run) finish(caller context.Context, readErr error) (api.Result, error) 
 		r.evidence.fatal = r.box.lastWords.fatal(ctx)
 	}
 	usage, usageErr := r.box.container.Usage(ctx)
-	usage.CPU = max(0, usage.CPU-(<-r.before).CPU)
+	usage.CPU = max(0, usage.CPU-r.box.waiting.spent())
 	r.evidence.usage = usage
 	r.evidence.destroyed = r.box.isDestroyed()
 	verdict, err := r.evidence.verdict()

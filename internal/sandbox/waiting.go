@@ -24,12 +24,15 @@ type waiting struct {
 	asked   bool   // an order to warm up has no answer yet
 	isTaken bool
 	why     error // set before lost is closed
+
+	looked chan struct{} // closed when before has been read for the first time
+	before time.Duration // the processor time that the box has cost until now; guarded by mu
 }
 
 func newWaiting(limits Limits) *waiting {
 	return &waiting{
 		lost: make(chan struct{}), taken: make(chan struct{}), watched: make(chan struct{}),
-		answers: make(chan protocol.Warmed, 1), limits: limits,
+		answers: make(chan protocol.Warmed, 1), limits: limits, looked: make(chan struct{}),
 	}
 }
 
@@ -39,6 +42,29 @@ var (
 	errLost  = errors.New("the box was lost while it waited")
 	errSlept = errors.New("the box did not answer an order to warm up")
 )
+
+// lookLimit bounds a look at counters beside a job's hand-over: a daemon far away is slow to tell.
+const lookLimit = 100 * time.Millisecond
+
+// look reads what the box has cost: its start, its warming. That is not the script's. It is read while the box waits, when it
+// costs nobody time; where it cannot be read, the box's start counts as the script's.
+func (b *box) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
+	defer cancel()
+	if usage, err := b.container.Usage(ctx); err == nil {
+		b.waiting.mu.Lock()
+		b.waiting.before = usage.CPU
+		b.waiting.mu.Unlock()
+	}
+}
+
+// spent waits for the first look, and returns what the box had cost before its job.
+func (w *waiting) spent() time.Duration {
+	<-w.looked
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.before
+}
 
 // watch listens to a box that waits, until it is taken, lost, or destroyed.
 func (b *box) watch() {
@@ -128,6 +154,13 @@ func (b *box) Warm(ctx context.Context, order protocol.Warm) (Warmed, error) {
 			return Warmed{}, err
 		}
 		after, err := b.container.Usage(ctx)
+		if err == nil {
+			w.mu.Lock()
+			if !w.isTaken { // else it may be the script's already
+				w.before = after.CPU
+			}
+			w.mu.Unlock()
+		}
 		return Warmed{Libraries: answer.Libraries, HeapBytes: answer.HeapBytes, CPU: after.CPU - before.CPU}, err
 	}
 }
@@ -173,6 +206,7 @@ func (r *run) begun(ctx context.Context) {
 	if !r.box.waiting.asked { // nobody watches any more who would change it
 		return
 	}
+	defer r.box.look(ctx) // what was dropped has cost something too
 	late := time.NewTimer(handLimit)
 	defer late.Stop()
 	select {
