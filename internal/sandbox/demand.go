@@ -45,8 +45,11 @@ func (p *pool) target(now time.Time) int {
 
 const (
 	// holdOff is how long a box that was taken is not replaced: most scripts are done by then, and had the
-	// processors for themselves.
-	holdOff = 10 * time.Millisecond
+	// processors for themselves. While half of the boxes are left there is no hurry: those that come one after the other
+	// are let by, up to a limit.
+	holdOff     = 10 * time.Millisecond
+	calmHoldOff = 100 * time.Millisecond // since the last was taken
+	mostHoldOff = time.Second            // since the first was missing
 	// shrinkAfter is how often one box is retired while fewer are wanted.
 	shrinkAfter = 5 * time.Second
 )
@@ -118,14 +121,8 @@ func (p *pool) refill(now time.Time) time.Duration {
 	}
 	if p.deficit.IsZero() {
 		p.deficit = now
-		if p.stats.Taken+p.stats.Cold > 0 { // else nobody has come yet
-			return holdOff
-		}
 	}
-	due := p.deficit.Add(holdOff)
-	if p.stats.Taken+p.stats.Cold == 0 {
-		due = p.deficit
-	}
+	due := p.refillDue(now)
 	if p.notUntil.After(due) {
 		due = p.notUntil
 	}
@@ -136,6 +133,21 @@ func (p *pool) refill(now time.Time) time.Duration {
 		p.start(p.config.Limits)
 	}
 	return time.Hour // each start that ends wakes the pool
+}
+
+// refillDue is when boxes that are missing may be started. mu is held.
+func (p *pool) refillDue(now time.Time) time.Time {
+	switch {
+	case p.lastTaken.IsZero(): // nobody has come yet
+		return p.deficit
+	case 2*len(p.waiting) < p.target(now):
+		return p.deficit.Add(holdOff)
+	}
+	calm, most := p.lastTaken.Add(calmHoldOff), p.deficit.Add(mostHoldOff)
+	if calm.After(most) {
+		return most
+	}
+	return calm
 }
 
 // warm has the next box warm up, where there is processor time for it, and returns when to look again. mu is held.

@@ -92,10 +92,12 @@ type pool struct {
 	warming  bool
 	budget   budget
 	deficit  time.Time // since when boxes are missing; zero where none are
-	failures int       // starts that have failed in a row
-	notUntil time.Time // after a failure
-	toldCold bool      // that boxes cannot be warmed has been said
-	stats    PoolStats
+	// lastTaken is when a box was last asked for; zero before the first.
+	lastTaken time.Time
+	failures  int       // starts that have failed in a row
+	notUntil  time.Time // after a failure
+	toldCold  bool      // that boxes cannot be warmed has been said
+	stats     PoolStats
 }
 
 // A waiter is a box that waits for its job.
@@ -142,6 +144,7 @@ func (p *pool) take(ctx context.Context, limits Limits, wants []string) (box Box
 	p.mu.Lock()
 	now := time.Now()
 	p.demand.note(now)
+	p.lastTaken = now
 	p.recent.note(wants)
 	if chosen := p.choose(wants); chosen != nil {
 		p.remove(chosen)

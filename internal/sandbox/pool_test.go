@@ -134,6 +134,36 @@ func TestPoolFollowsTheDemand(t *testing.T) {
 	})
 }
 
+// Scripts that come one after the other have the processors for themselves as long as half of the boxes are left.
+func TestRefillLetsScriptsBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := drivertest.NewFake()
+		config := testPool
+		config.Min, config.Max = 4, 4
+		executor := pooled(t, fake, config)
+		fill(t, executor)
+		starting := func(after time.Duration, want int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if stats := executor.Pool(); stats.Starting != want {
+				t.Errorf("%d boxes start, want %d: %+v", stats.Starting, want, stats)
+			}
+		}
+		execute(t, executor, request("code"))
+		starting(90*time.Millisecond, 0)
+		execute(t, executor, request("code"))
+		starting(90*time.Millisecond, 0)
+		starting(20*time.Millisecond, 2)
+		fill(t, executor)
+		// With fewer left there is a hurry.
+		for range 3 {
+			execute(t, executor, request("code"))
+		}
+		starting(20*time.Millisecond, 2)
+	})
+}
+
 func TestEmptyPoolStartsABox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := drivertest.NewFake().Teach("code", drivertest.Output("1"))
