@@ -430,3 +430,48 @@ func TestPoolConfigRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A box that has done its work is not destroyed beside the next script, unless somebody waits for its place.
+func TestBoxesLingerBehindTheirScripts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := drivertest.NewFake().Teach("long", drivertest.Sleep(time.Second), drivertest.Output("1"))
+		config := testPool
+		config.Min, config.Max = 8, 8
+		executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
+			Driver: fake, Spec: testSpec, Concurrency: 2, Queue: 4, Pool: config, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		working := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if running, _ := executor.Load(); running != want {
+				t.Errorf("%d places are taken, want %d", running, want)
+			}
+		}
+		fill(t, executor)
+		execute(t, executor, request("code"))
+		time.Sleep(40 * time.Millisecond)
+		working(1)
+		time.Sleep(20 * time.Millisecond)
+		working(0)
+
+		execute(t, executor, request("code"))
+		begun := time.Now()
+		var all sync.WaitGroup
+		for range 2 { // one finds a place, and one takes that of the box that lingers
+			all.Go(func() { execute(t, executor, request("long")) })
+		}
+		all.Wait()
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("two scripts of a second took %v: one waited for a box that lingered", took)
+		}
+
+		execute(t, executor, request("code"))
+		begun = time.Now()
+		if err := executor.Close(t.Context()); err != nil || time.Since(begun) != 0 || fake.Living() != 0 {
+			t.Errorf("Close: %v after %v, %d boxes live", err, time.Since(begun), fake.Living())
+		}
+	})
+}
