@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -403,6 +404,7 @@ func TestWants(t *testing.T) {
 		`import _ from "lodash/fp"`:      {"lodash/fp"},
 		`require("fs"); require("http")`: nil,
 		`import { format } from 'date-fns'; require("lodash"); require('lodash')`: {"date-fns", "lodash"},
+		strings.Repeat(" ", 1<<20) + `require("lodash")`:                          nil, // too far behind
 		`lodash`:             nil,
 		`require("lodash/")`: nil,
 	} {

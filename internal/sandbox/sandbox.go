@@ -30,9 +30,9 @@ type Driver interface {
 // A Box is one sealed container that waits for its one job. It is safe for concurrent use.
 type Box interface {
 	// Warm has the box use its time until the job comes: see [protocol.Warm]. One call at a time is made; it
-	// returns when the box has answered, when a job has taken its place (errTaken), or when the box is lost. While it
-	// lasts the box gets only processor time that nobody else on the host wants. An error means that the box is not to
-	// be warmed again.
+	// returns when the box has answered, and with an error when its job has come or it is lost. While it
+	// lasts the box gets only processor time that nobody else on the host wants. After an error the box is not to
+	// be warmed again; unless it is lost, it may still be given its job.
 	Warm(ctx context.Context, order protocol.Warm) (Warmed, error)
 	// Lost is closed once a box that waits is none to be handed out any more: it has died, or has spoken unasked.
 	Lost() <-chan struct{}

@@ -28,11 +28,11 @@ func (c WarmConfig) check() error {
 }
 
 // Wants returns the specifiers of libraries that a script names, each once, as it stands there: "lodash", "lodash/fp".
-// It reads the text alone: a name that it misses costs the script time and nothing else, and one that only stands in a
-// string costs a box some warming.
+// It reads the text alone, and of a long one the beginning: a name that it misses costs the script time and nothing else, and
+// one that only stands in a string costs a box some warming.
 func (c WarmConfig) Wants(code string) []string {
 	var wants []string
-	for _, match := range specifier.FindAllStringSubmatch(code, maxWants) {
+	for _, match := range specifier.FindAllStringSubmatch(code[:min(len(code), maxLooked)], maxWants) {
 		if name := match[1]; slices.Contains(c.Libraries, name) {
 			if full := name + match[2]; !slices.Contains(wants, full) {
 				wants = append(wants, full)
@@ -45,8 +45,11 @@ func (c WarmConfig) Wants(code string) []string {
 // specifier finds quoted words that could name a module of a package.
 var specifier = regexp.MustCompile(`["']([a-z][a-z0-9-]{0,40})((?:/[A-Za-z0-9_-]{1,40}){0,3})["']`)
 
-// maxWants bounds how many words of a script are looked at.
-const maxWants = 256
+// maxLooked and maxWants bound how many bytes and words of a script are looked at: this stands before its run.
+const (
+	maxLooked = 32 << 10
+	maxWants  = 256
+)
 
 // A recent remembers which libraries the last jobs wanted.
 type recent struct {
