@@ -177,7 +177,7 @@ func TestBudget(t *testing.T) {
 			box, err := sandbox.Open(t.Context(), c, outer, spec, defaultLimits, expect, d.isolation(spec, userns))
 			must(t, err)
 			b.end("seal, ready", c)
-			result, err := box.Run(t.Context(), api.Request{Code: "return 1", Language: "javascript"}, nil)
+			result, err := box.Run(t.Context(), request("return 1"), nil)
 			must(t, err)
 			b.end("hand-over, run, result", c)
 			b.add("of which its script's clock", time.Duration(result.ExecutionTimeMs*float64(time.Millisecond)))

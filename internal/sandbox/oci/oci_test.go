@@ -128,9 +128,17 @@ func destroy(t testing.TB, box sandbox.Box) {
 	}
 }
 
+// request is a job with the default limits of these tests.
+func request(what string) api.Request {
+	return api.Request{
+		Code: what, Language: api.JavaScript, MemoryLimitMB: new(int(defaultLimits.MemoryBytes / api.MiB)), CPUs: new(defaultLimits.CPUs),
+		TimeoutSeconds: new(defaultLimits.Timeout.Seconds()),
+	}.WithDefaults()
+}
+
 func do(t testing.TB, box sandbox.Box, what string) api.Result {
 	t.Helper()
-	result, err := box.Run(context.Background(), api.Request{Code: what, Language: "javascript"}, nil)
+	result, err := box.Run(context.Background(), request(what), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
