@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"glovebox/api"
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/testenv"
