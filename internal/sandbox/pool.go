@@ -16,7 +16,7 @@ type PoolConfig struct {
 	// is no pool: each box is started for its job.
 	Min, Max int
 	// Starts is how many boxes are started at once to wait: fewer starve running scripts less, more fill
-	// the pool sooner. Boxes for which a job waits already are not counted.
+	// the pool sooner. None is while as many start for jobs that wait already.
 	Starts int
 	// Limits are those of a box that waits. A job that asks for others has them set when it is handed over.
 	Limits Limits
@@ -85,8 +85,9 @@ type pool struct {
 	mu       sync.Mutex
 	closed   bool
 	waiting  []*waiter // the oldest first
-	starting int
-	takers   []*taker // in the order of their coming; there are never more than boxes that start
+	starting int       // boxes that start to wait, or for whoever is the first of takers then
+	apart    int       // boxes that start for one job and no other
+	takers   []*taker  // in the order of their coming; there are never more than boxes that start
 	demand   demand
 	recent   recent
 	warming  bool
@@ -173,12 +174,12 @@ func (p *pool) take(ctx context.Context, limits Limits, wants []string) (box Box
 func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 	p.mu.Lock()
 	p.stats.Cold++
-	p.starting++
+	p.apart++
 	p.mu.Unlock()
 	begun := time.Now()
 	box, err := p.driver.Create(ctx, p.spec, limits)
 	p.mu.Lock()
-	p.starting--
+	p.apart--
 	if err != nil && ctx.Err() == nil {
 		p.stats.Failed++
 	}
@@ -354,7 +355,7 @@ func (p *pool) read() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stats := p.stats
-	stats.Waiting, stats.Starting = len(p.waiting), p.starting
+	stats.Waiting, stats.Starting = len(p.waiting), p.starting+p.apart
 	for _, w := range p.waiting {
 		if len(w.have) > 0 {
 			stats.Warmed++

@@ -291,6 +291,25 @@ func TestJobWhoseBoxTakesNoLimitsGetsAnother(t *testing.T) {
 	})
 }
 
+// A box that starts for one job alone was counted as one on its way for whoever waits: the next job waited for seconds, until
+// the pool looked at itself.
+func TestSecondBoxOfOneJobIsNoneForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := drivertest.NewFake().Wrap(func(c sandbox.Container) sandbox.Container { return unlimited{c} })
+		executor := pooled(t, fake, sandbox.PoolConfig{Min: 1, Max: 1, Starts: 1, Limits: testLimits, MaxAge: time.Hour})
+		fill(t, executor)
+		other := request("code")
+		other.MemoryLimitMB = new(32)
+		var all sync.WaitGroup
+		all.Go(func() { execute(t, executor, other) }) // the box that waits does not take its limits
+		synctest.Wait()
+		if result := execute(t, executor, request("code")); result.QueueTimeMs > 500 {
+			t.Errorf("it waited for %v ms: longer than a box of its own takes", result.QueueTimeMs)
+		}
+		all.Wait()
+	})
+}
+
 type unlimited struct{ sandbox.Container }
 
 func (unlimited) Limit(context.Context, sandbox.Limits) error { return errBroken }
