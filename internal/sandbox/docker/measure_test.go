@@ -23,20 +23,10 @@ import (
 	"glovebox/internal/testenv"
 )
 
-// measurement says how often to measure; what calls it is a measurement, and skipped unless GLOVEBOX_MEASURE says so.
-func measurement(t *testing.T) (rounds int) {
-	t.Helper()
-	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
-	if err != nil || rounds < 1 {
-		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
-	}
-	return rounds
-}
-
 // TestBudget tells where the time of a box's life goes, in milliseconds, turn by turn with docker run of the same image. Who
 // else uses the daemon meanwhile is counted with it.
 func TestBudget(t *testing.T) {
-	rounds := measurement(t)
+	rounds := drivertest.Measurement(t)
 	image, err := runnerimage.Embedded()
 	testenv.Need(t, testenv.Runner, err)
 	forEachDockerRuntime(t, func(t *testing.T, runtime string) {
@@ -211,7 +201,7 @@ func runBare(t *testing.T, d *Driver) time.Duration {
 
 // TestLimitCosts measures which way of limiting a box that waits is the cheapest. GLOVEBOX_MEASURE says how often.
 func TestLimitCosts(t *testing.T) {
-	rounds := measurement(t)
+	rounds := drivertest.Measurement(t)
 	forEachDockerRuntime(t, func(t *testing.T, runtime string) {
 		d := newDriver(t, t.TempDir()+"/state", runtime, drivertest.HostileImage(t, drivertest.Honest))
 		if !d.holds() {

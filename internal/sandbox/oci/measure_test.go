@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,18 +16,9 @@ import (
 
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/testenv"
 )
-
-// measurement says how often to measure; what calls it is a measurement, and skipped unless GLOVEBOX_MEASURE says so.
-func measurement(t *testing.T) (rounds int) {
-	t.Helper()
-	rounds, err := strconv.Atoi(os.Getenv("GLOVEBOX_MEASURE"))
-	if err != nil || rounds < 1 {
-		t.Skip("GLOVEBOX_MEASURE names no number of rounds")
-	}
-	return rounds
-}
 
 // measuredDriver has the runner that boxes run, and not the one of the tests.
 func measuredDriver(t *testing.T, runtime Runtime) *Driver {
@@ -49,7 +39,7 @@ func measuredDriver(t *testing.T, runtime Runtime) *Driver {
 // TestOverhead compares the driver with its runtime alone, on the very same config.json, turn by turn: a cold box until its
 // result is out, and until it is gone, against the runtime's own run of a runner that finds its stdin at its end.
 func TestOverhead(t *testing.T) {
-	rounds := measurement(t)
+	rounds := drivertest.Measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
 		d := measuredDriver(t, runtime)
 		var bare, result, whole []time.Duration
@@ -151,7 +141,7 @@ func processorTime(who int) time.Duration {
 
 // TestBudget tells where the time of a box's life goes, phase by phase, in milliseconds; the processors' is the mean.
 func TestBudget(t *testing.T) {
-	rounds := measurement(t)
+	rounds := drivertest.Measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
 		d := measuredDriver(t, runtime)
 		spec := d.Spec()
@@ -233,7 +223,7 @@ func runBare(t *testing.T, d *Driver, spec sandbox.Spec) (wall, processor time.D
 
 // TestLimitCosts measures which way of limiting a box that waits is the cheapest.
 func TestLimitCosts(t *testing.T) {
-	rounds := measurement(t)
+	rounds := drivertest.Measurement(t)
 	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
 		d, spec := newDriver(t, runtime)
 		c, _ := startContainer(t, d, spec)
