@@ -164,6 +164,6 @@ func (b *box) Run(ctx context.Context, request api.Request, onLog func(api.Log))
 	if err := b.take(ctx, limits); err != nil {
 		return api.Result{}, &NotHandedError{err}
 	}
-	run := &run{box: b, onLog: onLog, limits: limits, called: called, evidence: evidence{limits: limits}}
+	run := &run{box: b, onLog: onLog, called: called, evidence: evidence{limits: limits}}
 	return run.do(ctx, request)
 }

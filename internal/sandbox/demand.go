@@ -1,12 +1,6 @@
 package sandbox
 
-import (
-	"errors"
-	"slices"
-	"time"
-
-	"glovebox/internal/protocol"
-)
+import "time"
 
 // A demand remembers how many boxes were taken in each second of the last minute. The most of any one second is how
 // many should wait: so many came at once, and may again.
@@ -148,65 +142,4 @@ func (p *pool) refillDue(now time.Time) time.Time {
 		return most
 	}
 	return calm
-}
-
-// warm has the next box warm up, where there is processor time for it, and returns when to look again. mu is held.
-func (p *pool) warm(now time.Time) time.Duration {
-	if p.warming || p.starting > 0 || p.config.Warm.CPUs == 0 {
-		return time.Hour // what it waits for wakes the pool
-	}
-	w, libraries := p.next(now)
-	if w == nil {
-		return time.Hour
-	}
-	if wait := p.budget.wait(now, p.config.Warm.CPUs); wait > 0 {
-		return wait
-	}
-	p.warming, w.warming = true, true
-	p.work.Go(func() {
-		begun := time.Now()
-		warmed, err := w.box.Warm(p.ctx, protocol.Warm{Libraries: libraries, MemoryBytes: p.config.Warm.MemoryBytes})
-		p.mu.Lock()
-		if err != nil {
-			warmed.CPU = time.Since(begun) // nobody can tell what it has cost: as much as one processor gives
-		}
-		p.budget.spend(warmed.CPU)
-		p.stats.WarmingCPU += warmed.CPU
-		p.warmed(w, libraries, warmed, err)
-		p.mu.Unlock()
-		p.wake()
-	})
-	return time.Hour
-}
-
-// warmed takes note of what a box has in place now. mu is held.
-func (p *pool) warmed(w *waiter, asked []string, got Warmed, err error) {
-	p.warming, w.warming, w.began = false, false, true
-	if err != nil {
-		w.full = true
-		p.notWarmed(w, err)
-		return
-	}
-	for _, name := range got.Libraries {
-		w.have[name] = true
-	}
-	for _, name := range asked {
-		w.full = w.full || !w.have[name] // it has no room, or cannot
-	}
-}
-
-// notWarmed deals with a box that could not be warmed. One that was taken or lost is not here any more; one that owes an
-// answer is replaced; any other is as good as before. mu is held.
-func (p *pool) notWarmed(w *waiter, err error) {
-	switch {
-	case p.ctx.Err() != nil || !slices.Contains(p.waiting, w):
-	case errors.Is(err, errSlept):
-		p.log.Warn("a box that waited did not answer, and is replaced", "error", err)
-		p.remove(w)
-		p.stats.Lost++
-		p.destroy(w.box)
-	case !p.toldCold:
-		p.toldCold = true
-		p.log.Warn("boxes that wait cannot be warmed: libraries are made when scripts ask for them", "error", err)
-	}
 }

@@ -14,8 +14,7 @@ import (
 type run struct {
 	box      *box
 	onLog    func(api.Log)
-	limits   Limits
-	evidence evidence
+	evidence evidence // its limits are the job's
 
 	called   time.Time // when the box was taken
 	early    *event    // what the box said while its answer to another order was due
@@ -26,7 +25,7 @@ type run struct {
 
 func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
 	r.hand(ctx, request)
-	r.deadline = r.started.Add(r.limits.Timeout + softGrace)
+	r.deadline = r.started.Add(r.evidence.limits.Timeout + softGrace)
 	hard := time.NewTimer(time.Until(r.deadline))
 	defer hard.Stop()
 	events := r.box.events
@@ -81,7 +80,7 @@ var (
 func (r *run) hand(ctx context.Context, request api.Request) {
 	job := protocol.Job{
 		Code: request.Code, Language: request.Language, Input: request.InputData, Seed: request.Seed, Now: request.Now,
-		TimeoutMs: r.limits.Timeout.Milliseconds(), MemoryBytes: r.limits.MemoryBytes,
+		TimeoutMs: r.evidence.limits.Timeout.Milliseconds(), MemoryBytes: r.evidence.limits.MemoryBytes,
 	}
 	handed := make(chan error, 1)
 	go func() { handed <- protocol.WriteMessage(r.box.stdin, protocol.Order{Job: &job}) }()

@@ -2,11 +2,14 @@ package sandbox
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"slices"
 	"time"
+
+	"glovebox/internal/protocol"
 )
 
 // WarmConfig says what boxes may do while they wait.
@@ -31,6 +34,9 @@ func (c WarmConfig) check() error {
 // It reads the text alone, and of a long one the beginning: a name that it misses costs the script time and nothing else, and
 // one that only stands in a string costs a box some warming.
 func (c WarmConfig) Wants(code string) []string {
+	if len(c.Libraries) == 0 {
+		return nil
+	}
 	var wants []string
 	for _, match := range specifier.FindAllStringSubmatch(code[:min(len(code), maxLooked)], maxWants) {
 		if name := match[1]; slices.Contains(c.Libraries, name) {
@@ -84,6 +90,67 @@ func (r *recent) shares() []share {
 	}
 	slices.SortFunc(list, func(a, b share) int { return cmp.Or(cmp.Compare(b.of, a.of), cmp.Compare(a.name, b.name)) })
 	return list
+}
+
+// warm has the next box warm up, where there is processor time for it, and returns when to look again. mu is held.
+func (p *pool) warm(now time.Time) time.Duration {
+	if p.warming || p.starting > 0 || p.config.Warm.CPUs == 0 {
+		return time.Hour // what it waits for wakes the pool
+	}
+	w, libraries := p.next(now)
+	if w == nil {
+		return time.Hour
+	}
+	if wait := p.budget.wait(now, p.config.Warm.CPUs); wait > 0 {
+		return wait
+	}
+	p.warming, w.warming = true, true
+	p.work.Go(func() {
+		begun := time.Now()
+		warmed, err := w.box.Warm(p.ctx, protocol.Warm{Libraries: libraries, MemoryBytes: p.config.Warm.MemoryBytes})
+		p.mu.Lock()
+		if err != nil {
+			warmed.CPU = time.Since(begun) // nobody can tell what it has cost: as much as one processor gives
+		}
+		p.budget.spend(warmed.CPU)
+		p.stats.WarmingCPU += warmed.CPU
+		p.warmed(w, libraries, warmed, err)
+		p.mu.Unlock()
+		p.wake()
+	})
+	return time.Hour
+}
+
+// warmed takes note of what a box has in place now. mu is held.
+func (p *pool) warmed(w *waiter, asked []string, got Warmed, err error) {
+	p.warming, w.warming, w.began = false, false, true
+	if err != nil {
+		w.full = true
+		p.notWarmed(w, err)
+		return
+	}
+	for _, name := range got.Libraries {
+		w.have[name] = true
+	}
+	for _, name := range asked {
+		w.full = w.full || !w.have[name] // it has no room, or cannot
+	}
+}
+
+// notWarmed deals with a box that could not be warmed. One that was taken or lost is not here any more; one that owes an
+// answer is replaced; any other is as good as before. mu is held.
+func (p *pool) notWarmed(w *waiter, err error) {
+	switch {
+	case p.ctx.Err() != nil || !slices.Contains(p.waiting, w):
+	case errors.Is(err, errSlept):
+		p.log.Warn("a box that waited did not answer, and is replaced", "error", err)
+		p.remove(w)
+		p.stats.Lost++
+		p.destroy(w.box)
+	case !p.toldCold:
+		p.toldCold = true
+		p.log.Warn("boxes that wait cannot be warmed: libraries are made when scripts ask for them", "error", err)
+	}
 }
 
 // next returns the box that should warm up next, and for what; nil where all is done. As many boxes have a library in
