@@ -107,7 +107,7 @@ func (c *Client) Execute(ctx context.Context, request api.Request) (api.Result, 
 	for deadline := time.Now().Add(c.config.RetryFor); ; {
 		result, err := c.execute(ctx, body)
 		var refused *ProblemError
-		if err == nil || !errors.As(err, &refused) || !refused.noPlace() || time.Until(deadline) < refused.RetryAfter {
+		if err == nil || !errors.As(err, &refused) || !refused.noPlace() || time.Until(deadline) <= refused.RetryAfter {
 			return result, err
 		}
 		if err := wait(ctx, refused.RetryAfter); err != nil {

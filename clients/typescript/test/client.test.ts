@@ -140,6 +140,13 @@ test('aborting rejects with the reason, before, during and after the answer has 
   await assert.rejects(new Glovebox({ baseUrl, fetch: begun.fetch }).execute({ code: '1' }, { signal: later.signal }), reason);
 });
 
+test('retryForMs of 0 asks once, also within one tick of the clock', async (t) => {
+  t.mock.method(Date, 'now', () => 1000);
+  const { fetch, asked } = fakeFetch(() => problem(503, 'busy', {}, { 'Retry-After': '0' }), () => json(good));
+  await assert.rejects(new Glovebox({ baseUrl, fetch }).execute({ code: '1' }), ProblemError);
+  assert.equal(asked.length, 1);
+});
+
 test('a busy server is asked again only where that was asked for', async () => {
   const busy = (seconds: string, more: object = {}) => () => problem(503, 'busy', more, { 'Retry-After': seconds });
   const fine = () => json(good);
