@@ -10,11 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // hierarchy is one mounted tree of cgroups.
@@ -91,58 +92,14 @@ func (c *cgroupFS) mount(controller string) (string, error) {
 }
 
 // file returns the path of a file of a cgroup, which stands by its path from the root.
-func (c *cgroupFS) file(controller, cgroup, name string) (string, error) {
+func (c *cgroupFS) file(controller, path, name string) (string, error) {
 	mount, err := c.mount(controller)
-	return filepath.Join(mount, cgroup, name), err
+	return filepath.Join(mount, path, name), err
 }
 
-// read returns a cgroup's file without the space around it.
-func (c *cgroupFS) read(controller, cgroup, name string) (string, error) {
-	path, err := c.file(controller, cgroup, name)
-	if err != nil {
-		return "", err
-	}
-	body, err := os.ReadFile(path)
-	return strings.TrimSpace(string(body)), err
-}
-
-// write sets a value of a cgroup that is there.
-func (c *cgroupFS) write(controller, cgroup, name, value string) error {
-	path, err := c.file(controller, cgroup, name)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(value)
-	return errors.Join(err, f.Close())
-}
-
-// number reads a file that holds one number.
-func (c *cgroupFS) number(controller, cgroup, name string) (int64, error) {
-	text, err := c.read(controller, cgroup, name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(text, 10, 64)
-}
-
-// keyed reads a file of "key number" lines, as cpu.stat and memory.events are.
-func (c *cgroupFS) keyed(controller, cgroup, name string) (map[string]int64, error) {
-	text, err := c.read(controller, cgroup, name)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]int64{}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-			out[key] = n
-		}
-	}
-	return out, nil
+// group reads and writes a cgroup, by its path from the root.
+func (c *cgroupFS) group(path string) cgroup.Group {
+	return cgroup.Group{V2: c.v2, Dir: func(controller string) (string, error) { return c.file(controller, path, "") }}
 }
 
 // of returns the cgroup of a process in the tree that has the controller.
@@ -226,16 +183,9 @@ func processes(dir string) ([]int, error) {
 		if err != nil || !entry.IsDir() {
 			return ignoreGone(err)
 		}
-		body, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-		if err != nil {
-			return ignoreGone(err)
-		}
-		for field := range strings.FieldsSeq(string(body)) {
-			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
-				pids = append(pids, pid)
-			}
-		}
-		return nil
+		here, err := cgroup.PIDs(filepath.Join(path, "cgroup.procs"))
+		pids = append(pids, here...)
+		return ignoreGone(err)
 	})
 	return pids, err
 }

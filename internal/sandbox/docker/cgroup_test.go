@@ -115,21 +115,21 @@ func TestUsage(t *testing.T) {
 		"box/memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n",
 	}
 	want := sandbox.Usage{CPU: 1500 * time.Millisecond, PeakMemoryBytes: 4096, OOMKilled: true, MemoryAtLimit: true}
-	if got, err := usageV1(tree(t, false, v1), "/box"); got != want || err != nil {
+	if got, err := tree(t, false, v1).group("/box").Usage(); got != want || err != nil {
 		t.Errorf("v1: %+v, %v", got, err)
 	}
-	if got, err := usageV2(tree(t, true, v2), "/box"); got != want || err != nil {
+	if got, err := tree(t, true, v2).group("/box").Usage(); got != want || err != nil {
 		t.Errorf("v2: %+v, %v", got, err)
 	}
 	// What is in use stands for a peak that an old kernel does not keep.
 	delete(v2, "box/memory.peak")
 	v2["box/memory.current"] = "4095\n"
-	if got, err := usageV2(tree(t, true, v2), "/box"); got.PeakMemoryBytes != 4095 || err != nil {
+	if got, err := tree(t, true, v2).group("/box").Usage(); got.PeakMemoryBytes != 4095 || err != nil {
 		t.Errorf("v2 without a peak: %+v, %v", got, err)
 	}
 	// What cannot be read is no zero in silence.
 	delete(v1, "memory/box/memory.failcnt")
-	if got, err := usageV1(tree(t, false, v1), "/box"); err == nil {
+	if got, err := tree(t, false, v1).group("/box").Usage(); err == nil {
 		t.Errorf("a missing counter: %+v", got)
 	}
 }

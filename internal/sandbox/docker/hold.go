@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // A hold is a cgroup of ours around a container's. Docker removes the container's own as soon as it
@@ -75,12 +75,12 @@ func (h *hold) makeV1(memory int64) error {
 		}
 	}
 	// On old kernels a parent counts its children only if told so before it has any.
-	if on, err := h.fs.number("memory", h.path, "memory.use_hierarchy"); err == nil && on == 0 {
-		if err := h.fs.write("memory", h.path, "memory.use_hierarchy", "1"); err != nil {
+	if on, err := h.fs.group(h.path).Number("memory", "memory.use_hierarchy"); err == nil && on == 0 {
+		if err := h.fs.group(h.path).Write("memory", "memory.use_hierarchy", "1"); err != nil {
 			return err
 		}
 	}
-	if err := h.fs.write("memory", h.path, "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10)); err != nil {
+	if err := h.fs.group(h.path).Write("memory", "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10)); err != nil {
 		return err
 	}
 	return h.listen()
@@ -102,15 +102,15 @@ func (h *hold) listen() error {
 		return fmt.Errorf("eventfd: %w", err)
 	}
 	h.oom = os.NewFile(uintptr(fd), "memory.oom_control of "+h.path)
-	return h.fs.write("memory", h.path, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
+	return h.fs.group(h.path).Write("memory", "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
 }
 
 // usage reads the counters. It is called by one at a time.
 func (h *hold) usage() (sandbox.Usage, error) {
-	if h.fs.v2 {
-		return usageV2(h.fs, h.path)
+	usage, err := h.fs.group(h.path).Usage()
+	if h.oom == nil { // version 2 counts in its events what happens below, too
+		return usage, err
 	}
-	usage, err := usageV1(h.fs, h.path)
 	if !h.saw {
 		var count [8]byte
 		_, readErr := unix.Read(int(h.oom.Fd()), count[:])
@@ -118,36 +118,6 @@ func (h *hold) usage() (sandbox.Usage, error) {
 	}
 	usage.OOMKilled = usage.OOMKilled || h.saw
 	return usage, err
-}
-
-// usageV1 reads the counters of a cgroup, as far as they are there.
-func usageV1(fsys *cgroupFS, cgroup string) (sandbox.Usage, error) {
-	var usage sandbox.Usage
-	nanoseconds, cpuErr := fsys.number("cpuacct", cgroup, "cpuacct.usage")
-	peak, peakErr := fsys.number("memory", cgroup, "memory.max_usage_in_bytes")
-	fails, failErr := fsys.number("memory", cgroup, "memory.failcnt")
-	usage.CPU, usage.PeakMemoryBytes, usage.MemoryAtLimit = time.Duration(nanoseconds), peak, fails > 0
-	// It counts the cgroup's own processes alone, and is not there before Linux 4.13.
-	if events, err := fsys.keyed("memory", cgroup, "memory.oom_control"); err == nil {
-		usage.OOMKilled = events["oom_kill"] > 0
-	}
-	return usage, errors.Join(cpuErr, peakErr, failErr)
-}
-
-// usageV2 reads the counters of a cgroup, as far as they are there.
-func usageV2(fsys *cgroupFS, cgroup string) (sandbox.Usage, error) {
-	var usage sandbox.Usage
-	cpu, cpuErr := fsys.keyed("cpu", cgroup, "cpu.stat")
-	events, eventsErr := fsys.keyed("memory", cgroup, "memory.events")
-	usage.CPU = time.Duration(cpu["usage_usec"]) * time.Microsecond
-	usage.OOMKilled, usage.MemoryAtLimit = events["oom_kill"] > 0, events["max"] > 0
-	// Linux before 5.19 keeps no peak: what is in use now is better than nothing.
-	peak, err := fsys.number("memory", cgroup, "memory.peak")
-	if errors.Is(err, fs.ErrNotExist) {
-		peak, err = fsys.number("memory", cgroup, "memory.current")
-	}
-	usage.PeakMemoryBytes = peak
-	return usage, errors.Join(cpuErr, eventsErr, err)
 }
 
 // release closes what the hold has open. The cgroup itself goes with cgroupFS.remove.
@@ -173,44 +143,41 @@ type leafLimits struct {
 func (c *cgroupFS) limitsOf(path func(controller string) (string, error)) (leafLimits, error) {
 	var out leafLimits
 	var errs []error
-	number := func(controller, name string) int64 {
-		cgroup, err := path(controller)
-		if err == nil {
-			var n int64
-			if n, err = c.number(controller, cgroup, name); err == nil {
-				return n
-			}
+	group := cgroup.Group{V2: c.v2, Dir: func(controller string) (string, error) {
+		its, err := path(controller)
+		if err != nil {
+			return "", err
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		return 0
+		return c.file(controller, its, "")
+	}}
+	number := func(controller, name string) int64 {
+		n, err := group.Number(controller, name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		return n
 	}
+	out.swap = -1
 	if !c.v2 {
 		out.memory, out.pids = number("memory", "memory.limit_in_bytes"), number("pids", "pids.max")
 		out.cpus = float64(number("cpu", "cpu.cfs_quota_us")) / float64(number("cpu", "cpu.cfs_period_us"))
-		out.swap = -1
-		if cgroup, err := path("memory"); err == nil {
-			both, err := c.number("memory", cgroup, "memory.memsw.limit_in_bytes")
-			switch {
-			case err == nil:
-				out.swap = both - out.memory
-			case !errors.Is(err, fs.ErrNotExist):
-				errs = append(errs, err)
-			}
+		both, err := group.Number("memory", "memory.memsw.limit_in_bytes")
+		switch {
+		case err == nil:
+			out.swap = both - out.memory
+		case !errors.Is(err, fs.ErrNotExist):
+			errs = append(errs, err)
 		}
 		return out, errors.Join(errs...)
 	}
-	out.memory, out.pids, out.swap = number("memory", "memory.max"), number("pids", "pids.max"), -1
-	cgroup, err := path("memory")
-	if err != nil {
-		return out, errors.Join(append(errs, err)...)
-	}
-	if swap, err := c.number("memory", cgroup, "memory.swap.max"); err == nil {
+	out.memory, out.pids = number("memory", "memory.max"), number("pids", "pids.max")
+	if swap, err := group.Number("memory", "memory.swap.max"); err == nil {
 		out.swap = swap
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}
 	var quota, period float64
-	text, err := c.read("cpu", cgroup, "cpu.max")
+	text, err := group.Read("cpu", "cpu.max")
 	if err == nil {
 		_, err = fmt.Sscan(text, &quota, &period)
 	}

@@ -124,24 +124,24 @@ func (h *hold) limit(leaf string, memory, cpus int64) error {
 	bytes := strconv.FormatInt(memory, 10)
 	if h.fs.v2 {
 		// The kernel would kill what no longer fits.
-		if used, err := h.fs.number("memory", leaf, "memory.current"); err != nil || used > memory {
+		if used, err := h.fs.group(leaf).Number("memory", "memory.current"); err != nil || used > memory {
 			return errors.Join(fmt.Errorf("the box holds %d bytes: it cannot be limited to %d", used, memory), err)
 		}
-		return errors.Join(h.fs.write("memory", leaf, "memory.max", bytes),
-			h.fs.write("cpu", leaf, "cpu.max", fmt.Sprintf("%s %d", quota, period)))
+		return errors.Join(h.fs.group(leaf).Write("memory", "memory.max", bytes),
+			h.fs.group(leaf).Write("cpu", "cpu.max", fmt.Sprintf("%s %d", quota, period)))
 	}
-	now, err := h.fs.number("memory", leaf, "memory.limit_in_bytes")
+	now, err := h.fs.group(leaf).Number("memory", "memory.limit_in_bytes")
 	if err != nil {
 		return err
 	}
 	// Memory and swap together may never be less than memory alone.
 	steps := []func() error{
 		func() error {
-			return h.fs.write("memory", h.path, "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10))
+			return h.fs.group(h.path).Write("memory", "memory.limit_in_bytes", strconv.FormatInt(memory-holdMargin, 10))
 		},
-		func() error { return h.fs.write("memory", leaf, "memory.limit_in_bytes", bytes) },
+		func() error { return h.fs.group(leaf).Write("memory", "memory.limit_in_bytes", bytes) },
 		func() error {
-			err := h.fs.write("memory", leaf, "memory.memsw.limit_in_bytes", bytes)
+			err := h.fs.group(leaf).Write("memory", "memory.memsw.limit_in_bytes", bytes)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // as checkCgroup judges
 			}
@@ -156,7 +156,7 @@ func (h *hold) limit(leaf string, memory, cpus int64) error {
 			return err
 		}
 	}
-	return errors.Join(h.fs.write("cpu", leaf, "cpu.cfs_period_us", strconv.Itoa(period)), h.fs.write("cpu", leaf, "cpu.cfs_quota_us", quota))
+	return errors.Join(h.fs.group(leaf).Write("cpu", "cpu.cfs_period_us", strconv.Itoa(period)), h.fs.group(leaf).Write("cpu", "cpu.cfs_quota_us", quota))
 }
 
 // check reads back our own limit, for a container of so much memory.
@@ -166,34 +166,11 @@ func (h *hold) check(memory int64) error {
 	}
 	want := memory - holdMargin
 	const page = 64 << 10 // as in checkCgroup
-	if got, err := h.fs.number("memory", h.path, "memory.limit_in_bytes"); err != nil || got > want || got <= want-page {
+	if got, err := h.fs.group(h.path).Number("memory", "memory.limit_in_bytes"); err != nil || got > want || got <= want-page {
 		return errors.Join(fmt.Errorf("docker: the cgroup around a box is limited to %d bytes, not %d", got, want), err)
 	}
 	return nil
 }
 
-// weigh gives the cgroup the least of the CPU there is, or back what every cgroup has at first. cpu.idle, since
-// Linux 5.15, has whoever else wakes up go before; a weight of its own stands for it on an older kernel.
-func (h *hold) weigh(idle bool) error {
-	file, least, usual := "cpu.shares", "2", "1024"
-	if h.fs.v2 {
-		file, least, usual = "cpu.weight", "1", "100"
-	}
-	value := map[bool]string{true: "1", false: "0"}[idle]
-	err := h.fs.write("cpu", h.path, "cpu.idle", value)
-	if err == nil {
-		file = "cpu.idle"
-	} else if errors.Is(err, fs.ErrNotExist) {
-		if value = usual; idle {
-			value = least
-		}
-		err = h.fs.write("cpu", h.path, file, value)
-	}
-	if err != nil {
-		return err
-	}
-	if got, err := h.fs.read("cpu", h.path, file); err != nil || got != value {
-		return errors.Join(fmt.Errorf("%s is %q in force, and not %s", file, got, value), err)
-	}
-	return nil
-}
+// weigh gives the cgroup the least of the CPU there is, or its usual weight back.
+func (h *hold) weigh(idle bool) error { return h.fs.group(h.path).Weigh(idle) }

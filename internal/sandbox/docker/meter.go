@@ -103,10 +103,8 @@ func (m *meter) refresh(ctx context.Context) error {
 	switch {
 	case fsys == nil || m.leaf == "":
 		usage, err = m.ask(ctx)
-	case fsys.v2:
-		usage, err = usageV2(fsys, m.leaf)
 	default:
-		usage, err = usageV1(fsys, m.leaf)
+		usage, err = fsys.group(m.leaf).Usage()
 	}
 	// Counters only grow: a reading of a dying cgroup takes nothing back.
 	m.last = sandbox.Usage{

@@ -16,6 +16,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // seen is what the runner in testdata finds.
@@ -128,11 +129,11 @@ func TestHostSeesTheBoxSealed(t *testing.T) {
 		if err != nil || bytes.Contains(environ, []byte("hunter2")) {
 			t.Errorf("the process holds our environment: %q, %v", environ, err)
 		}
-		adjust, err := readTrimmed(fmt.Sprintf("/proc/%d/oom_score_adj", c.main.pid))
+		adjust, err := cgroup.Read(fmt.Sprintf("/proc/%d/oom_score_adj", c.main.pid))
 		if err != nil || adjust != "1000" {
 			t.Errorf("oom_score_adj %s, %v", adjust, err)
 		}
-		status, err := readTrimmed(fmt.Sprintf("/proc/%d/status", c.main.pid))
+		status, err := cgroup.Read(fmt.Sprintf("/proc/%d/status", c.main.pid))
 		if err != nil {
 			t.Fatal(err)
 		}

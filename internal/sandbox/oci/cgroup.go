@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // groupPrefix begins the name of each box's cgroup. The cgroup stands at the root of its hierarchy, or where
@@ -88,7 +89,7 @@ func (g group) verify(pid int, want bounds) error {
 		}
 	}
 	for _, w := range wanted {
-		got, err := readTrimmed(g.file(w.controller, w.file))
+		got, err := cgroup.Read(g.file(w.controller, w.file))
 		if errors.Is(err, fs.ErrNotExist) && isSwapFile(w.file) {
 			err = checkNoSwap()
 			got = w.value
@@ -147,50 +148,18 @@ func checkNoSwap() error {
 	return nil
 }
 
-// usage reads the counters. A counter that this kernel lacks stays 0.
-func (g group) usage() (sandbox.Usage, error) {
-	if g.isV2() {
-		return g.usageV2()
-	}
-	var u sandbox.Usage
-	cpu, err := readNumber(g.file("cpuacct", "cpuacct.usage"))
-	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	peak, err := readNumber(g.file("memory", "memory.max_usage_in_bytes"))
-	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	failures, err := readNumber(g.file("memory", "memory.failcnt"))
-	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	oom, err := readKeyed(g.file("memory", "memory.oom_control"))
-	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	u.CPU, u.PeakMemoryBytes = time.Duration(cpu), peak
-	u.OOMKilled, u.MemoryAtLimit = oom["oom_kill"] > 0, failures > 0
-	return u, nil
+// files reads and writes the box's cgroup.
+func (g group) files() cgroup.Group {
+	return cgroup.Group{V2: g.isV2(), Dir: func(controller string) (string, error) { return g.file(controller, ""), nil }}
 }
 
-func (g group) usageV2() (sandbox.Usage, error) {
-	var u sandbox.Usage
-	cpu, err := readKeyed(g.file("", "cpu.stat"))
+// usage reads the counters. A counter that this kernel lacks stays 0.
+func (g group) usage() (sandbox.Usage, error) {
+	usage, err := g.files().Usage()
 	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
+		return sandbox.Usage{}, fmt.Errorf("oci: usage: %w", err)
 	}
-	events, err := readKeyed(g.file("", "memory.events"))
-	if err != nil {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	peak, err := readNumber(g.file("", "memory.peak")) // since Linux 5.19
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return u, fmt.Errorf("oci: usage: %w", err)
-	}
-	u.CPU, u.PeakMemoryBytes = time.Duration(cpu["usage_usec"])*time.Microsecond, peak
-	u.OOMKilled, u.MemoryAtLimit = events["oom_kill"] > 0, events["max"] > 0
-	return u, nil
+	return usage, nil
 }
 
 // kill sends SIGKILL to every process in the cgroup, until nobody is there who has not got it. ctx bounds it.
@@ -349,45 +318,14 @@ func skipMissing(err error) error {
 	return err
 }
 
-func readTrimmed(path string) (string, error) {
-	body, err := os.ReadFile(path)
-	return strings.TrimSpace(string(body)), err
-}
-
-func readNumber(path string) (int64, error) {
-	text, err := readTrimmed(path)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(text, 10, 64)
-}
-
-// readKeyed reads lines of a name and a number; others are left out.
-func readKeyed(path string) (map[string]int64, error) {
-	text, err := readTrimmed(path)
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]int64{}
-	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-			values[name] = n
-		}
-	}
-	return values, nil
-}
-
 func readPIDs(path string) (map[int]bool, error) {
-	text, err := readTrimmed(path)
+	list, err := cgroup.PIDs(path)
 	if err != nil {
 		return nil, err
 	}
 	pids := map[int]bool{}
-	for field := range strings.FieldsSeq(text) {
-		if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
-			pids[pid] = true
-		}
+	for _, pid := range list {
+		pids[pid] = true
 	}
 	return pids, nil
 }

@@ -123,8 +123,8 @@ func TestUsage(t *testing.T) {
 		{"v2 out of memory", true, map[string]string{
 			"cpu.stat": "usage_usec 5000", "memory.peak": "4096", "memory.events": "max 3\noom 1\noom_kill 1\noom_group_kill 1",
 		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, OOMKilled: true, MemoryAtLimit: true}, false},
-		{"v2 before 5.19", true, map[string]string{"cpu.stat": "usage_usec 5000", "memory.events": "max 0\noom_kill 0"},
-			sandbox.Usage{CPU: 5 * time.Millisecond}, false},
+		{"v2 before 5.19", true, map[string]string{"cpu.stat": "usage_usec 5000", "memory.events": "max 0\noom_kill 0", "memory.current": "2048"},
+			sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 2048}, false},
 		{"v2 without counters", true, nil, sandbox.Usage{}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

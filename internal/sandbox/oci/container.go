@@ -17,6 +17,7 @@ import (
 	runc "github.com/containerd/go-runc"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // A container is one box: its claim, its directory, its cgroup and its processes.
@@ -138,7 +139,7 @@ func (c *container) pidFile() string { return filepath.Join(c.dir, "pid") }
 
 // adopt begins to wait for the processes that the runtime has left to us.
 func (c *container) adopt() error {
-	text, err := readTrimmed(c.pidFile())
+	text, err := cgroup.Read(c.pidFile())
 	if err != nil {
 		return fmt.Errorf("oci: %w", err)
 	}

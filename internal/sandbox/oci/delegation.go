@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // A cgroup of version 2 whose controllers serve the cgroups in it holds no process itself. So whoever is in
@@ -81,7 +83,7 @@ func keptBySystemd(dir string) bool {
 
 // lacking returns the controllers that a list in a file lacks.
 func lacking(file string) ([]string, error) {
-	text, err := readTrimmed(file)
+	text, err := cgroup.Read(file)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // Limit puts other limits in force than those the box was created with, and reads them back. An error leaves the box
@@ -44,14 +44,14 @@ func (g group) limit(want bounds) error {
 	memory, quota := strconv.FormatInt(want.memory, 10), strconv.FormatInt(want.cpuQuota, 10)
 	if g.isV2() {
 		// The kernel would kill what no longer fits.
-		if used, err := readNumber(g.file("", "memory.current")); err != nil || used > want.memory {
+		if used, err := cgroup.Number(g.file("", "memory.current")); err != nil || used > want.memory {
 			return errors.Join(fmt.Errorf("oci: the box holds %d bytes: it cannot be limited to %d", used, want.memory), err)
 		}
 		return errors.Join(g.write("", "memory.max", memory), g.write("", "cpu.max", quota+" "+strconv.Itoa(cpuPeriod)))
 	}
 	// Memory and swap together may never be less than memory alone.
 	order := []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}
-	now, err := readNumber(g.file("memory", order[0]))
+	now, err := cgroup.Number(g.file("memory", order[0]))
 	if err != nil {
 		return fmt.Errorf("oci: a limit cannot be read: %w", err)
 	}
@@ -69,39 +69,16 @@ func (g group) limit(want bounds) error {
 
 // write sets a limit of a cgroup that is there.
 func (g group) write(controller, file, value string) error {
-	f, err := os.OpenFile(g.file(controller, file), os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("oci: a limit cannot be set: %w", err)
-	}
-	_, err = f.WriteString(value)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := g.files().Write(controller, file, value); err != nil {
 		return fmt.Errorf("oci: a limit cannot be set to %s: %w", value, err)
 	}
 	return nil
 }
 
-// weigh gives the cgroup the least of the CPU there is, or back what every cgroup has at first. cpu.idle, since
-// Linux 5.15, has whoever else wakes up go before; a weight of its own stands for it on an older kernel.
+// weigh gives the cgroup the least of the CPU there is, or its usual weight back.
 func (g group) weigh(idle bool) error {
-	file, least, usual := "cpu.shares", "2", "1024"
-	if g.isV2() {
-		file, least, usual = "cpu.weight", "1", "100"
-	}
-	value := map[bool]string{true: "1", false: "0"}[idle]
-	err := g.write("cpu", "cpu.idle", value)
-	if err == nil {
-		file = "cpu.idle"
-	} else if errors.Is(err, fs.ErrNotExist) {
-		if value = usual; idle {
-			value = least
-		}
-		err = g.write("cpu", file, value)
-	}
-	if err != nil {
-		return err
-	}
-	if got, err := readTrimmed(g.file("cpu", file)); err != nil || got != value {
-		return errors.Join(fmt.Errorf("oci: %s is %q in force, and not %s", file, got, value), err)
+	if err := g.files().Weigh(idle); err != nil {
+		return fmt.Errorf("oci: the weight of a box's CPU: %w", err)
 	}
 	return nil
 }

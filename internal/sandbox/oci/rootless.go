@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // A rootless is what a user without privileges makes boxes with. The box's user namespace maps two ids:
@@ -72,15 +73,15 @@ func checkRootlessRuntime(kind sandbox.Kind, supplementary func() ([]int, error)
 
 // checkUserNamespaces fails where a user without privileges gets no user namespace. sys is /proc/sys.
 func checkUserNamespaces(sys, program string) error {
-	if most, err := readNumber(filepath.Join(sys, "user/max_user_namespaces")); err != nil || most == 0 {
+	if most, err := cgroup.Number(filepath.Join(sys, "user/max_user_namespaces")); err != nil || most == 0 {
 		return errors.New("this kernel gives no user namespaces: sudo sysctl user.max_user_namespaces=10000")
 	}
-	if allowed, err := readNumber(filepath.Join(sys, "kernel/unprivileged_userns_clone")); err == nil && allowed == 0 {
+	if allowed, err := cgroup.Number(filepath.Join(sys, "kernel/unprivileged_userns_clone")); err == nil && allowed == 0 {
 		return errors.New("this kernel gives user namespaces to root alone: sudo sysctl kernel.unprivileged_userns_clone=1")
 	}
 	// AppArmor's profiles name the system's programs.
 	known := slices.Contains([]string{"/usr/bin", "/usr/sbin"}, filepath.Dir(program))
-	if restricted, err := readNumber(filepath.Join(sys, "kernel/apparmor_restrict_unprivileged_userns")); err == nil && restricted != 0 && !known {
+	if restricted, err := cgroup.Number(filepath.Join(sys, "kernel/apparmor_restrict_unprivileged_userns")); err == nil && restricted != 0 && !known {
 		return fmt.Errorf("AppArmor gives %s no user namespace with rights in it: use the system's (--runtime /usr/bin/crun), or "+
 			"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0", program)
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 // A Runtime is an OCI runtime on this host.
@@ -273,7 +274,7 @@ func CheckKernel(release string) error {
 
 // noUserNamespace says why a box cannot get a user namespace, or "".
 func noUserNamespace(rootfs string) string {
-	most, err := readNumber("/proc/sys/user/max_user_namespaces")
+	most, err := cgroup.Number("/proc/sys/user/max_user_namespaces")
 	if err != nil || most == 0 {
 		return "this kernel gives no user namespaces: sysctl user.max_user_namespaces=10000"
 	}
