@@ -56,18 +56,24 @@ func markEndless(code, expression string) string {
 		copy(last[:], last[1:])
 		last[len(last)-1] = t
 		switch {
-		case s.ends(last[:], "for", "(", ";", ";", ")", "{", "}"), s.ends(last[:], "while", "(", "true", ")", "{", "}"),
-			s.ends(last[:], "while", "(", "1", ")", "{", "}"), s.ends(last[:], "do", "{", "}"):
+		case !s.isEndless(last[:]):
+		case s.is(t, "}"):
 			open := last[len(last)-2].end
 			e.replace(open, open, expression)
-		case s.ends(last[:], "for", "(", ";", ";", ")", ";"), s.ends(last[:], "while", "(", "true", ")", ";"),
-			s.ends(last[:], "while", "(", "1", ")", ";"):
-			if !isDoWhile(code, last[:], s) {
-				e.replace(t.start, t.start, expression)
-			}
+		case !isDoWhile(code, last[:], s):
+			e.replace(t.start, t.start, expression)
 		}
 	}
 	return e.result()
+}
+
+// isEndless reports whether the tokens end with an empty loop without an end: one in braces, or, where it is not the end of a do
+// loop, one with a semicolon for its body.
+func (s *scanner) isEndless(last []token) bool {
+	return s.ends(last, "for", "(", ";", ";", ")", "{", "}") || s.ends(last, "while", "(", "true", ")", "{", "}") ||
+		s.ends(last, "while", "(", "1", ")", "{", "}") || s.ends(last, "do", "{", "}") ||
+		s.ends(last, "for", "(", ";", ";", ")", ";") || s.ends(last, "while", "(", "true", ")", ";") ||
+		s.ends(last, "while", "(", "1", ")", ";")
 }
 
 // isDoWhile reports whether the while among the tokens ends a do loop, as it does after a brace on the

@@ -20,6 +20,7 @@ import (
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
 	esbuild "github.com/evanw/esbuild/pkg/api"
+	"github.com/go-sourcemap/sourcemap"
 
 	"glovebox/api"
 )
@@ -153,11 +154,37 @@ func (l *lowering) run() (*Script, error) {
 			return nil, err
 		}
 	}
+	if script := l.plain(); script != nil {
+		return script, nil
+	}
+	return l.rewrite()
+}
+
+// rewrite lowers the script by way of esbuild.
+func (l *lowering) rewrite() (*Script, error) {
 	lowered, err := l.esbuild()
 	if err != nil {
 		return nil, err
 	}
-	return l.compile(lowered)
+	n := l.names
+	code := string(lowered.Code)
+	if strings.Contains(code, n.absent()) {
+		// esbuild prints typeof in one way alone, and the name is ours: nothing else can match.
+		code = strings.ReplaceAll(code, "typeof "+n.absent()+".", "typeof "+n.quiet()+".")
+	}
+	code = markEndless(code, n.host()+"."+HostMain)
+	if l.async {
+		code = markThrows(code, n.host()+"."+HostThrow)
+	}
+	linesBefore := 1
+	if l.typeMap != "" {
+		linesBefore = 0 // esbuild has followed typeMap
+	}
+	consumer, err := userMap(lowered.Map, File(l.options.Language), linesBefore)
+	if err != nil {
+		return nil, err
+	}
+	return l.compile(code, consumer)
 }
 
 // deep reports whether the code nests brackets too deep. Counting bytes is enough to say no; only
@@ -336,19 +363,10 @@ func (l *lowering) strayBracket(before *SyntaxError) *SyntaxError {
 	return &SyntaxError{Message: `Unexpected "` + l.code[s.stray:s.stray+1] + `"`, Line: line, Column: column}
 }
 
-// compile puts the lowered code into the program that evaluates to a function of the host object, and
-// compiles it.
-func (l *lowering) compile(lowered *esbuild.TransformResult) (*Script, error) {
+// compile puts the lowered code into the program that evaluates to a function of the host object, and compiles it. consumer maps
+// the program to the user's source.
+func (l *lowering) compile(code string, consumer *sourcemap.Consumer) (*Script, error) {
 	n := l.names
-	code := string(lowered.Code)
-	if strings.Contains(code, n.absent()) {
-		// esbuild prints typeof in one way alone, and the name is ours: nothing else can match.
-		code = strings.ReplaceAll(code, "typeof "+n.absent()+".", "typeof "+n.quiet()+".")
-	}
-	code = markEndless(code, n.host()+"."+HostMain)
-	if l.async {
-		code = markThrows(code, n.host()+"."+HostThrow)
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "(function(%[1]s){var %[2]s=%[1]s.%[3]s,%[4]s=%[1]s.%[5]s,%[6]s=%[1]s.%[7]s;\n", n.host(),
 		n.dynamicImport(), HostImport, n.absent(), HostAbsent, n.quiet(), HostQuiet)
@@ -356,14 +374,6 @@ func (l *lowering) compile(lowered *esbuild.TransformResult) (*Script, error) {
 	b.WriteString("\n})")
 
 	file := File(l.options.Language)
-	linesBefore := 1
-	if l.typeMap != "" {
-		linesBefore = 0 // esbuild has followed typeMap
-	}
-	consumer, err := userMap(lowered.Map, file, linesBefore)
-	if err != nil {
-		return nil, err
-	}
 	program, err := parser.ParseFile(nil, file, b.String(), 0, parser.WithDisableSourceMaps)
 	if program != nil && program.File != nil {
 		program.File.SetSourceMap(consumer)

@@ -28,6 +28,11 @@ func userMap(esbuild []byte, file string, linesBefore int) (*sourcemap.Consumer,
 	if err != nil {
 		return nil, err
 	}
+	return parseMap(mappings, file)
+}
+
+// parseMap reads the mappings of a map with one source.
+func parseMap(mappings, file string) (*sourcemap.Consumer, error) {
 	out, err := json.Marshal(struct {
 		Version  int      `json:"version"`
 		Sources  []string `json:"sources"`
