@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -41,7 +42,7 @@ func broken(format string, args ...any) error {
 // frame, one warmed frame for each that was asked for, any number of logs within bounds, one result, then silence. It
 // is used by one goroutine, but for ExpectWarmed.
 type Reader struct {
-	r        io.Reader
+	r        *bufio.Reader
 	warmings atomic.Int32 // warmed frames that may still come
 	state    FrameType    // the last frame that was not a log; "" before ready
 	logs     int
@@ -49,7 +50,7 @@ type Reader struct {
 }
 
 // NewReader returns a Reader on a runner's stdout.
-func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
+func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
 
 // ExpectWarmed lets one warmed frame more come. Call it before the order to warm up is sent; any goroutine may.
 func (r *Reader) ExpectWarmed() { r.warmings.Add(1) }
@@ -106,14 +107,10 @@ func (r *Reader) accept(f Frame, size int) error {
 	return nil
 }
 
-// Silent reads to the end of the stream and reports an error unless nothing but that end comes.
-// It is for after the result, when stdin has been closed.
-func (r *Reader) Silent() error {
-	var one [1]byte
-	if n, err := io.ReadFull(r.r, one[:]); n > 0 {
+// Ended reports an error where more came in one piece with the last frame. It is for after the result. It waits for nothing.
+func (r *Reader) Ended() error {
+	if r.r.Buffered() > 0 {
 		return broken("data after the result")
-	} else if !errors.Is(err, io.EOF) {
-		return err
 	}
 	return nil
 }

@@ -62,8 +62,8 @@ func TestReaderRoundTrip(t *testing.T) {
 	if !errors.Is(err, io.EOF) || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := r.Silent(); err != nil {
-		t.Errorf("Silent at the end: %v", err)
+	if err := r.Ended(); err != nil {
+		t.Errorf("Ended at the end: %v", err)
 	}
 }
 
@@ -319,28 +319,34 @@ func TestReaderTruncated(t *testing.T) {
 	}
 }
 
-func TestSilent(t *testing.T) {
-	failed := errors.New("as told by the test")
+func TestEnded(t *testing.T) {
+	const result = `{"type":"result","result":{"code":"SUCCESS","output":1}}`
 	for name, c := range map[string]struct {
-		rest   io.Reader
+		rest   string
 		broken bool
-		err    error
 	}{
-		"silence":   {strings.NewReader(""), false, nil},
-		"a byte":    {strings.NewReader("\x00"), true, nil},
-		"a frame":   {stream(logBody), true, nil},
-		"a failure": {failingReader{failed}, false, failed},
+		"silence": {"", false},
+		"a byte":  {"\x00", true},
+		"a frame": {string(message(logBody)), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := NewReader(c.rest).Silent()
-			switch {
-			case c.broken:
+			r := NewReader(strings.NewReader(string(message(readyBody)) + string(message(result)) + c.rest))
+			for range 2 {
+				if _, err := r.Next(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.Ended(); c.broken {
 				wantBroken(t, err)
-			case !errors.Is(err, c.err):
-				t.Errorf("%v, want %v", err, c.err)
+			} else if err != nil {
+				t.Error(err)
 			}
 		})
 	}
+}
+
+func TestAStreamThatFails(t *testing.T) {
+	failed := errors.New("as told by the test")
 	if _, err := NewReader(failingReader{failed}).Next(); !errors.Is(err, failed) {
 		t.Errorf("a stream that fails: %v", err)
 	}

@@ -22,9 +22,6 @@ const (
 	quietLimit = 2 * time.Second        // to end once its stdout has
 	killLimit  = 10 * time.Second       // for a killed box to be gone
 	maxStderr  = 8 << 10                // of a runner's last words
-
-	// quietAfterResult is how long a runner that has said its result, and whose stdout stays open, is listened to.
-	quietAfterResult = time.Millisecond
 )
 
 // Open waits until the container's runner has sealed itself and said so, holds what it says against

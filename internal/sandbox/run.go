@@ -63,7 +63,9 @@ func (r *run) do(ctx context.Context, request api.Request) (api.Result, error) {
 			}
 			r.evidence.elapsed = time.Since(r.started)
 			if e.err == nil {
+				// An honest runner's end is not waited for, and what others say later is never read: it changes nothing.
 				r.evidence.result = e.frame.Result
+				e.err = r.box.frames.Ended()
 			}
 			return r.finish(ctx, e.err)
 		}
@@ -128,9 +130,7 @@ func (r *run) finish(caller context.Context, readErr error) (api.Result, error) 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), 2*killLimit)
 	defer cancel()
-	if r.evidence.result != nil {
-		r.checkSilence()
-	} else {
+	if r.evidence.result == nil {
 		r.awaitExit(caller, ctx)
 		r.evidence.fatal = r.box.lastWords.fatal(ctx)
 	}
@@ -170,25 +170,6 @@ func (r *run) awaitExit(caller, ctx context.Context) {
 		exit, err = r.box.container.Wait(ctx)
 	}
 	r.evidence.exit, r.evidence.waitError = exit, err
-}
-
-// checkSilence finds a runner that says more than its result. An honest one closes its stdout behind it, and says
-// nothing where that cannot be seen: its end is not waited for. What comes later than that is never read, and
-// changes nothing.
-func (r *run) checkSilence() {
-	silent := make(chan error, 1)
-	go func() { silent <- r.box.frames.Silent() }() // it ends with the box
-	quiet := time.NewTimer(quietAfterResult)
-	defer quiet.Stop()
-	var broken *protocol.BrokenError
-	select {
-	case err := <-silent:
-		if errors.As(err, &broken) {
-			r.evidence.broken = broken
-			r.kill()
-		}
-	case <-quiet.C:
-	}
 }
 
 func (r *run) result(v verdict) api.Result {

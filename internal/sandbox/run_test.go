@@ -23,7 +23,6 @@ import (
 const (
 	limit = 2 * time.Second
 	grace = 250 * time.Millisecond // of the hard deadline
-	quiet = time.Millisecond       // after a result, while stdout stays open
 )
 
 var (
@@ -97,11 +96,11 @@ func TestRun(t *testing.T) {
 		{"a forged EXECUTION_FAILED", []step{drivertest.Fail(api.ExecutionFailed, "x", "x")}, api.SecurityError, 0},
 		{"a forged MISSING_CODE", []step{drivertest.Fail(api.MissingCode, "x", "x")}, api.SecurityError, 0},
 		{"a code of no table", []step{drivertest.Fail("WHATEVER", "x", "x")}, api.SecurityError, 0},
-		{"a result and a byte", []step{drivertest.SayResult(success), drivertest.Raw("\n"), drivertest.Hang()}, api.SecurityError, 0},
-		{"a result and a log", []step{drivertest.SayResult(success), drivertest.Log(api.LevelLog, "late"), drivertest.Hang()}, api.SecurityError, 0},
-		{"two results", []step{drivertest.SayResult(success), drivertest.SayResult(success), drivertest.Hang()}, api.SecurityError, 0},
-		{"a result, and a byte much later", []step{drivertest.SayResult(success), drivertest.Sleep(time.Second), drivertest.Raw("\n")}, api.Success, quiet},
-		{"a result, and it stays", []step{drivertest.SayResult(success), drivertest.Hang()}, api.Success, quiet},
+		{"a result and a byte", []step{drivertest.Breath(drivertest.SayResult(success), drivertest.Raw("\n")), drivertest.Hang()}, api.SecurityError, 0},
+		{"a result and a log", []step{drivertest.Breath(drivertest.SayResult(success), drivertest.Log(api.LevelLog, "late")), drivertest.Hang()}, api.SecurityError, 0},
+		{"two results", []step{drivertest.Breath(drivertest.SayResult(success), drivertest.SayResult(success)), drivertest.Hang()}, api.SecurityError, 0},
+		{"a result, and a byte much later", []step{drivertest.SayResult(success), drivertest.Sleep(time.Second), drivertest.Raw("\n")}, api.Success, 0},
+		{"a result, and it stays", []step{drivertest.SayResult(success), drivertest.Hang()}, api.Success, 0},
 		{"a result, and it stays behind a closed stdout", []step{drivertest.SayResult(success), drivertest.CloseStdout(), drivertest.Hang()}, api.Success, 0},
 		{"a result, and a crash", []step{drivertest.SayResult(success), drivertest.Exit(2)}, api.Success, 0},
 		{"stdout closed", []step{drivertest.CloseStdout(), drivertest.Hang()}, api.SecurityError, 2 * time.Second},
@@ -422,7 +421,7 @@ func TestRunWhenTheDriverFails(t *testing.T) {
 		{"Kill at the hard deadline", stubborn{killFails: true}, []step{drivertest.Hang()}, "", limit + grace + 10*time.Second},
 		{"Kill behind a closed stdout", stubborn{killFails: true}, []step{drivertest.CloseStdout(), drivertest.Hang()}, "", 20 * time.Second},
 		{"Kill of what stays behind its result", stubborn{killFails: true},
-			[]step{drivertest.SayResult(protocol.Result{Code: api.Success, Output: []byte("1")}), drivertest.Hang()}, api.Success, quiet},
+			[]step{drivertest.SayResult(protocol.Result{Code: api.Success, Output: []byte("1")}), drivertest.Hang()}, api.Success, 0},
 		{"Wait, when there is a result", stubborn{waitFails: true}, nil, api.Success, 0},
 		{"Wait at the hard deadline", stubborn{waitFails: true}, []step{drivertest.Hang()}, api.Timeout, limit + grace},
 		{"Wait for an exit", stubborn{waitFails: true}, []step{drivertest.Exit(3)}, "", 0},

@@ -85,8 +85,8 @@ func hostileCases() []Case {
 		{Name: "a huge length", Code: "huge", Want: forgery, Script: []Step{Raw("\xff\xff\xff\xff{"), Hang()}},
 		{Name: "half a frame", Code: "half", TimeoutSeconds: 0.5, Want: timeout,
 			Script: []Step{Raw("\x00\x00\x03\xe8" + `{"type":"result"`), Hang()}},
-		{Name: "a result and more", Code: "trailing", Want: forgery, Script: []Step{SayResult(one), Raw("and more"), Hang()}},
-		{Name: "two results", Code: "twice", Want: forgery, Script: []Step{SayResult(one), SayResult(one), Hang()}},
+		{Name: "a result and more", Code: "trailing", Want: forgery, Script: []Step{Breath(SayResult(one), Raw("and more")), Hang()}},
+		{Name: "two results", Code: "twice", Want: forgery, Script: []Step{Breath(SayResult(one), SayResult(one)), Hang()}},
 		{Name: "a result and another much later", Code: "late", Want: success, Output: "1", Script: []Step{SayResult(one), Sleep(time.Second), SayResult(one)}},
 		{Name: "a result and no end", Code: "stay", Want: success, Output: "1", Script: []Step{SayResult(one), Hang()}},
 		// Docker does not tell that one stream of a box has ended: there only its time ends it.

@@ -28,11 +28,12 @@ const (
 
 // A player is a fake's runner: a goroutine that speaks the runner's side of the protocol.
 type player struct {
-	box            *fakeBox
-	stdin          *pipeReader
-	stdout, stderr *pipeWriter
-	job            protocol.Job
-	started        time.Time
+	box     *fakeBox
+	stdin   *pipeReader
+	stdout  io.WriteCloser
+	stderr  *pipeWriter
+	job     protocol.Job
+	started time.Time
 }
 
 // run is the life of the runner.

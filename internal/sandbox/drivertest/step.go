@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"strings"
@@ -84,6 +85,26 @@ func Say(v any) Step {
 		return goOn
 	}}
 }
+
+// Breath writes what the steps say in one piece.
+func Breath(steps ...Step) Step {
+	return Step{func(p *player) bool {
+		stdout := p.stdout
+		var all breath
+		p.stdout = &all
+		for _, step := range steps {
+			step.play(p)
+		}
+		p.stdout = stdout
+		_, _ = stdout.Write(all.Bytes())
+		return goOn
+	}}
+}
+
+// A breath is a stdout whose words are kept.
+type breath struct{ bytes.Buffer }
+
+func (*breath) Close() error { return nil }
 
 // Raw writes bytes to stdout.
 func Raw(bytes string) Step {
