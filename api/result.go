@@ -92,4 +92,6 @@ type Isolation struct {
 	UserNamespace bool `json:"userNamespace"`
 	// Layers names the layers that were in force, as in SECURITY.md.
 	Layers []string `json:"layers"`
+	// Attestation says that they were seen to be; nil where no box had the script.
+	Attestation *Attestation `json:"attestation,omitempty"`
 }

@@ -46,7 +46,7 @@ func Run(stdin io.Reader, stdout, stderr io.Writer, newEngine func() (engine.Eng
 	if err != nil {
 		return fail(stderr, exitNoSeal, err)
 	}
-	if err := protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameReady, Ready: ready(report)}); err != nil {
+	if err := protocol.WriteMessage(stdout, protocol.Frame{Type: protocol.FrameReady, Ready: &report}); err != nil {
 		return fail(stderr, exitNoStdout, err)
 	}
 	job, status, err := await(script, stdin, stdout)
@@ -166,15 +166,6 @@ func heapBytes() int64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return int64(sample[0].Value.Uint64())
-}
-
-func ready(r seal.Report) *protocol.Ready {
-	return &protocol.Ready{
-		Version: protocol.Version, UID: r.UID, GID: r.GID, Groups: r.Groups, PID: r.PID,
-		NoNewPrivs: r.NoNewPrivs, Seccomp: r.Seccomp, SeccompFilters: r.SeccompFilters,
-		CapEff: r.CapEff, CapPrm: r.CapPrm, CapBnd: r.CapBnd, CapInh: r.CapInh, CapAmb: r.CapAmb,
-		FDs: r.FDs, Env: r.Env, Hostname: r.Hostname, Interfaces: r.Interfaces, RootWritable: r.RootWritable,
-	}
 }
 
 // A watcher waits for the end of stdin. While a script runs that end means that the controller has

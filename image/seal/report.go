@@ -1,37 +1,25 @@
 package seal
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"glovebox/internal/procfs"
+	"glovebox/internal/protocol"
 )
 
-// A Report is what a process sees of its own confinement. Everything but the fields read from
-// /proc/self/status was observed before the seal, the rest after it.
-type Report struct {
-	UID, GID, Groups int
-	PID              int
-	NoNewPrivs       bool
-	Seccomp          int // the mode; 2 is filter
-	SeccompFilters   int // -1 where the kernel does not tell
-	// The capability sets, a bit each.
-	CapEff, CapPrm, CapBnd, CapInh, CapAmb uint64
-	FDs                                    []string // open beyond 0, 1 and 2, before the Go runtime's own
-	Env                                    []string // names
-	Hostname                               string
-	Interfaces                             []string // network interfaces
-	RootWritable                           bool
-}
-
-// observe looks at what the seal takes away the means to look at.
-func observe() Report {
-	r := Report{UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid()}
+// Observe looks at what the seal takes away the means to look at, or would hide: what the runtime has put in force. It
+// is called before anything of package os is, which would open descriptors that are not foreign. What the box does not
+// let it see is left out, and refused by whoever misses it; without /proc/self/status there is nothing to tell.
+func Observe() (protocol.Ready, error) {
+	r := protocol.Ready{
+		Version: protocol.Version, FDs: foreignFDs(), UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid(),
+		Env: []string{}, Rlimits: rlimits(),
+	}
 	if groups, err := unix.Getgroups(); err == nil {
 		for _, group := range groups {
 			// A runtime may name the group itself once more; any other is one too many.
@@ -40,7 +28,6 @@ func observe() Report {
 			}
 		}
 	}
-	r.FDs = foreignFDs()
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		r.Env = append(r.Env, name)
@@ -49,42 +36,51 @@ func observe() Report {
 	if err := unix.Uname(&uts); err == nil {
 		r.Hostname = unix.ByteSliceToString(uts.Nodename[:])
 	}
-	r.Interfaces = interfaces()
-	r.RootWritable = rootWritable()
-	return r
-}
-
-// rootWritable reads how the root is mounted. To ask by access(2) would not do: a process that lacks the
-// permission is told of that first. What cannot be read counts as writable: the box is refused.
-func rootWritable() bool {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	status, err := procfs.ReadStatus(procfs.Self)
 	if err != nil {
-		return true
+		return protocol.Ready{}, fmt.Errorf("seal: %w", err)
 	}
-	return !rootReadOnly(string(mounts))
+	r.Given = protocol.Given{NoNewPrivs: status.NoNewPrivs, Seccomp: status.Seccomp, SeccompFilters: status.SeccompFilters}
+	tell(&r, status)
+	r.Interfaces, _ = procfs.Interfaces(procfs.Self)
+	r.Mounts, _ = procfs.Mounts(procfs.Self)
+	r.Namespaces, _ = procfs.Namespaces(procfs.Self)
+	r.UIDMap, r.GIDMap, _ = procfs.IDMaps(procfs.Self)
+	r.Proc = procNames()
+	return r, nil
 }
 
-// rootReadOnly looks for the last mount on / in a mountinfo: it lies over those before it. A mount is
-// read-only by its own options, or by those of its file system.
-func rootReadOnly(mountinfo string) bool {
-	const mountPoint, options = 4, 5
-	readOnly := false
-	for line := range strings.Lines(mountinfo) {
-		// Optional fields stand between the mount's options and " - ", the type, the source and the
-		// file system's options.
-		mount, fileSystem, _ := strings.Cut(line, " - ")
-		fields := strings.Fields(mount)
-		if len(fields) <= options || fields[mountPoint] != "/" {
-			continue
+// rlimits reads the limits that the runtime specification knows.
+func rlimits() []protocol.Rlimit {
+	var limits []protocol.Rlimit
+	for _, known := range procfs.Rlimits {
+		var l unix.Rlimit
+		if err := unix.Prlimit(0, known.Resource, nil, &l); err == nil { // else this kernel has none of that name
+			limits = append(limits, protocol.Rlimit{Type: known.Name, Soft: l.Cur, Hard: l.Max})
 		}
-		super := strings.Fields(fileSystem)
-		readOnly = hasOption(fields[options], "ro") || len(super) > 2 && hasOption(super[2], "ro")
 	}
-	return readOnly
+	return limits
 }
 
-func hasOption(options, name string) bool {
-	return slices.Contains(strings.Split(options, ","), name)
+// procNames lists what stands in /proc beside processes.
+func procNames() []string {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, entry := range entries {
+		if _, err := strconv.Atoi(entry.Name()); err != nil {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// tell puts a status into a report.
+func tell(r *protocol.Ready, s procfs.Status) {
+	r.NoNewPrivs, r.Seccomp, r.SeccompFilters = s.NoNewPrivs, s.Seccomp, s.SeccompFilters
+	r.CapEff, r.CapPrm, r.CapBnd, r.CapInh, r.CapAmb = s.CapEff, s.CapPrm, s.CapBnd, s.CapInh, s.CapAmb
 }
 
 // foreignFDs lists what is open beyond 0, 1 and 2. It runs before the Go runtime has opened anything, and
@@ -119,67 +115,26 @@ func foreignFDs() []string {
 	return open
 }
 
-// interfaces reads the names of the network interfaces, without a socket.
-func interfaces() []string {
-	table, err := os.ReadFile("/proc/self/net/dev")
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for line := range strings.Lines(string(table)) {
-		// The two lines of heading have no colon.
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names = append(names, strings.TrimSpace(name))
-		}
-	}
-	return names
-}
-
 // openStatus opens /proc/self/status, which stays open to be reread: nothing opens after the seal.
 func openStatus() (int, error) {
-	fd, err := unix.Open("/proc/self/status", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(procfs.Self+"/status", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("seal: status: %w", err)
 	}
 	return fd, nil
 }
 
-func (r *Report) readStatus(fd int) error {
+// readStatus rereads it, after the seal.
+func readStatus(r *protocol.Ready, fd int) error {
 	var buffer [8 << 10]byte
 	n, err := unix.Pread(fd, buffer[:], 0)
 	if err != nil {
 		return fmt.Errorf("seal: status: %w", err)
 	}
-	r.SeccompFilters = -1
-	number := func(value string, base int) uint64 {
-		n, parseErr := strconv.ParseUint(value, base, 64)
-		err = errors.Join(err, parseErr)
-		return n
-	}
-	for line := range bytes.Lines(buffer[:n]) {
-		key, value, _ := strings.Cut(string(bytes.TrimSpace(line)), ":")
-		value = strings.TrimSpace(value)
-		switch key {
-		case "NoNewPrivs":
-			r.NoNewPrivs = value == "1"
-		case "Seccomp":
-			r.Seccomp = int(number(value, 10))
-		case "Seccomp_filters":
-			r.SeccompFilters = int(number(value, 10))
-		case "CapEff":
-			r.CapEff = number(value, 16)
-		case "CapPrm":
-			r.CapPrm = number(value, 16)
-		case "CapBnd":
-			r.CapBnd = number(value, 16)
-		case "CapInh":
-			r.CapInh = number(value, 16)
-		case "CapAmb":
-			r.CapAmb = number(value, 16)
-		}
-	}
+	status, err := procfs.ParseStatus(buffer[:n])
 	if err != nil {
-		return fmt.Errorf("seal: status: %w", err)
+		return fmt.Errorf("seal: %w", err)
 	}
+	tell(r, status)
 	return nil
 }

@@ -10,30 +10,35 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"glovebox/internal/protocol"
 )
 
 // Seal shuts the process in and returns what it sees of its own confinement. It is called once, first
 // of all, with no goroutine of ours running: what the Go runtime needs later (its epoll and its eventfd)
 // is opened here, since nothing can be opened afterwards. On an error the process must end.
-func Seal() (Report, error) {
-	report := observe()
+func Seal() (protocol.Ready, error) {
+	report, err := Observe()
+	if err != nil {
+		return protocol.Ready{}, err
+	}
 	// The first timer makes the Go runtime open its epoll and its eventfd.
 	<-time.NewTimer(time.Nanosecond).C
 	status, err := openStatus()
 	if err != nil {
-		return Report{}, err
+		return protocol.Ready{}, err
 	}
 	if err := setLimits(); err != nil {
-		return Report{}, err
+		return protocol.Ready{}, err
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return Report{}, fmt.Errorf("seal: no_new_privs: %w", err)
+		return protocol.Ready{}, fmt.Errorf("seal: no_new_privs: %w", err)
 	}
 	if err := loadFilter(); err != nil {
-		return Report{}, err
+		return protocol.Ready{}, err
 	}
-	if err := report.readStatus(status); err != nil {
-		return Report{}, err
+	if err := readStatus(&report, status); err != nil {
+		return protocol.Ready{}, err
 	}
 	return report, nil
 }

@@ -13,13 +13,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"time"
 
 	"glovebox/api"
 )
 
 // Version is told in the ready frame: a runner of another version is refused.
-const Version = 2
+const Version = 3
 
 // MaxJobBytes bounds a job: code and input, every byte of the code escaped.
 const MaxJobBytes = api.MaxInputBytes + 6*api.MaxCodeBytes + 64<<10
@@ -98,14 +100,58 @@ type Ready struct {
 	FDs []string `json:"fds"`
 	// Env names the environment's variables.
 	Env []string `json:"env"`
-	// Hostname, Interfaces (network interfaces by name) and RootWritable are what the runner found
-	// before it sealed itself.
-	Hostname     string   `json:"hostname"`
-	Interfaces   []string `json:"interfaces"`
-	RootWritable bool     `json:"rootWritable"`
+	// Hostname and Interfaces (network interfaces by name) are what the runner found before it sealed itself, as all
+	// that follows is.
+	Hostname   string   `json:"hostname"`
+	Interfaces []string `json:"interfaces"`
 	// PID is the runner's own: 1 in a pid namespace of its own.
 	PID int `json:"pid"`
+	// Given is what the runtime had put in force, which the runner's own seal would hide.
+	Given Given `json:"given"`
+	// Mounts are in the order of mounting.
+	Mounts []Mount `json:"mounts"`
+	// Proc names what stands in /proc beside processes.
+	Proc []string `json:"proc"`
+	// Namespaces holds the number of each, by its file in /proc/self/ns.
+	Namespaces map[string]uint64 `json:"namespaces"`
+	UIDMap     []IDMapping       `json:"uidMap"`
+	GIDMap     []IDMapping       `json:"gidMap"`
+	Rlimits    []Rlimit          `json:"rlimits"`
 }
+
+// Given is as its namesakes in [Ready], before the seal.
+type Given struct {
+	NoNewPrivs     bool `json:"noNewPrivs"`
+	Seccomp        int  `json:"seccomp"`
+	SeccompFilters int  `json:"seccompFilters"`
+}
+
+// A Mount is one mount of a box. Of its options those that say what may be done there are told: rw, nosuid, nodev, noexec.
+type Mount struct {
+	Point   string   `json:"point"`
+	Type    string   `json:"type"`
+	Options []string `json:"options,omitempty"`
+}
+
+// Writable reports whether the mount lets anybody write.
+func (m Mount) Writable() bool { return slices.Contains(m.Options, "rw") }
+
+// An IDMapping is one line of a user namespace's map.
+type IDMapping struct {
+	Inside  uint32 `json:"inside"`
+	Outside uint32 `json:"outside"`
+	Size    uint32 `json:"size"`
+}
+
+// An Rlimit is a resource limit, by its OCI name.
+type Rlimit struct {
+	Type string `json:"type"`
+	Soft uint64 `json:"soft"`
+	Hard uint64 `json:"hard"`
+}
+
+// Unlimited is the value of a limit that is none.
+const Unlimited = math.MaxUint64
 
 // Warmed answers one [Warm].
 type Warmed struct {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strings"
 	"sync/atomic"
 
 	"glovebox/api"
@@ -24,6 +26,12 @@ const (
 	maxWarnings  = 1000
 	maxText      = 64 << 10 // name, message, stack and each warning
 	maxFDs       = 64
+	// Bounds on what a ready frame tells of a box: /proc has some seventy names, and each that is hidden is a mount.
+	maxMounts    = 256
+	maxProcNames = 256
+	maxMappings  = 16
+	maxRlimits   = 32
+	maxName      = 256 // a mount point, a name in /proc, of a limit or of a namespace
 	// maxLibraries and maxSpecifier bound what a box is warmed for.
 	maxLibraries = 256
 	maxSpecifier = 256
@@ -151,10 +159,45 @@ func checkReady(r *Ready) error {
 	if r.Version != Version {
 		return broken("the runner speaks version %d, not %d", r.Version, Version)
 	}
-	if len(r.FDs) > maxFDs || len(r.Env) > maxFDs || len(r.Interfaces) > maxFDs {
+	if len(r.FDs) > maxFDs || len(r.Env) > maxFDs || len(r.Interfaces) > maxFDs ||
+		len(r.Mounts) > maxMounts || len(r.Proc) > maxProcNames || len(r.Namespaces) > maxMappings ||
+		len(r.UIDMap) > maxMappings || len(r.GIDMap) > maxMappings || len(r.Rlimits) > maxRlimits {
 		return broken("the ready frame is longer than a runner's")
 	}
+	for name := range readyNames(r) {
+		if len(name) > maxName {
+			return broken("a name in the ready frame is longer than any that a runner finds")
+		}
+	}
 	return nil
+}
+
+// readyNames yields every text in a ready frame that ends up in an attestation.
+func readyNames(r *Ready) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, names := range [][]string{{r.Hostname}, r.FDs, r.Env, r.Interfaces, r.Proc} {
+			for _, name := range names {
+				if !yield(name) {
+					return
+				}
+			}
+		}
+		for _, m := range r.Mounts {
+			if !yield(m.Point) || !yield(m.Type) || !yield(strings.Join(m.Options, ",")) {
+				return
+			}
+		}
+		for name := range r.Namespaces {
+			if !yield(name) {
+				return
+			}
+		}
+		for _, limit := range r.Rlimits {
+			if !yield(limit.Type) {
+				return
+			}
+		}
+	}
 }
 
 func checkWarmed(w *Warmed) error {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	readyBody = `{"type":"ready","ready":{"version":2}}`
+	readyBody = `{"type":"ready","ready":{"version":3}}`
 	logBody   = `{"type":"log","log":{"level":"log","message":"m","atMs":1}}`
 	doneBody  = `{"type":"result","result":{"code":"SUCCESS","output":1,"executionMs":1}}`
 )
@@ -45,7 +45,10 @@ func TestReaderRoundTrip(t *testing.T) {
 	want := []Frame{
 		{Type: FrameReady, Ready: &Ready{Version: Version, UID: 1, GID: 2, Groups: 3, NoNewPrivs: true, Seccomp: 2, SeccompFilters: -1,
 			CapEff: math.MaxUint64, CapPrm: 1, CapBnd: 2, CapInh: 3, CapAmb: 4, FDs: []string{"a"}, Env: []string{"PATH"}, Hostname: "h",
-			Interfaces: []string{"lo"}, RootWritable: true, PID: 1}},
+			Interfaces: []string{"lo"}, PID: 1, Given: Given{NoNewPrivs: true, Seccomp: 2, SeccompFilters: 1},
+			Mounts: []Mount{{Point: "/", Type: "ext4"}, {Point: "/proc", Type: "proc", Options: []string{"rw", "nosuid"}}},
+			Proc:   []string{"stat"}, Namespaces: map[string]uint64{"pid": 4026531836},
+			UIDMap: []IDMapping{{0, math.MaxUint32, 2}}, GIDMap: []IDMapping{{0, 1, 2}}, Rlimits: []Rlimit{{"RLIMIT_CORE", 0, Unlimited}}}},
 		{Type: FrameLog, Log: &Log{Level: api.LevelWarn, Message: "é\x00\u2028", AtMs: 1.5}},
 		{Type: FrameLog, Log: &Log{Level: api.LevelDebug}},
 		{Type: FrameResult, Result: &Result{Code: api.RuntimeError, Error: &api.ScriptError{Name: "n", Message: "m", Line: 1, Column: 2, Stack: "s"},
@@ -165,7 +168,7 @@ func TestReaderBroken(t *testing.T) {
 		{"a type that is a number", []string{`{"type":1}`}},
 		{"a type without its content", []string{`{"type":"log"}`}},
 		{"a type with another's content", []string{`{"type":"log","result":{"code":"SUCCESS","output":1,"executionMs":1}}`}},
-		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":2}}`}},
+		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":3}}`}},
 		{"an unknown field", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"x":1}`}},
 		{"an unknown field within", []string{log(`"level":"log","message":"m","atMs":1,"x":1`)}},
 		{"a key twice", []string{log(`"level":"log","message":"m","message":"n","atMs":1`)}},
@@ -222,18 +225,40 @@ func wantBroken(t *testing.T, err error) {
 	}
 }
 
+// readyWith is a ready frame with these members.
+func readyWith(members string) string {
+	return `{"type":"ready","ready":{"version":3,` + members + `}}`
+}
+
 func TestReaderBrokenBeforeReady(t *testing.T) {
 	strings65 := `"` + strings.Repeat(`","`, maxFDs) + `"`
 	for name, body := range map[string]string{
-		"a log":              logBody,
-		"a result":           doneBody,
-		"another version":    `{"type":"ready","ready":{"version":1000}}`,
-		"no version":         `{"type":"ready","ready":{}}`,
-		"too many fds":       `{"type":"ready","ready":{"version":2,"fds":[` + strings65 + `]}}`,
-		"too many variables": `{"type":"ready","ready":{"version":2,"env":[` + strings65 + `]}}`,
-		"too many networks":  `{"type":"ready","ready":{"version":2,"interfaces":[` + strings65 + `]}}`,
-		"a mask below zero":  `{"type":"ready","ready":{"version":2,"capEff":-1}}`,
-		"a null":             `{"type":"ready","ready":null}`,
+		"a log":               logBody,
+		"a result":            doneBody,
+		"another version":     `{"type":"ready","ready":{"version":1000}}`,
+		"no version":          `{"type":"ready","ready":{}}`,
+		"too many fds":        `{"type":"ready","ready":{"version":3,"fds":[` + strings65 + `]}}`,
+		"too many variables":  `{"type":"ready","ready":{"version":3,"env":[` + strings65 + `]}}`,
+		"too many networks":   `{"type":"ready","ready":{"version":3,"interfaces":[` + strings65 + `]}}`,
+		"a mask below zero":   `{"type":"ready","ready":{"version":3,"capEff":-1}}`,
+		"too many mounts":     readyWith(`"mounts":[` + strings.Repeat(`{},`, maxMounts) + `{}]`),
+		"too long a mount":    readyWith(`"mounts":[{"point":"` + strings.Repeat("x", maxName+1) + `"}]`),
+		"a mount of no form":  readyWith(`"mounts":[{"source":"/"}]`),
+		"too many options":    readyWith(`"mounts":[{"options":["` + strings.Repeat(`","`, maxName+1) + `"]}]`),
+		"too many names":      readyWith(`"proc":["` + strings.Repeat(`","`, maxProcNames) + `"]`),
+		"too long a name":     readyWith(`"proc":["` + strings.Repeat("x", maxName+1) + `"]`),
+		"too long a host":     readyWith(`"hostname":"` + strings.Repeat("x", maxName+1) + `"`),
+		"too many mappings":   readyWith(`"uidMap":[` + strings.Repeat(`{},`, maxMappings) + `{}]`),
+		"an id below zero":    readyWith(`"gidMap":[{"outside":-1}]`),
+		"an id beyond 32 bit": readyWith(`"gidMap":[{"outside":4294967296}]`),
+		"too many limits":     readyWith(`"rlimits":[` + strings.Repeat(`{},`, maxRlimits) + `{}]`),
+		"too long a limit":    readyWith(`"rlimits":[{"type":"` + strings.Repeat("x", maxName+1) + `"}]`),
+		"a limit below zero":  readyWith(`"rlimits":[{"soft":-1}]`),
+		"too many namespaces": readyWith(`"namespaces":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1}`),
+		"too long a kind":     readyWith(`"namespaces":{"` + strings.Repeat("x", maxName+1) + `":1}`),
+		"a kind twice":        readyWith(`"namespaces":{"pid":1,"pid":2}`),
+		"half a number":       readyWith(`"namespaces":{"pid":0.5}`),
+		"a null":              `{"type":"ready","ready":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := NewReader(stream(body)).Next()
@@ -360,6 +385,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(stream(readyBody, logBody, doneBody).Bytes())
 	f.Add(stream(readyBody, doneBody, doneBody).Bytes())
 	f.Add(stream(logBody).Bytes())
+	f.Add(stream(readyWith(`"given":{"noNewPrivs":true,"seccomp":2,"seccompFilters":1},"mounts":[{"point":"/","type":"ext4","options":["rw"]}],` +
+		`"proc":["stat"],"namespaces":{"pid":4026531836},"uidMap":[{"inside":0,"outside":1,"size":2}],"gidMap":[{}],` +
+		`"rlimits":[{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615}]`)).Bytes())
 	f.Add(stream(readyBody, `{"type":"result","result":{"code":"RUNTIME_ERROR","error":{"name":"n","message":"m","line":1},"executionMs":1}}`).Bytes())
 	f.Add(stream(readyBody, `{"TYPE":"log","log":{"level":"log","message":"m","atMs":1}}`).Bytes())
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})

@@ -24,9 +24,10 @@ const (
 	maxStderr  = 8 << 10                // of a runner's last words
 )
 
-// Open waits until the container's runner has sealed itself and said so, holds what it says against
-// the Spec, and returns the box. Where that fails the container is removed. isolation is what the
-// driver has put in force; it goes into the result as it is.
+// Open waits until the container's runner has sealed itself and said so, holds what it says, and what is seen of it from
+// outside, against the Spec, and returns the box. Where that fails the container is removed; an *[AttestationError] says
+// that it was not what it was to be. isolation is what the driver has put in force; it goes into the result, with the
+// attestation.
 func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, expect Expect, isolation api.Isolation) (Box, error) {
 	b := &box{
 		container: c, stdin: io.Stdin, frames: protocol.NewReader(io.Stdout), isolation: isolation,
@@ -34,7 +35,10 @@ func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, 
 		waiting: newWaiting(limits),
 	}
 	go b.read()
-	err := b.awaitReady(ctx, spec, expect)
+	ready, err := b.awaitReady(ctx)
+	if err == nil {
+		err = b.attest(ctx, ready, spec, limits, expect)
+	}
 	if err == nil {
 		go b.watch()
 		go func() {
@@ -57,6 +61,7 @@ type box struct {
 	frames    *protocol.Reader
 	lastWords *lastWords
 	isolation api.Isolation
+	attested  attested
 	events    chan event // what the runner says: one goroutine reads it, from the start to the end
 	stop      chan struct{}
 	stopOnce  sync.Once
@@ -95,24 +100,24 @@ func (b *box) read() {
 	}
 }
 
-func (b *box) awaitReady(ctx context.Context, spec Spec, expect Expect) error {
+func (b *box) awaitReady(ctx context.Context) (protocol.Ready, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	select {
 	case <-ctx.Done():
 		// The reading goroutine ends when the container is removed and its stdout with it.
-		return fmt.Errorf("sandbox: the box did not get ready: %w", context.Cause(ctx))
+		return protocol.Ready{}, fmt.Errorf("sandbox: the box did not get ready: %w", context.Cause(ctx))
 	case got := <-b.events:
 		if got.err != nil {
 			// Its last words end with it: one that still lives is not waited for.
 			wordsCtx, cancel := context.WithTimeout(ctx, quietLimit)
 			defer cancel()
 			if killErr := b.container.Kill(wordsCtx); killErr != nil {
-				return fmt.Errorf("sandbox: the box did not get ready: %w", errors.Join(got.err, killErr))
+				return protocol.Ready{}, fmt.Errorf("sandbox: the box did not get ready: %w", errors.Join(got.err, killErr))
 			}
-			return fmt.Errorf("sandbox: the box did not get ready: %w%s", got.err, b.lastWords.suffix(wordsCtx))
+			return protocol.Ready{}, fmt.Errorf("sandbox: the box did not get ready: %w%s", got.err, b.lastWords.suffix(wordsCtx))
 		}
-		return checkReady(*got.frame.Ready, spec, expect)
+		return *got.frame.Ready, nil
 	}
 }
 

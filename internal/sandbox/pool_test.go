@@ -310,9 +310,15 @@ func TestSecondBoxOfOneJobIsNoneForAnother(t *testing.T) {
 	})
 }
 
+// An unlimited box takes no limits but those that the pool's boxes have.
 type unlimited struct{ sandbox.Container }
 
-func (unlimited) Limit(context.Context, sandbox.Limits) error { return errBroken }
+func (u unlimited) Limit(ctx context.Context, limits sandbox.Limits) (*sandbox.Cgroup, error) {
+	if limits.MemoryBytes != testLimits.MemoryBytes {
+		return nil, errBroken
+	}
+	return u.Container.Limit(ctx, limits)
+}
 
 func TestLimitsAreSetAtTheHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -336,8 +336,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		drivertest.DiesEarly: {"dies before it is ready", 0},
 		drivertest.NeverSays: {"deadline exceeded", time.Minute},
-		drivertest.Unsealed:  {"seccomp is in mode 0", 0},
-		drivertest.WrongUser: {"runs as 0:1", 0},
+		drivertest.Unsealed:  {"seccomp.mode (inside) is 0, not 2", 0},
+		drivertest.WrongUser: {"user (inside) is 0, not 1", 0},
 		drivertest.SaysJunk:  {"protocol broken", 0},
 	} {
 		t.Run(string(start), func(t *testing.T) {

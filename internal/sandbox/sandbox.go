@@ -79,9 +79,13 @@ type Container interface {
 	// Kill ends every process in the box, from outside. It returns when they have been signalled;
 	// killing what is dead is no error.
 	Kill(ctx context.Context) error
-	// Limit puts other limits in force than those that the box was created with, and reads them back. It is called
-	// before the job is handed over, by one at a time.
-	Limit(ctx context.Context, limits Limits) error
+	// Observe tells what is seen of the box from outside. It is called once the runner is ready, before the box is
+	// given to anybody.
+	Observe(ctx context.Context) (Outside, error)
+	// Limit puts limits in force that may differ from those that the box has, and returns what it then reads back: nil
+	// where this host cannot see it. An error says what is not in force. It is called before the job is handed over, by
+	// one at a time.
+	Limit(ctx context.Context, limits Limits) (*Cgroup, error)
 	// Weight gives the box only processor time that nobody else on the host wants, or its usual weight back. It is
 	// called before the job is handed over, by one at a time. Where it cannot be done the error says why.
 	Weight(ctx context.Context, idle bool) error

@@ -19,9 +19,10 @@ type waiting struct {
 
 	// mu guards the box's limits and weight, and its stdin until it is taken: whoever holds it may change them.
 	mu      sync.Mutex
-	limits  Limits // in force
-	idle    bool   // its weight is the least
-	asked   bool   // an order to warm up has no answer yet
+	limits  Limits    // in force
+	since   time.Time // when they were read back
+	idle    bool      // its weight is the least
+	asked   bool      // an order to warm up has no answer yet
 	isTaken bool
 	why     error // set before lost is closed
 
@@ -32,7 +33,7 @@ type waiting struct {
 func newWaiting(limits Limits) *waiting {
 	return &waiting{
 		lost: make(chan struct{}), taken: make(chan struct{}), watched: make(chan struct{}),
-		answers: make(chan protocol.Warmed, 1), limits: limits, looked: make(chan struct{}),
+		answers: make(chan protocol.Warmed, 1), limits: limits, since: time.Now(), looked: make(chan struct{}),
 	}
 }
 
@@ -45,6 +46,9 @@ var (
 
 // lookLimit bounds a look at counters beside a job's hand-over: a daemon far away is slow to tell.
 const lookLimit = 100 * time.Millisecond
+
+// freshLimit is how long limits that were read back, and are those of the job, are taken to be in force still.
+const freshLimit = time.Second
 
 // look reads what the box has cost: its start, its warming. That is not the script's. It is read while the box waits, when it
 // costs nobody time; where it cannot be read, the box's start counts as the script's.
@@ -115,8 +119,12 @@ func (b *box) take(ctx context.Context, limits Limits) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.isTaken = true
-	if limits.MemoryBytes != w.limits.MemoryBytes || limits.CPUs != w.limits.CPUs {
-		if err := b.container.Limit(ctx, limits); err != nil {
+	if limits.MemoryBytes != w.limits.MemoryBytes || limits.CPUs != w.limits.CPUs || time.Since(w.since) > freshLimit {
+		inForce, err := b.container.Limit(ctx, limits)
+		if err == nil {
+			err = b.attested.bound(inForce, limits)
+		}
+		if err != nil {
 			return fmt.Errorf("the job's limits: %w", err)
 		}
 	}

@@ -395,7 +395,45 @@ export interface components {
             userNamespace: boolean;
             /** @description The layers that were in force, by the names of SECURITY.md. */
             layers: string[];
+            attestation?: components["schemas"]["Attestation"];
         };
+        /**
+         * @description That what was in force on the container was read back, from within and from outside, and was what it was to be.
+         *     A container with one difference gets no script. It is left out where no container had the script.
+         */
+        Attestation: {
+            /** @description Whether every check held. */
+            verified: boolean;
+            checks: number;
+            /**
+             * @description `sha256:` and the hash of the statement as canonical JSON (RFC 8785), which is how it stands in the answer, without
+             *     space.
+             */
+            digest: string;
+            statement?: components["schemas"]["Statement"];
+        };
+        /** @description Every check of one container. It is told where it was asked for, by `attestation=full`. */
+        Statement: {
+            checks: {
+                /** @description What was checked, such as `capabilities.effective`. */
+                claim: string;
+                seen: string;
+                wanted: string;
+                where: components["schemas"]["Vantage"];
+            }[];
+            /** @description What cannot be seen here, each with the reason. */
+            untold: {
+                claim: string;
+                where: components["schemas"]["Vantage"];
+                why: string;
+            }[];
+        };
+        /**
+         * @description From where the container was looked at: its own word from before it had a script, the host's, or that of the
+         *     container engine.
+         * @enum {string}
+         */
+        Vantage: "inside" | "outside" | "engine";
         /** @description A problem document (RFC 9457). */
         Problem: {
             /**

@@ -29,6 +29,10 @@ type box struct {
 	conns  []net.Conn // of the attached streams
 	ending *ending    // of the streams, once they are attached
 
+	asked  chan struct{} // closed once the daemon has told of the container
+	told   container.InspectResponse
+	askErr error
+
 	gone     chan struct{} // closed by Remove: nobody watches any more
 	goneOnce sync.Once
 
@@ -120,73 +124,20 @@ func (b *box) make(ctx context.Context, p plan) error {
 	return context.Cause(ctx)
 }
 
-// open waits until the runner is ready, and meanwhile reads back what is in force.
+// open waits until the runner is ready, while the daemon tells of the container.
 func (b *box) open(ctx context.Context, spec sandbox.Spec, limits sandbox.Limits, p plan, stdio sandbox.Stdio) (sandbox.Box, error) {
-	checked := make(chan error, 1)
-	go func() { checked <- b.verify(ctx, spec, p) }()
-	expect := sandbox.Expect{
-		UID: p.uid, GID: p.uid, Env: []string{"PATH", "HOSTNAME", "HOME"},
-		PIDOne: p.options.HostConfig.PidMode == "",
-	}
-	opened, err := sandbox.Open(ctx, b, stdio, spec, limits, expect, b.driver.isolation(spec, p.userNS))
-	if checkErr := <-checked; checkErr != nil {
-		// Where the box is not what was asked for, it is no wonder that it did not get ready.
-		return nil, errors.Join(checkErr, err)
-	}
-	return opened, err
-}
-
-// verify proves that the Spec is in force, as far as that can be seen from outside.
-func (b *box) verify(ctx context.Context, spec sandbox.Spec, p plan) error {
-	ctx, cancel := context.WithTimeout(ctx, createLimit)
-	defer cancel()
-	d := b.driver
-	got, err := d.client.ContainerInspect(ctx, b.name, client.ContainerInspectOptions{})
-	if err != nil {
-		return fmt.Errorf("docker: inspect: %w", err)
-	}
-	if err := checkInspect(p, got.Container); err != nil {
-		return err
-	}
-	if got.Container.State == nil || got.Container.State.Pid <= 0 || d.cgroups == nil {
-		return nil // it has died, as Open finds out; or it cannot be seen from here
-	}
-	b.pid = got.Container.State.Pid
-	return b.verifyProcess(spec, p, b.pid)
-}
-
-// verifyProcess looks at the container's process. One that has died cannot be looked at, and is
-// nothing to be afraid of: Open finds out.
-func (b *box) verifyProcess(spec sandbox.Spec, p plan, pid int) error {
-	alive, err := openPidfd(pid)
-	if err != nil {
-		return err
-	}
-	defer alive.close()
-	err = checkCgroup(b.driver.cgroups, p, pid, p.options.HostConfig.CgroupParent)
+	go b.ask(ctx, spec, p)
+	opened, err := sandbox.Open(ctx, b, stdio, spec, limits, b.expect(spec, p), b.driver.isolation(spec, p.userNS))
+	<-b.asked
 	if err == nil {
-		err = b.meter.follow(pid)
+		return opened, nil
 	}
-	if err == nil {
-		if err = sandbox.TightenRlimits(pid, b.claim.IDs.Box, p.late); err != nil {
-			err = fmt.Errorf("docker: a limit that %s cannot start under could not be set later, as root may; use runc: %w", spec.Runtime, err)
-		}
+	var refused *sandbox.AttestationError
+	if !errors.As(err, &refused) && b.askErr == nil && b.told.HostConfig != nil {
+		// Where the container is not what was asked for, it is no wonder that the box did not get ready.
+		err = errors.Join(sandbox.Compare(checkInspect(p, b.told)), err)
 	}
-	isGVisor := sandbox.RuntimeKind(spec.Runtime) == sandbox.KindRunsc
-	switch {
-	case err != nil:
-	case !isGVisor:
-		err = checkNamespaces(pid, spec.Namespaces)
-	case spec.Seccomp != nil:
-		err = checkSentry(pid)
-	}
-	if err != nil && !alive.ended() {
-		return err
-	}
-	if !isGVisor {
-		b.watchStdout(pid)
-	}
-	return b.watch(pid)
+	return nil, errors.Join(b.askErr, err)
 }
 
 // watchStdout has stdout end where the runner closes it and lives on: the daemon tells of that only when the

@@ -169,7 +169,7 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.L
 	if err != nil {
 		return nil, err
 	}
-	b := &box{driver: d, claim: claim, name: containerName(id), exited: make(chan struct{}), waited: make(chan struct{}), gone: make(chan struct{})}
+	b := &box{driver: d, claim: claim, name: containerName(id), exited: make(chan struct{}), waited: make(chan struct{}), gone: make(chan struct{}), asked: make(chan struct{})}
 	made, err := b.create(ctx, spec, limits)
 	if err == nil {
 		return made, nil

@@ -14,16 +14,18 @@ import (
 	"glovebox/internal/sandbox"
 )
 
-// Limit puts other limits in force than those the box was created with, and reads them back. Where the box's cgroup is
-// within one of ours, they are written there, of which the daemon learns nothing and need not; elsewhere the daemon is
-// asked. An error leaves the box with either, or with some of both: it should be destroyed. It is called before the job
-// is handed over, by one at a time.
-func (b *box) Limit(ctx context.Context, limits sandbox.Limits) error {
+// Limit implements [sandbox.Container]. Where the box's cgroup is within one of ours, they are written there, of which the
+// daemon learns nothing and need not; elsewhere the daemon is asked. After an error the box has the limits it had, or
+// others, or some of both: it should be destroyed.
+func (b *box) Limit(ctx context.Context, limits sandbox.Limits) (*sandbox.Cgroup, error) {
 	memory, cpus, pids, err := resources(b.spec, limits)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	host := *b.plan.options.HostConfig
+	if host.Memory == memory && host.NanoCPUs == cpus {
+		return b.bounds() // they are in force: nobody has changed them, one hopes
+	}
 	host.Memory, host.MemorySwap, host.NanoCPUs, host.PidsLimit = memory, memory, cpus, &pids
 	want := b.plan
 	want.options.HostConfig = &host
@@ -32,10 +34,19 @@ func (b *box) Limit(ctx context.Context, limits sandbox.Limits) error {
 	} else {
 		err = b.limitByDaemon(ctx, want)
 	}
-	if err == nil {
-		b.plan = want
+	if err != nil {
+		return nil, err
 	}
-	return err
+	b.plan = want
+	return b.bounds()
+}
+
+// bounds reads back what bounds the box; nil where this host cannot see it.
+func (b *box) bounds() (*sandbox.Cgroup, error) {
+	if b.pid == 0 {
+		return nil, nil
+	}
+	return inForce(b.driver.cgroups, b.pid, b.plan.options.HostConfig.CgroupParent)
 }
 
 // limitByDaemon asks the daemon, which writes the leaf's files through the runtime or systemd.
@@ -53,16 +64,13 @@ func (b *box) limitByDaemon(ctx context.Context, want plan) error {
 	if err != nil {
 		return fmt.Errorf("docker: inspect: %w", err)
 	}
-	if err := checkInspect(want, got.Container); err != nil {
+	if err := sandbox.Compare(checkInspect(want, got.Container)); err != nil {
 		return err
 	}
 	if got.Container.State == nil || !got.Container.State.Running {
-		return errors.New("docker: the box died before its job")
+		return errNobody
 	}
-	if b.pid == 0 {
-		return nil
-	}
-	return checkCgroup(b.driver.cgroups, want, b.pid, host.CgroupParent)
+	return nil
 }
 
 // limitHere writes the files of the box's cgroup, and those of ours around it.
@@ -78,10 +86,7 @@ func (b *box) limitHere(ctx context.Context, want plan) error {
 	if err != nil {
 		return fmt.Errorf("docker: a limit cannot be set: %w", err)
 	}
-	if err := h.check(host.Memory); err != nil {
-		return err
-	}
-	return checkCgroup(h.fs, want, b.pid, h.path)
+	return h.check(host.Memory)
 }
 
 // Weight has the box get only the CPU that nobody else on the host wants, or as much as anybody gets, and reads back
@@ -143,7 +148,7 @@ func (h *hold) limit(leaf string, memory, cpus int64) error {
 		func() error {
 			err := h.fs.group(leaf).Write("memory", "memory.memsw.limit_in_bytes", bytes)
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil // as checkCgroup judges
+				return nil // as limitsIn judges
 			}
 			return err
 		},
@@ -165,7 +170,7 @@ func (h *hold) check(memory int64) error {
 		return nil
 	}
 	want := memory - holdMargin
-	const page = 64 << 10 // as in checkCgroup
+	const page = 64 << 10 // the kernel rounds down to a page, of at most this size
 	if got, err := h.fs.group(h.path).Number("memory", "memory.limit_in_bytes"); err != nil || got > want || got <= want-page {
 		return errors.Join(fmt.Errorf("docker: the cgroup around a box is limited to %d bytes, not %d", got, want), err)
 	}

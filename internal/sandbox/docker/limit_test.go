@@ -25,7 +25,7 @@ func startBox(t *testing.T, d *Driver) (*box, sandbox.Box) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{driver: d, claim: claim, name: containerName(id), exited: make(chan struct{}), waited: make(chan struct{}), gone: make(chan struct{})}
+	b := &box{driver: d, claim: claim, name: containerName(id), exited: make(chan struct{}), waited: make(chan struct{}), gone: make(chan struct{}), asked: make(chan struct{})}
 	t.Cleanup(func() {
 		if err := b.Remove(contextForCleanup(t)); err != nil {
 			t.Error(err)
@@ -62,7 +62,7 @@ func TestLimitOfARunningBox(t *testing.T) {
 				b, _ := startBox(t, d)
 				for _, mib := range []int64{128, 256, 32, 512, 16} {
 					limits := sandbox.Limits{MemoryBytes: mib * api.MiB, CPUs: float64(mib) / 512, Timeout: time.Second}
-					err := b.Limit(t.Context(), limits)
+					_, err := b.Limit(t.Context(), limits)
 					if !held && runtime == "runsc" && err != nil {
 						t.Skip("the daemon cannot update a box of runsc's, and says so: ", err)
 					}
@@ -83,7 +83,7 @@ func TestLimitOfARunningBox(t *testing.T) {
 				if _, err := b.Wait(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if err := b.Limit(t.Context(), testLimits()); err == nil && held {
+				if _, err := b.Limit(t.Context(), testLimits()); err == nil && held {
 					t.Error("a dead box was limited")
 				}
 			})
@@ -118,7 +118,7 @@ func TestAJobDiesAtTheLimitOfItsHandOver(t *testing.T) {
 	needDaemon(t, "runc")
 	d := newDriver(t, t.TempDir()+"/state", "runc", drivertest.HostileImage(t, drivertest.Honest))
 	b, opened := startBox(t, d)
-	if err := b.Limit(t.Context(), sandbox.Limits{MemoryBytes: 8 * api.MiB, CPUs: 1, Timeout: time.Second}); err != nil {
+	if _, err := b.Limit(t.Context(), sandbox.Limits{MemoryBytes: 8 * api.MiB, CPUs: 1, Timeout: time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	result, err := opened.Run(t.Context(), request("alloc 1000"), nil)
@@ -137,7 +137,7 @@ func TestLimitFindsWhatWasDropped(t *testing.T) {
 	limit := func(fsys *cgroupFS) error {
 		h := &hold{fs: fsys, path: "/around"}
 		return errors.Join(h.limit("/around/box", host.Memory, host.NanoCPUs), h.check(host.Memory),
-			checkLimits(fsys, host, func(string) (string, error) { return "/around/box", nil }))
+			judgeIn(limitsIn(fsys, func(string) (string, error) { return "/around/box", nil })))
 	}
 	for _, v2 := range []bool{false, true} {
 		fixed, changed := map[string]string{"pids/around/box/pids.max": "64"}, []string{
@@ -169,6 +169,14 @@ func TestLimitFindsWhatWasDropped(t *testing.T) {
 			}
 		}
 	}
+}
+
+// judgeIn is judge for limits of a cgroup that holds nobody.
+func judgeIn(got *sandbox.Cgroup, err error) error {
+	if got != nil {
+		got.Holds = true
+	}
+	return judge(got, err)
 }
 
 // keepNothing has a file of a tree take what is written, and forget it.

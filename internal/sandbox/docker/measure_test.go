@@ -219,7 +219,7 @@ func TestLimitCosts(t *testing.T) {
 		for i := range rounds {
 			limits := testLimits()
 			limits.MemoryBytes += int64(i%2) * limits.MemoryBytes
-			took(&written, func() error { return b.Limit(t.Context(), limits) })
+			took(&written, func() error { _, err := b.Limit(t.Context(), limits); return err })
 			took(&weighed, func() error { return b.Weight(t.Context(), i%2 == 0) })
 			took(&asked, func() error { return b.limitByDaemon(t.Context(), b.plan) })
 		}

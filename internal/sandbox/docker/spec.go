@@ -124,7 +124,7 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 const ociSeccomp = "--oci-seccomp"
 
 // dropsSeccomp reports whether a runtime is known to drop profiles. One that is started by a shim of its
-// own has its flags elsewhere: what it was started with is seen once it runs (see checkSentry).
+// own has its flags elsewhere: what it was started with is seen once it runs (see sentryHeeds).
 func dropsSeccomp(r Runtime) bool {
 	isShim := strings.HasPrefix(r.Path, "io.containerd.") || r.Path == ""
 	return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !isShim && !hasFlag(r.Args, ociSeccomp)

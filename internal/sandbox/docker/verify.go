@@ -3,13 +3,15 @@ package docker
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
 
+	"glovebox/api"
+	"glovebox/internal/procfs"
 	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox"
 )
@@ -19,15 +21,20 @@ import (
 // difference is enough to refuse the box. The rest is what the runner sees from within.
 
 // checkInspect compares what the daemon holds with what it was asked for.
-func checkInspect(want plan, got container.InspectResponse) error {
-	if got.HostConfig == nil || got.Config == nil {
-		return errors.New("docker: the daemon tells nothing of the container")
-	}
-	var faults []string
+func checkInspect(want plan, got container.InspectResponse) (checks []api.Check) {
 	same := func(name string, want, got any) {
-		if !equal(want, got) {
-			faults = append(faults, fmt.Sprintf("%s is %s, not %s", name, show(got), show(want)))
+		check := api.Check{Claim: name, Where: api.Engine, Wanted: show(want), Seen: show(got)}
+		switch equals := equal(want, got); {
+		case equals:
+			check.Seen = check.Wanted // nothing, and an empty list
+		case check.Seen == check.Wanted:
+			check.Seen = "another, which begins alike: " + check.Seen
 		}
+		checks = append(checks, check)
+	}
+	if got.HostConfig == nil || got.Config == nil {
+		same("the container's configuration", "told", "untold")
+		return checks
 	}
 	w, g := want.options.HostConfig, got.HostConfig
 	same("NetworkMode", w.NetworkMode, g.NetworkMode)
@@ -69,10 +76,7 @@ func checkInspect(want plan, got container.InspectResponse) error {
 	same("Entrypoint", c.Entrypoint, gc.Entrypoint)
 	same("Cmd", c.Cmd, gc.Cmd)
 	same("Tty", c.Tty, gc.Tty)
-	if faults != nil {
-		return fmt.Errorf("docker: the daemon did not do as it was told: %s", strings.Join(faults, "; "))
-	}
-	return nil
+	return checks
 }
 
 // equal is deep equality, for which nothing and an empty list are one, and a pointer is what it points to.
@@ -94,87 +98,54 @@ func isEmpty(v reflect.Value) bool {
 	return !v.IsValid()
 }
 
-// show renders a value for a message; a seccomp profile does not fill the screen.
+// show renders a value. A seccomp profile does not fill the screen, and no character does anything to a reader.
 func show(v any) string {
 	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && !r.IsNil() {
 		v = r.Elem().Interface()
 	}
-	return protocol.CutText(fmt.Sprintf("%+v", v), 120)
+	quoted := strconv.QuoteToASCII(protocol.CutText(fmt.Sprintf("%+v", v), 120))
+	return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
 }
 
-// checkCgroup compares the limits in the container's own cgroup with those of the plan, and proves
-// that its process is in the cgroup that we watch.
-func checkCgroup(fsys *cgroupFS, want plan, pid int, parent string) error {
+// inForce reads back the limits that the kernel keeps for the container's own cgroup, and whether that is the one that we
+// watch, below parent.
+func inForce(fsys *cgroupFS, pid int, parent string) (*sandbox.Cgroup, error) {
 	path := func(controller string) (string, error) { return fsys.of(pid, controller) }
 	leaf, err := path("memory")
 	if err != nil {
-		return fmt.Errorf("docker: the container's cgroup: %w", err)
+		return nil, fmt.Errorf("docker: the container's cgroup: %w", err)
 	}
-	if parent != "" && !strings.HasPrefix(leaf, parent+"/") {
-		return fmt.Errorf("docker: the container is in the cgroup %q, not below %q", leaf, parent)
+	got, err := limitsIn(fsys, path)
+	if err != nil {
+		return nil, err
 	}
-	return checkLimits(fsys, want.options.HostConfig, path)
+	got.Holds = parent == "" || strings.HasPrefix(leaf, parent+"/")
+	return got, nil
 }
 
-// checkLimits compares the limits of a cgroup, of which path tells where it is, with those that were asked for.
-func checkLimits(fsys *cgroupFS, host *container.HostConfig, path func(controller string) (string, error)) error {
+// limitsIn reads back the limits of a cgroup, of which path tells where it is.
+func limitsIn(fsys *cgroupFS, path func(controller string) (string, error)) (*sandbox.Cgroup, error) {
 	got, err := fsys.limitsOf(path)
-	if err != nil {
-		return fmt.Errorf("docker: a limit cannot be read back: %w", err)
-	}
-	const page = 64 << 10 // the kernel rounds down to a page, of at most this size
-	switch cpus := float64(host.NanoCPUs) / 1e9; {
-	case got.memory > host.Memory || got.memory <= host.Memory-page:
-		err = fmt.Errorf("memory is limited to %d bytes, not %d", got.memory, host.Memory)
-	case got.swap > 0:
-		err = fmt.Errorf("%d bytes of swap are allowed", got.swap)
-	case got.swap < 0 && !swapOff():
-		err = errors.New("the kernel does not account for swap, and this host has some: boot with swapaccount=1, or turn it off")
-	case got.pids != *host.PidsLimit:
-		err = fmt.Errorf("%d processes are allowed, not %d", got.pids, *host.PidsLimit)
-	case !(math.Abs(got.cpus-cpus) < 0.001):
-		err = fmt.Errorf("%.3f processors are allowed, not %.3f", got.cpus, cpus)
-	}
-	if err != nil {
-		return fmt.Errorf("docker: a limit is not in force: %w", err)
-	}
-	return nil
-}
-
-// namespaceFiles are the names that /proc gives to namespaces.
-var namespaceFiles = map[sandbox.Namespace]string{
-	sandbox.PIDNamespace: "pid", sandbox.NetworkNamespace: "net", sandbox.IPCNamespace: "ipc",
-	sandbox.UTSNamespace: "uts", sandbox.MountNamespace: "mnt", sandbox.CgroupNamespace: "cgroup",
-}
-
-// checkNamespaces proves that the process shares none of the namespaces with us. It is for runtimes
-// whose process is the box's: gVisor's is its kernel, and the box's namespaces are within that.
-func checkNamespaces(pid int, private []sandbox.Namespace) error {
-	for _, ns := range private {
-		file := namespaceFiles[ns]
-		ours, err := os.Readlink("/proc/self/ns/" + file)
-		if err != nil {
-			return fmt.Errorf("docker: our own %s namespace: %w", ns, err)
-		}
-		its, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
-		if err != nil {
-			return fmt.Errorf("docker: the container's %s namespace: %w", ns, err)
-		}
-		if its == ours {
-			return fmt.Errorf("docker: the container shares our %s namespace", ns)
+	if err == nil && got.swap < 0 {
+		if got.swap = 0; !swapOff() {
+			err = errors.New("the kernel does not account for swap, and this host has some: boot with swapaccount=1, or turn it off")
 		}
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("docker: a limit cannot be read back: %w", err)
+	}
+	return &sandbox.Cgroup{MemoryBytes: got.memory, SwapBytes: got.swap, CPUs: got.cpus, PIDs: got.pids}, nil
 }
 
-// checkSentry proves that gVisor's kernel was started with the flag that makes it heed a profile.
-func checkSentry(pid int) error {
-	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+// sentryHeeds checks that gVisor's kernel was started with the flag that makes it heed a profile.
+func sentryHeeds(pid int) (api.Check, error) {
+	cmdline, err := os.ReadFile(procfs.Dir(pid) + "/cmdline")
 	if err != nil {
-		return fmt.Errorf("docker: gVisor's command line: %w", err)
+		return api.Check{}, fmt.Errorf("docker: gVisor's command line: %w", err)
 	}
-	if !hasFlag(strings.Split(string(cmdline), "\x00"), ociSeccomp) {
-		return fmt.Errorf("docker: gVisor was started without %s: it drops the seccomp profile; add that to its runtimeArgs", ociSeccomp)
+	check := api.Check{Claim: "gvisor.oci-seccomp", Where: api.Outside, Wanted: "true", Seen: "false"}
+	if hasFlag(strings.Split(string(cmdline), "\x00"), ociSeccomp) {
+		check.Seen = check.Wanted
 	}
-	return nil
+	return check, nil
 }

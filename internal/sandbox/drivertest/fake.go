@@ -149,8 +149,10 @@ func (f *Fake) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.Lim
 	if wrap != nil {
 		container = wrap(box)
 	}
-	return sandbox.Open(ctx, container, box.startRunner(start, spec.Hostname, f.steps), spec, limits,
-		sandbox.Expect{UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, PIDOne: true}, isolationOf(spec))
+	return sandbox.Open(ctx, container, box.startRunner(start, spec, f.steps), spec, limits, sandbox.Expect{
+		UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, PIDOne: true,
+		Runtime: spec.Runtime, RuntimeVersion: box.isolation.RuntimeVersion, Image: spec.ImageID,
+	}, box.isolation)
 }
 
 // supported refuses what the real drivers refuse.
@@ -183,7 +185,7 @@ func (f *Fake) newBox(spec sandbox.Spec, limits sandbox.Limits) (*fakeBox, error
 	f.created++
 	id := fmt.Sprintf("%s-%d-%d", FakeDriver, os.Getpid(), f.created)
 	f.mu.Unlock()
-	box := &fakeBox{fake: f, id: id, limits: limits, overhead: spec.Overhead, dead: make(chan struct{})}
+	box := &fakeBox{fake: f, id: id, limits: limits, overhead: spec.Overhead, isolation: isolationOf(spec), dead: make(chan struct{})}
 	if f.state != nil {
 		claim, err := f.state.Claim(id, FakeDriver, spec.UIDs)
 		if err != nil {

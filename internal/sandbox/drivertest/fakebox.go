@@ -5,17 +5,19 @@ import (
 	"sync"
 	"time"
 
+	"glovebox/api"
 	"glovebox/internal/sandbox"
 )
 
 // A fakeBox is a [sandbox.Container] whose process is a goroutine.
 type fakeBox struct {
-	fake     *Fake
-	id       string
-	claim    *sandbox.Claim // nil where there is no state directory
-	limits   sandbox.Limits
-	overhead sandbox.Overhead
-	dead     chan struct{} // closed once the runner has ended
+	fake      *Fake
+	id        string
+	claim     *sandbox.Claim // nil where there is no state directory
+	limits    sandbox.Limits
+	overhead  sandbox.Overhead
+	isolation api.Isolation
+	dead      chan struct{} // closed once the runner has ended
 
 	mu    sync.Mutex
 	ended bool
@@ -27,13 +29,13 @@ type fakeBox struct {
 var _ sandbox.Container = (*fakeBox)(nil)
 
 // startRunner starts the goroutine, and returns the controller's ends of its pipes.
-func (b *fakeBox) startRunner(start Start, hostname string, steps func(string) []Step) sandbox.Stdio {
+func (b *fakeBox) startRunner(start Start, spec sandbox.Spec, steps func(string) []Step) sandbox.Stdio {
 	stdin, toStdin := newPipe()
 	fromStdout, stdout := newPipe()
 	fromStderr, stderr := newPipe()
 	b.ends = append(b.ends, stdin, stdout, stderr)
 	p := &player{box: b, stdin: stdin, stdout: stdout, stderr: stderr}
-	go p.run(start, hostname, steps)
+	go p.run(start, spec, steps)
 	return sandbox.Stdio{Stdin: toStdin, Stdout: fromStdout, Stderr: fromStderr}
 }
 
@@ -83,12 +85,29 @@ func (b *fakeBox) Kill(context.Context) error {
 	return nil
 }
 
+// Observe implements [sandbox.Container]. There is no process that anybody could see.
+func (b *fakeBox) Observe(context.Context) (sandbox.Outside, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	outside := sandbox.Outside{
+		Runtime: b.isolation.Runtime, RuntimeVersion: b.isolation.RuntimeVersion, Image: b.isolation.Image, Seccomp: b.isolation.Seccomp,
+		Cgroup: b.cgroup(), Untold: []api.Untold{{Claim: "process", Where: api.Outside, Why: "a fake has none"}},
+	}
+	return outside, nil
+}
+
+func (b *fakeBox) cgroup() *sandbox.Cgroup {
+	return &sandbox.Cgroup{
+		MemoryBytes: b.limits.MemoryBytes + b.overhead.MemoryBytes, CPUs: b.limits.CPUs, PIDs: int64(b.overhead.PIDs), Holds: true,
+	}
+}
+
 // Limit implements [sandbox.Container].
-func (b *fakeBox) Limit(_ context.Context, limits sandbox.Limits) error {
+func (b *fakeBox) Limit(_ context.Context, limits sandbox.Limits) (*sandbox.Cgroup, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limits = limits
-	return nil
+	return b.cgroup(), nil
 }
 
 // Weight implements [sandbox.Container].

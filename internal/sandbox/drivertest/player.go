@@ -2,6 +2,8 @@ package drivertest
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"glovebox/api"
@@ -37,11 +39,8 @@ type player struct {
 }
 
 // run is the life of the runner.
-func (p *player) run(start Start, hostname string, steps func(code string) []Step) {
-	ready := protocol.Ready{
-		Version: protocol.Version, UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, NoNewPrivs: true, Seccomp: 2, SeccompFilters: 2,
-		FDs: []string{}, Env: []string{}, Hostname: hostname, Interfaces: []string{"lo"}, PID: 1,
-	}
+func (p *player) run(start Start, spec sandbox.Spec, steps func(code string) []Step) {
+	ready := Ready(spec)
 	switch start {
 	case DiesEarly:
 		_, _ = io.WriteString(p.stderr, "fatal error: this runner dies before it is ready\n")
@@ -184,4 +183,23 @@ func (p *player) wait(d time.Duration) bool {
 	case <-p.box.dead:
 		return false
 	}
+}
+
+// Ready is what an honest runner tells of a box with a Spec that a [Fake] takes.
+func Ready(spec sandbox.Spec) protocol.Ready {
+	ready := protocol.Ready{
+		Version: protocol.Version, UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, NoNewPrivs: true, Seccomp: 2, SeccompFilters: 2,
+		FDs: []string{}, Env: []string{}, Hostname: spec.Hostname, Interfaces: []string{"lo"}, PID: 1,
+		Given:      protocol.Given{NoNewPrivs: spec.NoNewPrivileges, Seccomp: 2, SeccompFilters: 1},
+		Mounts:     []protocol.Mount{{Point: "/", Type: "fake"}, {Point: "/proc", Type: "proc", Options: []string{"rw"}}},
+		Namespaces: map[string]uint64{"cgroup": 1, "ipc": 2, "mnt": 3, "net": 4, "pid": 5, "uts": 6, "user": 7},
+	}
+	for _, path := range slices.Concat(spec.MaskedPaths, spec.ReadonlyPaths) {
+		ready.Mounts = append(ready.Mounts, protocol.Mount{Point: path, Type: "tmpfs"})
+		ready.Proc = append(ready.Proc, strings.TrimPrefix(path, "/proc/"))
+	}
+	for _, limit := range spec.Rlimits {
+		ready.Rlimits = append(ready.Rlimits, protocol.Rlimit{Type: limit.Type, Soft: limit.Value, Hard: limit.Value})
+	}
+	return ready
 }

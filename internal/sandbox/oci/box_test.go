@@ -102,7 +102,7 @@ func startContainer(t *testing.T, d *Driver, spec sandbox.Spec) (*container, san
 			t.Errorf("left behind: %q", left)
 		}
 	})
-	stdio, err := c.start(ctx, d, spec)
+	stdio, err := c.start(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -66,58 +67,76 @@ func boundsOf(overhead sandbox.Overhead, limits sandbox.Limits) bounds {
 	}
 }
 
-// verify reads back what is in force, and that the process is in the cgroup it is in force for. A runtime
-// that dropped a limit in silence is found here.
-func (g group) verify(pid int, want bounds) error {
-	type expected struct{ controller, file, value string }
-	memory := strconv.FormatInt(want.memory, 10)
-	quota, pids := strconv.FormatInt(want.cpuQuota, 10), strconv.FormatInt(want.pids, 10)
-	period := strconv.Itoa(cpuPeriod)
-	wanted := []expected{
-		{"memory", "memory.limit_in_bytes", memory},
-		{"memory", "memory.memsw.limit_in_bytes", memory},
-		{"cpu", "cpu.cfs_quota_us", quota},
-		{"cpu", "cpu.cfs_period_us", period},
-		{"pids", "pids.max", pids},
+// inForce reads back the limits that the kernel keeps, and whether the process is in the cgroup that it keeps them for.
+// A runtime that dropped a limit in silence is found by whoever compares.
+func (g group) inForce(pid int) (*sandbox.Cgroup, error) {
+	var c sandbox.Cgroup
+	var errs []error
+	number := func(controller, file string) int64 {
+		n, err := readLimit(g.file(controller, file))
+		errs = append(errs, err)
+		return n
 	}
+	var swapErr error
 	if g.isV2() {
-		wanted = []expected{
-			{"memory", "memory.max", memory},
-			{"memory", "memory.swap.max", "0"},
-			{"cpu", "cpu.max", quota + " " + period},
-			{"pids", "pids.max", pids},
-		}
+		c.MemoryBytes, c.PIDs = number("memory", "memory.max"), number("pids", "pids.max")
+		c.SwapBytes, swapErr = readLimit(g.file("memory", "memory.swap.max"))
+		quota, err := cgroup.Read(g.file("cpu", "cpu.max"))
+		errs = append(errs, err)
+		quota, period, _ := strings.Cut(quota, " ")
+		c.CPUs = cpusOf(quota, period)
+	} else {
+		c.MemoryBytes, c.PIDs = number("memory", "memory.limit_in_bytes"), number("pids", "pids.max")
+		var both int64
+		both, swapErr = readLimit(g.file("memory", "memory.memsw.limit_in_bytes"))
+		c.SwapBytes = both - c.MemoryBytes
+		quota, quotaErr := cgroup.Read(g.file("cpu", "cpu.cfs_quota_us"))
+		period, periodErr := cgroup.Read(g.file("cpu", "cpu.cfs_period_us"))
+		errs = append(errs, quotaErr, periodErr)
+		c.CPUs = cpusOf(quota, period)
 	}
-	for _, w := range wanted {
-		got, err := cgroup.Read(g.file(w.controller, w.file))
-		if errors.Is(err, fs.ErrNotExist) && isSwapFile(w.file) {
-			err = checkNoSwap()
-			got = w.value
-		}
-		if err != nil {
-			return fmt.Errorf("oci: a limit cannot be read back: %w", err)
-		}
-		if got != w.value {
-			return fmt.Errorf("oci: %s is %s in force, and not %s: what was asked for was dropped", w.file, got, w.value)
-		}
+	if errors.Is(swapErr, fs.ErrNotExist) {
+		swapErr, c.SwapBytes = checkNoSwap(), 0
 	}
-	return g.verifyMember(pid)
+	holds, err := g.holds(pid)
+	c.Holds = holds
+	if err := errors.Join(append(errs, swapErr, err)...); err != nil {
+		return nil, fmt.Errorf("oci: a limit cannot be read back: %w", err)
+	}
+	return &c, nil
 }
 
-func (g group) verifyMember(pid int) error {
+// readLimit reads a limit in bytes or processes; none is the largest there is.
+func readLimit(path string) (int64, error) {
+	text, err := cgroup.Read(path)
+	if err != nil || text == "max" {
+		return math.MaxInt64, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// cpusOf makes processors of a quota and its period; without a quota it is every processor there could be.
+func cpusOf(quota, period string) float64 {
+	q, quotaErr := strconv.ParseFloat(quota, 64)
+	p, periodErr := strconv.ParseFloat(period, 64)
+	if quotaErr != nil || periodErr != nil || q < 0 || p <= 0 {
+		return math.MaxInt32
+	}
+	return q / p
+}
+
+// holds reports whether the process is in the cgroup, of each controller that bounds it.
+func (g group) holds(pid int) (bool, error) {
 	for _, controller := range needed {
 		pids, err := readPIDs(g.file(controller, "cgroup.procs"))
-		if err != nil {
-			return fmt.Errorf("oci: who is in the cgroup: %w", err)
-		}
-		if !pids[pid] {
-			return fmt.Errorf("oci: the runner is not in its %s cgroup: nothing bounds it", controller)
+		if err != nil || !pids[pid] {
+			return false, err
 		}
 		if g.isV2() {
 			break // one directory for all
 		}
 	}
-	return nil
+	return true, nil
 }
 
 func isSwapFile(name string) bool {
@@ -127,7 +146,7 @@ func isSwapFile(name string) bool {
 // swapAccounting reports whether this kernel can bound swap.
 func (h hierarchies) swapAccounting() bool {
 	if h.isV2() {
-		return true // a missing file is found by verify
+		return true // a missing file is found by inForce
 	}
 	_, err := os.Stat(filepath.Join(h.v1["memory"], "memory.memsw.limit_in_bytes"))
 	return err == nil

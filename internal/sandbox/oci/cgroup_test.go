@@ -47,6 +47,16 @@ func fakeGroup(t *testing.T, v2 bool, files map[string]string) group {
 
 var verifyBounds = bounds{memory: 128 * api.MiB, cpuQuota: 50_000, pids: 64}
 
+// verify compares what a fake holds for process 7 with the bounds.
+func verify(g group, want bounds) error {
+	got, err := g.inForce(7)
+	if err != nil {
+		return err
+	}
+	return sandbox.Compare(got.Checks(sandbox.Overhead{PIDs: int(want.pids)},
+		sandbox.Limits{MemoryBytes: want.memory, CPUs: float64(want.cpuQuota) / cpuPeriod}))
+}
+
 // inForce are the files of a cgroup as they should be.
 func inForce(v2 bool) map[string]string {
 	memory := strconv.Itoa(128 * api.MiB)
@@ -63,7 +73,7 @@ func inForce(v2 bool) map[string]string {
 
 func TestVerifyTakesWhatIsInForce(t *testing.T) {
 	for _, v2 := range []bool{false, true} {
-		if err := fakeGroup(t, v2, inForce(v2)).verify(7, verifyBounds); err != nil {
+		if err := verify(fakeGroup(t, v2, inForce(v2)), verifyBounds); err != nil {
 			t.Errorf("version 2 %v: %v", v2, err)
 		}
 	}
@@ -75,7 +85,7 @@ func TestVerifyRefusesALimitThatWasDropped(t *testing.T) {
 		for name := range inForce(v2) {
 			files := inForce(v2)
 			files[name] = "max"
-			if err := fakeGroup(t, v2, files).verify(7, verifyBounds); err == nil {
+			if err := verify(fakeGroup(t, v2, files), verifyBounds); err == nil {
 				t.Errorf("version 2 %v: %s is not in force, and was taken", v2, name)
 			}
 			if isSwapFile(filepath.Base(name)) {
@@ -83,7 +93,7 @@ func TestVerifyRefusesALimitThatWasDropped(t *testing.T) {
 			}
 			files = inForce(v2)
 			delete(files, name)
-			if err := fakeGroup(t, v2, files).verify(7, verifyBounds); err == nil {
+			if err := verify(fakeGroup(t, v2, files), verifyBounds); err == nil {
 				t.Errorf("version 2 %v: %s is missing, and was taken", v2, name)
 			}
 		}
@@ -93,7 +103,7 @@ func TestVerifyRefusesALimitThatWasDropped(t *testing.T) {
 func TestVerifyWithoutSwapAccountingAsksForAHostWithoutSwap(t *testing.T) {
 	files := inForce(false)
 	delete(files, "memory/memory.memsw.limit_in_bytes")
-	err := fakeGroup(t, false, files).verify(7, verifyBounds)
+	err := verify(fakeGroup(t, false, files), verifyBounds)
 	if want := checkNoSwap(); (err == nil) != (want == nil) || err != nil && !errors.Is(err, errSwap) {
 		t.Errorf("%v, on a host of which is said: %v", err, want)
 	}

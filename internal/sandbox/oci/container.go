@@ -27,9 +27,15 @@ type container struct {
 	overhead sandbox.Overhead
 	dir      string
 	bundle   bundle
+	runtime  Runtime
+	image    string // the digest of the driver's
+	rootfs   rootfs
+	checked  string // what that looked like when it held the image, byte for byte
+	spec     sandbox.Spec
+	early    early // as the runtime left it
 
 	mu      sync.Mutex
-	runtime int        // the pid, and process group, of the runtime that started it
+	starter int        // the pid, and process group, of the runtime that started it
 	main    *process   // nil until it has started
 	helpers []*process // other children of ours in the box: gVisor's gofer
 	pipes   []*os.File // our ends
@@ -45,14 +51,13 @@ func rootOf(dir string) string { return filepath.Join(dir, "root") }
 
 func (c *container) logFile() string { return filepath.Join(c.dir, "log") }
 
-// start has the runtime start the box, and checks that what was asked for is in force. On an error the
-// caller removes the container.
-func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sandbox.Stdio, error) {
-	inner, outer, err := c.prepare(spec)
+// start has the runtime start the box. On an error the caller removes the container.
+func (c *container) start(ctx context.Context) (sandbox.Stdio, error) {
+	inner, outer, err := c.prepare()
 	if err != nil {
 		return sandbox.Stdio{}, err
 	}
-	err = c.run(ctx, d.runtime, inner)
+	err = c.run(ctx, inner)
 	inner.close()
 	if err != nil {
 		return sandbox.Stdio{}, err
@@ -60,12 +65,12 @@ func (c *container) start(ctx context.Context, d *Driver, spec sandbox.Spec) (sa
 	if err := c.adopt(); err != nil {
 		return sandbox.Stdio{}, err
 	}
-	return outer, c.check(spec)
+	return outer, c.check()
 }
 
 // prepare makes what the runtime needs: the bundle, and the pipes.
-func (c *container) prepare(spec sandbox.Spec) (inner stdio, outer sandbox.Stdio, err error) {
-	config, err := c.bundle.config(spec)
+func (c *container) prepare() (inner stdio, outer sandbox.Stdio, err error) {
+	config, err := c.bundle.config(c.spec)
 	if err != nil {
 		return stdio{}, sandbox.Stdio{}, err
 	}
@@ -75,11 +80,11 @@ func (c *container) prepare(spec sandbox.Spec) (inner stdio, outer sandbox.Stdio
 	return c.openPipes()
 }
 
-// check sets what the runtime could not, and reads back what is in force.
-func (c *container) check(spec sandbox.Spec) error {
-	err := c.bundle.setLateRlimits(c.main.pid, spec)
+// check sets what the runtime could not, and looks at the box while its runner starts: see Observe.
+func (c *container) check() error {
+	err := c.bundle.setLateRlimits(c.main.pid, c.spec)
 	if err == nil {
-		err = c.group.verify(c.main.pid, c.bundle.bounds)
+		c.early, err = c.look()
 	}
 	// A runner that has died already is in no cgroup: it has a better story to tell, and no ready frame.
 	if err != nil && !hasEnded(c.main.pid) {
@@ -92,9 +97,9 @@ func (c *container) check(spec sandbox.Spec) error {
 const runtimeGrace = 2 * time.Second
 
 // run calls the runtime, which returns once the box has started.
-func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error {
+func (c *container) run(ctx context.Context, stdio stdio) error {
 	client := &runc.Runc{
-		Command: runtime.Path, Root: c.root(), Log: c.logFile(), LogFormat: runc.JSON, ExtraArgs: runtime.Flags(),
+		Command: c.runtime.Path, Root: c.root(), Log: c.logFile(), LogFormat: runc.JSON, ExtraArgs: c.runtime.Flags(),
 		// The runtime dies with us. In a group of its own it hears no terminal's signals, and what it
 		// would leave behind is found.
 		PdeathSignal: syscall.SIGKILL, Setpgid: true,
@@ -117,7 +122,7 @@ func (c *container) run(ctx context.Context, runtime Runtime, stdio stdio) error
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("oci: %s could not start a box: %w%s", runtime.Kind, err, lastError(c.logFile()))
+		return fmt.Errorf("oci: %s could not start a box: %w%s", c.runtime.Kind, err, lastError(c.logFile()))
 	}
 	return nil
 }
@@ -127,7 +132,7 @@ func (c *container) noteRuntime(pid int) error {
 		return nil
 	}
 	c.mu.Lock()
-	c.runtime = pid
+	c.starter = pid
 	c.mu.Unlock()
 	return noteProcess(processesFile(c.dir), pid)
 }
@@ -273,9 +278,9 @@ func (c *container) Remove(ctx context.Context) error {
 // end kills the box and waits for its processes, so that no zombie stays.
 func (c *container) end(ctx context.Context) error {
 	c.mu.Lock()
-	if c.runtime != 0 && c.main == nil {
+	if c.starter != 0 && c.main == nil {
 		// The runtime failed, or was killed halfway.
-		reapGroup(c.runtime)
+		reapGroup(c.starter)
 		c.adoptStrays()
 	}
 	err := c.adoptHelpers()

@@ -11,24 +11,32 @@ import (
 	"glovebox/internal/sandbox/cgroup"
 )
 
-// Limit puts other limits in force than those the box was created with, and reads them back. An error leaves the box
-// with either, or with some of both: it should be destroyed. It is called before the job is handed over, by one at a time.
-func (c *container) Limit(ctx context.Context, limits sandbox.Limits) error {
+// Limit implements [sandbox.Container]. After an error the box has the limits it had, or others, or some of both: it should
+// be destroyed.
+func (c *container) Limit(ctx context.Context, limits sandbox.Limits) (*sandbox.Cgroup, error) {
 	c.mu.Lock()
 	main := c.main
 	c.mu.Unlock()
 	if main == nil {
-		return errNotStarted
+		return nil, errNotStarted
 	}
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	want := boundsOf(c.overhead, limits)
-	if err := c.group.limit(want); err != nil {
-		return err
+	if want := boundsOf(c.overhead, limits); want != c.bundle.bounds {
+		if err := c.group.limit(want); err != nil {
+			return nil, err
+		}
+		c.bundle.bounds = want
 	}
-	return c.group.verify(main.pid, want)
+	got, err := c.group.inForce(main.pid)
+	if err == nil && !got.Holds && hasEnded(main.pid) {
+		return nil, errEnded
+	}
+	return got, err
 }
+
+var errEnded = errors.New("oci: the box died before its job")
 
 // Weight has the box get only the CPU that nobody else on the host wants, or as much as anybody gets, and reads back
 // which. The quota holds beside it. It is called by one at a time.

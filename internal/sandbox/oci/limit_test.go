@@ -19,11 +19,11 @@ func TestLimitOfARunningBox(t *testing.T) {
 		c, stdio := startContainer(t, d, spec)
 		for _, mib := range []int64{128, 256, 32, 512, 16} {
 			limits := sandbox.Limits{MemoryBytes: mib * api.MiB, CPUs: float64(mib) / 64, Timeout: defaultLimits.Timeout}
-			if err := c.Limit(t.Context(), limits); err != nil {
+			got, err := c.Limit(t.Context(), limits)
+			if err != nil {
 				t.Fatalf("%d MiB: %v", mib, err)
 			}
-			want := boundsOf(spec.Overhead, limits)
-			if err := c.group.verify(c.main.pid, want); err != nil {
+			if err := sandbox.Compare(got.Checks(spec.Overhead, limits)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -38,7 +38,7 @@ func TestLimitOfARunningBox(t *testing.T) {
 		if most := spec.Overhead.MemoryBytes + 16*api.MiB + unrefused; err != nil || usage.PeakMemoryBytes > most || !usage.OOMKilled && !usage.MemoryAtLimit {
 			t.Errorf("under a limit of %d bytes: %+v, %v", most, usage, err)
 		}
-		if err := c.Limit(t.Context(), defaultLimits); err == nil {
+		if _, err := c.Limit(t.Context(), defaultLimits); err == nil {
 			t.Error("a dead box was limited")
 		}
 	})
@@ -48,7 +48,7 @@ func TestLimitBelowWhatTheBoxHolds(t *testing.T) {
 	d, spec := newDriver(t, needRuntime(t, sandbox.KindRunc))
 	c, _ := startContainer(t, d, spec)
 	c.overhead = sandbox.Overhead{PIDs: spec.Overhead.PIDs}
-	if err := c.Limit(t.Context(), sandbox.Limits{MemoryBytes: int64(os.Getpagesize()), CPUs: 1}); err == nil {
+	if _, err := c.Limit(t.Context(), sandbox.Limits{MemoryBytes: int64(os.Getpagesize()), CPUs: 1}); err == nil {
 		t.Error("a box was limited to a page of memory")
 	}
 }
@@ -62,7 +62,7 @@ func TestWeightOfARunningBox(t *testing.T) {
 				t.Fatalf("idle %v: %v", idle, err)
 			}
 		}
-		if err := c.Limit(t.Context(), defaultLimits); err != nil {
+		if _, err := c.Limit(t.Context(), defaultLimits); err != nil {
 			t.Error(err)
 		}
 		hand(t, stdio, "die")
@@ -75,7 +75,7 @@ func TestWeightOfARunningBox(t *testing.T) {
 // TestLimitFindsWhatWasDropped: what a file takes and does not keep is found, whichever it is.
 func TestLimitFindsWhatWasDropped(t *testing.T) {
 	want := bounds{memory: 256 * api.MiB, cpuQuota: 150_000, pids: 64}
-	limit := func(g group) error { return errors.Join(g.limit(want), g.verify(7, want)) }
+	limit := func(g group) error { return errors.Join(g.limit(want), verify(g, want)) }
 	for _, v2 := range []bool{false, true} {
 		names := map[bool][]string{
 			false: {"memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes", "cpu/cpu.cfs_quota_us"},
@@ -152,7 +152,7 @@ func keepNothing(t *testing.T, g group, name string) {
 }
 
 func TestLimitOfABoxThatHasNotStarted(t *testing.T) {
-	if err := new(container).Limit(context.Background(), defaultLimits); !errors.Is(err, errNotStarted) {
+	if _, err := new(container).Limit(context.Background(), defaultLimits); !errors.Is(err, errNotStarted) {
 		t.Error(err)
 	}
 }

@@ -152,18 +152,17 @@ func TestBudget(t *testing.T) {
 			must(t, err)
 			c, err := d.claim(spec, boundsOf(spec.Overhead, defaultLimits), userns)
 			must(t, err)
-			inner, outer, err := c.prepare(spec)
+			inner, outer, err := c.prepare()
 			must(t, err)
 			b.end("create", c)
-			err = c.run(t.Context(), d.runtime, inner)
+			err = c.run(t.Context(), inner)
 			inner.close()
 			must(t, err)
 			b.end("start", c)
 			must(t, c.adopt())
-			must(t, c.check(spec))
+			must(t, c.check())
 			b.end("check", c)
-			expect := sandbox.Expect{UID: int(c.bundle.uid()), GID: int(c.bundle.uid()), Env: d.runtime.environment(), PIDOne: true}
-			box, err := sandbox.Open(t.Context(), c, outer, spec, defaultLimits, expect, d.isolation(spec, userns))
+			box, err := sandbox.Open(t.Context(), c, outer, spec, defaultLimits, c.expect(), d.isolation(spec, userns))
 			must(t, err)
 			b.end("seal, ready", c)
 			result, err := box.Run(t.Context(), request("return 1"), nil)
@@ -232,7 +231,7 @@ func TestLimitCosts(t *testing.T) {
 			limits := defaultLimits
 			limits.MemoryBytes += int64(i%2) * defaultLimits.MemoryBytes
 			start := time.Now()
-			if err := c.Limit(t.Context(), limits); err != nil {
+			if _, err := c.Limit(t.Context(), limits); err != nil {
 				t.Fatal(err)
 			}
 			written = append(written, time.Since(start))

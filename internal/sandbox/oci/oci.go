@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -48,8 +49,9 @@ type Driver struct {
 	runtime Runtime
 	log     *slog.Logger
 	rootfs  rootfs
-	user    *rootless // whose boxes they are, unless they are root's
-	noUsers string    // why there is no user namespace to be had, or ""
+	user    *rootless              // whose boxes they are, unless they are root's
+	noUsers string                 // why there is no user namespace to be had, or ""
+	checked atomic.Pointer[string] // what the root file system looked like when every byte of it had been checked
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -90,9 +92,11 @@ func New(cfg Config) (*Driver, error) {
 	if err := os.MkdirAll(d.state.Path(driverName), 0o700); err != nil {
 		return nil, fmt.Errorf("oci: %w", err)
 	}
-	if err := d.rootfs.prepare(); err != nil {
+	print, err := d.rootfs.prepare()
+	if err != nil {
 		return nil, err
 	}
+	d.checked.Store(&print)
 	if err := d.rootfs.take(); err != nil {
 		return nil, err
 	}
@@ -121,12 +125,11 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec, limits sandbox.L
 	if err != nil {
 		return nil, err
 	}
-	stdio, err := c.start(ctx, d, spec)
+	stdio, err := c.start(ctx)
 	if err != nil {
 		return nil, errors.Join(err, c.removeAfter(ctx))
 	}
-	expect := sandbox.Expect{UID: int(c.bundle.uid()), GID: int(c.bundle.uid()), Env: d.runtime.environment(), PIDOne: true}
-	return sandbox.Open(ctx, c, stdio, spec, limits, expect, d.isolation(spec, userns))
+	return sandbox.Open(ctx, c, stdio, spec, limits, c.expect(), d.isolation(spec, userns))
 }
 
 // Spec returns the Spec of a sealed box, with ids that this process's user may give.
@@ -191,9 +194,11 @@ func (d *Driver) claim(spec sandbox.Spec, bounds bounds, userns bool) (*containe
 		return nil, err
 	}
 	if !d.rootfs.present() {
-		if err := d.rootfs.prepare(); err != nil {
+		print, err := d.rootfs.prepare()
+		if err != nil {
 			return nil, err
 		}
+		d.checked.Store(&print)
 	}
 	id, err := newID(d.state)
 	if err != nil {
@@ -206,6 +211,7 @@ func (d *Driver) claim(spec sandbox.Spec, bounds bounds, userns bool) (*containe
 	group := groupOf(groups, id)
 	return &container{
 		claim: claim, group: group, overhead: spec.Overhead, dir: d.state.Path(driverName, id),
+		runtime: d.runtime, spec: spec, image: d.image.BinaryDigest(), rootfs: d.rootfs, checked: *d.checked.Load(),
 		bundle: bundle{
 			kind: d.runtime.Kind, rootfs: d.rootfs.path, cgroupPath: group.path(), owner: d.state.Owner().String(),
 			ids: claim.IDs, userns: userns, user: d.user, unified: groups.isV2(), swapLimited: groups.swapAccounting(), bounds: bounds,

@@ -45,33 +45,35 @@ func rootfsOf(parent, stamp string, image *runnerimage.Image) rootfs {
 }
 
 // prepare makes the root file system where it is missing and checks it where it is not: every byte, unless
-// it is as it was when every byte was checked. Several processes may do so at once.
-func (r rootfs) prepare() error {
+// it is as it was when every byte was checked. It returns the fingerprint that it had then. Several processes may do so at
+// once.
+func (r rootfs) prepare() (print string, err error) {
 	if err := makeOwnDir(r.parent); err != nil {
-		return fmt.Errorf("oci: root file system: %w", err)
+		return "", fmt.Errorf("oci: root file system: %w", err)
 	}
 	before, changed := r.fingerprint()
 	if before != "" && r.stamped(before) {
-		return nil
+		return before, nil
 	}
-	err := r.check()
+	err = r.check()
 	if err == nil {
 		r.writeStamp(before, changed)
-		return nil
+		return before, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		// Whatever it is, it is not what a box should run.
 		if removeErr := r.discard(); removeErr != nil {
-			return fmt.Errorf("oci: root file system: %w", errors.Join(err, removeErr))
+			return "", fmt.Errorf("oci: root file system: %w", errors.Join(err, removeErr))
 		}
 	}
 	if err := r.build(); err != nil {
-		return fmt.Errorf("oci: root file system: %w", err)
+		return "", fmt.Errorf("oci: root file system: %w", err)
 	}
+	before, _ = r.fingerprint()
 	if err := r.check(); err != nil {
-		return fmt.Errorf("oci: root file system: %w", err)
+		return "", fmt.Errorf("oci: root file system: %w", err)
 	}
-	return nil
+	return before, nil
 }
 
 // fingerprint tells what every file in it looks like, "" where one is missing, and when any was changed

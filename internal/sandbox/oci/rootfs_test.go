@@ -21,7 +21,7 @@ func TestRootfsHoldsTheRunnerAndNothingThatCanBeWritten(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if err := r.prepare(); err != nil {
+			if _, err := r.prepare(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -81,14 +81,14 @@ func TestRootfsThatWasTamperedWithIsMadeAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rootfsOf(filepath.Join(t.TempDir(), "rootfs"), "", goldenImage)
-			if err := r.prepare(); err != nil {
+			if _, err := r.prepare(); err != nil {
 				t.Fatal(err)
 			}
 			tamper(t, r.path)
 			if err := r.check(); err == nil {
 				t.Fatal("the check finds nothing")
 			}
-			if err := r.prepare(); err != nil {
+			if _, err := r.prepare(); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.check(); err != nil {
@@ -102,7 +102,7 @@ func TestRootfsThatWasTamperedWithIsMadeAnew(t *testing.T) {
 func TestRootfsThatLooksAsItDidIsNotReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	r := rootfsOf(filepath.Join(dir, "rootfs"), filepath.Join(dir, "stamp"), goldenImage)
-	if err := r.prepare(); err != nil {
+	if _, err := r.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	now, changed := r.fingerprint()
@@ -114,11 +114,11 @@ func TestRootfsThatLooksAsItDidIsNotReadAgain(t *testing.T) {
 	}
 	other := r
 	other.image = runnerimage.New([]byte("other bytes"))
-	if err := other.prepare(); err != nil || !r.stamped(now) {
+	if _, err := other.prepare(); err != nil || !r.stamped(now) {
 		t.Errorf("it was read though it looks as it did: %v", err)
 	}
 	overwrite(t, filepath.Join(r.path, runnerName), "b runner")
-	if err := r.prepare(); err != nil {
+	if _, err := r.prepare(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.check(); err != nil {
@@ -152,14 +152,14 @@ func TestRootfsIsRefusedWhereOthersCanWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	chmod(t, dir, 0o777)
-	if err := rootfsOf(dir, "", goldenImage).prepare(); err == nil {
+	if _, err := rootfsOf(dir, "", goldenImage).prepare(); err == nil {
 		t.Error("a directory that everybody can write to was taken")
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(t.TempDir(), link); err != nil {
 		t.Fatal(err)
 	}
-	if err := rootfsOf(link, "", goldenImage).prepare(); err == nil {
+	if _, err := rootfsOf(link, "", goldenImage).prepare(); err == nil {
 		t.Error("a link was taken for the directory")
 	}
 }
@@ -168,7 +168,12 @@ func TestSweepTakesRootFileSystemsThatNobodyUses(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "rootfs")
 	mine, used, unused := rootfsOf(parent, "", goldenImage), rootfsOf(parent, "", runnerimage.New([]byte("used"))),
 		rootfsOf(parent, "", runnerimage.New([]byte("unused")))
-	if err := errors.Join(mine.prepare(), used.prepare(), unused.prepare(), used.take()); err != nil {
+	for _, r := range []rootfs{mine, used, unused} {
+		if _, err := r.prepare(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := used.take(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = used.hold.Close() }()

@@ -26,6 +26,8 @@ type Runtime struct {
 	Kind    sandbox.Kind
 	Path    string // of its binary
 	Version string // as it says itself; [sandbox.CheckFloor] judges it
+
+	identity string // of the file that said so
 }
 
 // EnvRuntimeDir names the variable that names a directory to look for runtimes in, before all others.
@@ -98,7 +100,7 @@ func Inspect(ctx context.Context, path string) (Runtime, error) {
 	if err != nil {
 		return Runtime{}, fmt.Errorf("oci: %w", err)
 	}
-	runtime := Runtime{Kind: sandbox.RuntimeKind(absolute), Path: absolute}
+	runtime := Runtime{Kind: sandbox.RuntimeKind(absolute), Path: absolute, identity: identityOf(absolute)}
 	if runtime.Kind == sandbox.KindOther {
 		return Runtime{}, fmt.Errorf("oci: %s is not named as runc, crun or runsc: this driver knows no other runtime", absolute)
 	}
@@ -118,6 +120,23 @@ func Inspect(ctx context.Context, path string) (Runtime, error) {
 		return Runtime{}, fmt.Errorf("oci: %s --version: %w", absolute, err)
 	}
 	return runtime, nil
+}
+
+// identityOf tells one file, as it is, from every other, and from itself once it has been changed; "" where there is none.
+func identityOf(path string) string {
+	var s unix.Stat_t
+	if err := unix.Stat(path, &s); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d %d %d", s.Dev, s.Ino, s.Size, time.Unix(s.Ctim.Unix()).UnixNano())
+}
+
+// now returns the runtime as it is now: somebody may have put another in its place.
+func (r Runtime) now(ctx context.Context) (Runtime, error) {
+	if r.identity != "" && identityOf(r.Path) == r.identity {
+		return r, nil
+	}
+	return Inspect(ctx, r.Path)
 }
 
 // builtVersion reads the version of its module out of a Go binary, where it was built from a published

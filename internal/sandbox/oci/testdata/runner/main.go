@@ -30,12 +30,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "seal:", err)
 		os.Exit(70)
 	}
-	send(protocol.Frame{Type: protocol.FrameReady, Ready: &protocol.Ready{
-		Version: protocol.Version, UID: report.UID, GID: report.GID, Groups: report.Groups, PID: report.PID,
-		NoNewPrivs: report.NoNewPrivs, Seccomp: report.Seccomp, SeccompFilters: report.SeccompFilters,
-		CapEff: report.CapEff, CapPrm: report.CapPrm, CapBnd: report.CapBnd, CapInh: report.CapInh, CapAmb: report.CapAmb,
-		FDs: report.FDs, Env: report.Env, Hostname: report.Hostname, Interfaces: report.Interfaces, RootWritable: report.RootWritable,
-	}})
+	send(protocol.Frame{Type: protocol.FrameReady, Ready: &report})
 	job, err := protocol.ReadJob(os.Stdin)
 	if err != nil {
 		os.Exit(71)
