@@ -63,6 +63,28 @@ type Untold struct {
 	Why   string  `json:"why"`
 }
 
+// The values of the query's attestation: in short, which is the default, and in full.
+const (
+	AttestationShort = "short"
+	AttestationFull  = "full"
+)
+
+// ParseAttestation reads the values that a query gives to attestation, and reports whether results are to come with the
+// whole statement. The error is an *[Error].
+func ParseAttestation(values []string) (full bool, err error) {
+	switch {
+	case len(values) == 0:
+		return false, nil
+	case len(values) > 1:
+		return false, invalid("attestation", "is given %d times; once is allowed", len(values))
+	case values[0] == AttestationFull:
+		return true, nil
+	case values[0] == AttestationShort:
+		return false, nil
+	}
+	return false, invalid("attestation", "is %.40q; %s and %s are allowed", values[0], AttestationShort, AttestationFull)
+}
+
 // Attest makes the attestation of a box of whose statement every check held. The statement is not changed any more.
 func Attest(s Statement) *Attestation {
 	if s.Checks == nil {

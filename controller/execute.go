@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -27,6 +28,10 @@ func (s *Server) execute(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	full, err := wantsStatement(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
 	request, err := api.DecodeRequest(body)
 	if err != nil {
 		return err
@@ -40,7 +45,19 @@ func (s *Server) execute(c echo.Context) error {
 		return s.executorRefusal(c.Request().Context(), err)
 	}
 	c.Set(keyResultCode, string(result.ResultCode))
+	if full {
+		result.Isolation.Attestation = result.Isolation.Attestation.InFull()
+	}
 	return s.writeJSON(c, http.StatusOK, jsonType, result)
+}
+
+// wantsStatement reads the query: whether the result is to come with the whole of its attestation.
+func wantsStatement(query string) (bool, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return false, &api.Error{Kind: api.KindInvalid, Detail: "the query does not parse"}
+	}
+	return api.ParseAttestation(values["attestation"])
 }
 
 // admit reads the body of a request that wants something run, unless the server stops. release is as that of

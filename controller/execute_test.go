@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -304,5 +305,59 @@ func TestMediaTypes(t *testing.T) {
 				t.Error("the answer does not say what is accepted")
 			}
 		})
+	}
+}
+
+// A result says in short what its box was seen to be, and in full for those who ask.
+func TestAttestationInShortAndInFull(t *testing.T) {
+	statement := api.Statement{
+		Checks: []api.Check{{Claim: "user", Where: api.Inside, Wanted: "1", Seen: "1"}},
+		Untold: []api.Untold{{Claim: "mounts", Where: api.Outside, Why: "a <reason>"}},
+	}
+	whole := api.Attest(statement)
+	s := testServer(t, executorFunc(func(ctx context.Context, r api.Request) (api.Result, error) {
+		result, err := succeeds(ctx, r)
+		result.Isolation.Attestation = whole
+		return result, err
+	}))
+	askFor := func(query string) answer {
+		r := post(`{"code":"1"}`)
+		r.URL.RawQuery = strings.TrimPrefix(query, "?")
+		return ask(t, s, r)
+	}
+	for query, full := range map[string]bool{"": false, "?attestation=short": false, "?attestation=full": true, "?other=full": false} {
+		a := askFor(query)
+		var got api.Result
+		if err := json.Unmarshal(a.body, &got); err != nil || a.status != 200 || got.Isolation.Attestation == nil {
+			t.Fatalf("%s: %d %s", query, a.status, a.body)
+		}
+		attestation := got.Isolation.Attestation
+		if attestation.Digest != whole.Digest || attestation.Checks != 1 || !attestation.Verified {
+			t.Errorf("%s: %+v", query, attestation)
+		}
+		if (attestation.Statement != nil) != full {
+			t.Errorf("%s: the statement is %+v", query, attestation.Statement)
+		}
+		if !full {
+			continue
+		}
+		// Whoever holds the answer can make the digest anew of its bytes.
+		var raw struct {
+			Isolation struct {
+				Attestation struct{ Statement json.RawMessage }
+			}
+		}
+		if err := json.Unmarshal(a.body, &raw); err != nil {
+			t.Fatal(err)
+		}
+		if sum := fmt.Sprintf("sha256:%x", sha256.Sum256(raw.Isolation.Attestation.Statement)); sum != attestation.Digest {
+			t.Errorf("the statement's bytes have the digest %s, not %s", sum, attestation.Digest)
+		}
+	}
+	for _, query := range []string{"?attestation=all", "?attestation=", "?attestation=FULL", "?attestation=full&attestation=full", "?attestation=%zz", "?attestation=full;"} {
+		a := askFor(query)
+		if p := a.problem(t); a.status != 400 || strings.Contains(query, "=all") && p.Field != "attestation" {
+			t.Errorf("%s: %d %+v", query, a.status, p)
+		}
 	}
 }

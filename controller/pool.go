@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"glovebox/api"
 	"glovebox/internal/sandbox"
 )
 
@@ -14,6 +15,7 @@ import (
 type PoolMetrics struct {
 	starts    prometheus.Histogram
 	handovers *prometheus.HistogramVec
+	refusals  *prometheus.CounterVec
 }
 
 // NewPoolMetrics returns the metrics of boxes of one driver and runtime.
@@ -29,6 +31,9 @@ func NewPoolMetrics(driver, runtime string) *PoolMetrics {
 			Help: "How long it took to set a script's limits on its box and to hand it over; waited tells whether the box had waited for it.", ConstLabels: labels,
 			Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"waited"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "glovebox_attestation_failures_total", Help: "Checks that did not hold on a box, which then got no script, by what was checked.", ConstLabels: labels,
+		}, []string{"check"}),
 	}
 }
 
@@ -39,12 +44,13 @@ func (m *PoolMetrics) Observer() sandbox.PoolObserver {
 		HandedOver: func(d time.Duration, waited bool) {
 			m.handovers.WithLabelValues(strconv.FormatBool(waited)).Observe(d.Seconds())
 		},
+		Refused: func(fault api.Check) { m.refusals.WithLabelValues(fault.Claim).Inc() },
 	}
 }
 
 // Collectors returns what stands at /metrics; read tells of the pool when it is asked.
 func (m *PoolMetrics) Collectors(read func() sandbox.PoolStats) []prometheus.Collector {
-	return []prometheus.Collector{m.starts, m.handovers, poolCollector{read}}
+	return []prometheus.Collector{m.starts, m.handovers, m.refusals, poolCollector{read}}
 }
 
 // poolCollector shows a pool's own numbers, all of one moment.

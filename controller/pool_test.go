@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"glovebox/api"
 	"glovebox/internal/sandbox"
 )
 
@@ -20,6 +21,7 @@ func TestPoolMetrics(t *testing.T) {
 	observe.Started(200 * time.Millisecond)
 	observe.HandedOver(time.Millisecond, true)
 	observe.HandedOver(2*time.Millisecond, false)
+	observe.Refused(api.Check{Claim: "seccomp.mode", Where: api.Outside, Wanted: "2", Seen: "0"})
 
 	a := ask(t, s, request(http.MethodGet, "/metrics", nil))
 	for _, line := range []string{
@@ -37,6 +39,7 @@ func TestPoolMetrics(t *testing.T) {
 		`glovebox_box_start_seconds_sum{driver="oci",runtime="runc"} 0.2`,
 		`glovebox_box_hand_over_seconds_sum{driver="oci",runtime="runc",waited="true"} 0.001`,
 		`glovebox_box_hand_over_seconds_count{driver="oci",runtime="runc",waited="false"} 1`,
+		`glovebox_attestation_failures_total{check="seccomp.mode",driver="oci",runtime="runc"} 1`,
 	} {
 		if !strings.Contains(string(a.body), line+"\n") {
 			t.Errorf("no line %s", line)

@@ -36,6 +36,8 @@ type Config struct {
 	// after the wait that the server asks for (Retry-After). 0 means that it asks once. A script may
 	// have run for a request that failed in any other way, so that no other is ever repeated.
 	RetryFor time.Duration
+	// FullAttestation has results come with every check of their boxes, where the server makes them.
+	FullAttestation bool
 }
 
 // A Client asks one server. It is safe for concurrent use.
@@ -117,7 +119,11 @@ func (c *Client) Execute(ctx context.Context, request api.Request) (api.Result, 
 }
 
 func (c *Client) execute(ctx context.Context, body []byte) (api.Result, error) {
-	answer, err := c.ask(ctx, http.MethodPost, "/v1/executions", body, maxResultBytes)
+	path := "/v1/executions"
+	if c.config.FullAttestation {
+		path += "?attestation=" + api.AttestationFull
+	}
+	answer, err := c.ask(ctx, http.MethodPost, path, body, maxResultBytes)
 	if err != nil {
 		return api.Result{}, err
 	}

@@ -54,7 +54,7 @@ error. It ends when its input does.`,
 }
 
 func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
-	there, err := f.remote.server(cmd.Flags())
+	there, err := f.remote.server(cmd.Flags(), false)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,9 @@ type server struct {
 }
 
 // server returns the server that was asked for, or nil for this machine. Flags that say how a box is made here
-// are refused beside one: to leave them out in silence would be to weaken what was asked for.
-func (f *remoteFlags) server(flags *pflag.FlagSet) (*server, error) {
+// are refused beside one: to leave them out in silence would be to weaken what was asked for. attested has it tell every check of a
+// box.
+func (f *remoteFlags) server(flags *pflag.FlagSet, attested bool) (*server, error) {
 	url, source := f.url, "--server"
 	if !flags.Changed("server") {
 		url, source = os.Getenv(envServer), envServer
@@ -49,7 +50,7 @@ func (f *remoteFlags) server(flags *pflag.FlagSet) (*server, error) {
 		}
 		return nil, usageError("--%s is for boxes of this machine: the server that --server names decides for itself", name)
 	}
-	c, err := client.New(client.Config{BaseURL: url})
+	c, err := client.New(client.Config{BaseURL: url, FullAttestation: attested})
 	if err != nil {
 		return nil, usageError("%s: %s", source, strings.TrimPrefix(err.Error(), "client: "))
 	}

@@ -15,8 +15,8 @@ import (
 
 // A reporter tells people, or a program, how a run ended.
 type reporter struct {
-	stdout, stderr  io.Writer
-	asJSON, verbose bool
+	stdout, stderr            io.Writer
+	asJSON, verbose, attested bool
 }
 
 // log tells a log entry as it happens. In a JSON document it stands with the result.
@@ -30,6 +30,9 @@ func (r reporter) log(entry api.Log) error {
 
 // result tells the result and returns the error that gives the exit status.
 func (r reporter) result(result api.Result) error {
+	if r.attested {
+		result.Isolation.Attestation = result.Isolation.Attestation.InFull()
+	}
 	tell := r.people
 	if r.asJSON {
 		tell = r.document
@@ -112,6 +115,9 @@ func (r reporter) people(result api.Result) error {
 	if r.verbose {
 		r.tellIsolation(result, say)
 	}
+	if r.attested {
+		tellAttestation(result.Isolation.Attestation, say)
+	}
 	if result.Success {
 		return r.write(result.Output)
 	}
@@ -154,6 +160,31 @@ func (r reporter) tellIsolation(result api.Result, say func(string, ...any)) {
 	i := result.Isolation
 	say("driver %s, runtime %s %s", i.Driver, i.Runtime, i.RuntimeVersion)
 	say("layers: %s", strings.Join(i.Layers, ", "))
+	if a := i.Attestation; a != nil {
+		say("%s", attestationText(a))
+	}
 	say("ran for %.0f ms after %.0f ms of waiting for its box; CPU of the box %.0f ms, memory at most %d MiB",
 		result.ExecutionTimeMs, result.QueueTimeMs, result.Usage.CPUMs, result.Usage.PeakMemoryBytes/api.MiB)
+}
+
+func attestationText(a *api.Attestation) string {
+	if !a.Verified {
+		return "attestation: nothing was checked"
+	}
+	return fmt.Sprintf("attestation: %d checks hold, %s", a.Checks, a.Digest)
+}
+
+// tellAttestation tells each check of a box, and what could not be checked.
+func tellAttestation(a *api.Attestation, say func(string, ...any)) {
+	if a == nil || a.Statement == nil {
+		say("attestation: none was made")
+		return
+	}
+	say("%s", attestationText(a))
+	for _, c := range a.Statement.Checks {
+		say("  %-7s  %s: %s", c.Where, c.Claim, c.Seen)
+	}
+	for _, u := range a.Statement.Untold {
+		say("  %-7s  %s cannot be told: %s", u.Where, u.Claim, u.Why)
+	}
 }

@@ -31,6 +31,7 @@ type runFlags struct {
 	now      string
 	asJSON   bool
 	verbose  bool
+	attested bool
 }
 
 func newRunCommand() *cobra.Command {
@@ -65,13 +66,14 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 	flags.StringVar(&f.now, "now", "", "stop the script's clock at this `TIME` (RFC 3339)")
 	flags.BoolVar(&f.asJSON, "json", false, "print the whole result as one JSON document")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell on standard error which driver, runtime and layers were in force")
+	flags.BoolVar(&f.attested, "attestation", false, "tell every check of the box: on standard error, or within the document of --json")
 	f.boxes.register(flags)
 	f.remote.register(flags)
 	return cmd
 }
 
 func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
-	server, err := f.remote.server(cmd.Flags())
+	server, err := f.remote.server(cmd.Flags(), f.attested)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	report := reporter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), asJSON: f.asJSON, verbose: f.verbose}
+	report := reporter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), asJSON: f.asJSON, verbose: f.verbose, attested: f.attested}
 	if server != nil {
 		return runThere(cmd.Context(), server, request, report)
 	}

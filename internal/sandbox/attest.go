@@ -113,21 +113,19 @@ func (l look) untold(claim, why string) {
 	l.statement.Untold = append(l.statement.Untold, api.Untold{Claim: claim, Where: l.from, Why: why})
 }
 
-// text renders a value. What a box says is quoted unless it is plain: no character of it can do anything to a reader.
+// text renders a value. What a box says is quoted unless it is plain: no character of it can do anything to a reader, nor
+// be taken for one of ours.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
-		if v == "" || v == "none" || len(v) > mostText || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ',' }) {
-			return strconv.QuoteToASCII(protocol.CutText(v, mostText))
-		}
-		return v
+		return quoted(v, `"`)
 	case []string:
 		if len(v) == 0 {
-			return "none"
+			return none
 		}
 		var all []string
 		for _, s := range v {
-			all = append(all, text(s))
+			all = append(all, quoted(s, `", `))
 		}
 		return protocol.CutText(strings.Join(all, ", "), mostText)
 	case uint64:
@@ -139,6 +137,18 @@ func text(v any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// none is told of a list with nothing in it.
+const none = "none"
+
+// quoted quotes what is empty, long, none, or holds more than printable ASCII or one of the special characters.
+func quoted(s, special string) string {
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	if s != "" && s != none && len(s) <= mostText && !strings.ContainsFunc(s, odd) && !strings.ContainsAny(s, special) {
+		return s
+	}
+	return strconv.QuoteToASCII(protocol.CutText(s, mostText))
 }
 
 // mostText bounds what is told of one check.

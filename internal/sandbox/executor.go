@@ -158,6 +158,7 @@ func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (re
 		}()
 	}()
 	result, err = box.Run(ctx, j.request, j.onLog)
+	e.pool.refused(err)
 	var notHanded *NotHandedError
 	return result, mayRetry && errors.As(err, &notHanded), err
 }

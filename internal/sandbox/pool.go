@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"glovebox/api"
 )
 
 // PoolConfig says how many boxes wait for their jobs, and what they do meanwhile.
@@ -35,6 +37,8 @@ type PoolObserver struct {
 	// HandedOver is told how long a box took from the moment at which it was chosen until it had its job and the
 	// job's limits; waited is true for a box that had waited for it.
 	HandedOver func(took time.Duration, waited bool)
+	// Refused is told of each check that did not hold on a box, which gets no job.
+	Refused func(fault api.Check)
 }
 
 // check names what is out of bounds.
@@ -178,6 +182,7 @@ func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 	p.mu.Unlock()
 	begun := time.Now()
 	box, err := p.driver.Create(ctx, p.spec, limits)
+	p.refused(err)
 	p.mu.Lock()
 	p.apart--
 	if err != nil && ctx.Err() == nil {
@@ -188,6 +193,20 @@ func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 		p.observeStart(begun)
 	}
 	return box, err
+}
+
+// refused tells of a box that was not what its Spec asks for, where that is what is wrong.
+func (p *pool) refused(err error) {
+	var refused *AttestationError
+	if !errors.As(err, &refused) {
+		return
+	}
+	p.log.Error("a box was not what its Spec asks for: it gets no job", "runtime", p.spec.Runtime, "differences", refused.Faults)
+	if p.config.Observe.Refused != nil {
+		for _, fault := range refused.Faults {
+			p.config.Observe.Refused(fault)
+		}
+	}
 }
 
 func (p *pool) observeStart(begun time.Time) {
@@ -219,6 +238,7 @@ func (p *pool) start(limits Limits) {
 		if err == nil {
 			p.observeStart(begun)
 		}
+		p.refused(err)
 		p.mu.Lock()
 		p.starting--
 		p.outcome(err)

@@ -21,6 +21,11 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+export interface ExecuteOptions extends CallOptions {
+  /** `full` has the result come with every check of its container; the server's default is `short`. */
+  attestation?: 'short' | 'full';
+}
+
 /** Asks one Glovebox server. It keeps no state: one instance serves any number of calls at once. */
 export class Glovebox {
   readonly #base: string;
@@ -41,14 +46,15 @@ export class Glovebox {
    * its class: why the server refused), a ConnectionError, an AnswerError, or the reason of an aborted signal. What
    * JSON cannot hold throws as JSON.stringify does.
    */
-  async execute<Output = unknown>(request: ExecutionRequest, options: CallOptions = {}): Promise<ExecutionResult<Output>> {
+  async execute<Output = unknown>(request: ExecutionRequest, options: ExecuteOptions = {}): Promise<ExecutionResult<Output>> {
     // Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant.
     if (/\p{Surrogate}/u.test(request.code)) throw new TypeError('code: holds half a surrogate pair');
     const body = JSON.stringify(request);
+    const path = options.attestation === undefined ? '/v1/executions' : `/v1/executions?attestation=${options.attestation}`;
     const deadline = Date.now() + this.#retryForMs;
     for (;;) {
       try {
-        return asResult<Output>(await this.#ask('POST', '/v1/executions', body, most.result, options.signal));
+        return asResult<Output>(await this.#ask('POST', path, body, most.result, options.signal));
       } catch (error) {
         const waitMs = noPlaceForMs(error);
         // Not later than the deadline would allow a second try to one who asked for none, in the same millisecond.

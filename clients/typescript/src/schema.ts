@@ -801,6 +801,11 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description `full` has the result come with every check of its container, in `isolation.attestation.statement`. Another value is
+         *     refused.
+         */
+        Attestation: "short" | "full";
         /** @description The action's name, such as execute-code, or its title; case does not count. */
         ActionName: string;
         /** @description The agent's name, such as codesmith; case does not count. */
@@ -819,7 +824,13 @@ export type $defs = Record<string, never>;
 export interface operations {
     execute: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `full` has the result come with every check of its container, in `isolation.attestation.statement`. Another value is
+                 *     refused.
+                 */
+                attestation?: components["parameters"]["Attestation"];
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -23,6 +23,12 @@ test('a request goes out as it was given, and its result comes back', async () =
   assert.equal(headers.get('authorization'), 'Bearer so');
 });
 
+test('the whole attestation is asked for by the query', async () => {
+  const { fetch, asked } = fakeFetch(() => json(good));
+  await new Glovebox({ baseUrl, fetch }).execute({ code: '1' }, { attestation: 'full' });
+  assert.equal(asked[0]?.url, `${baseUrl}/v1/executions?attestation=full`);
+});
+
 test('addresses that are none are refused, and no password is repeated', () => {
   for (const wrong of ['', 'localhost', '127.0.0.1:8080', 'ftp://localhost', 'http://u:hunter2@localhost', 'http://localhost/?a', 'http://localhost/#a', 'http://']) {
     assert.throws(() => new Glovebox({ baseUrl: wrong }), (error: Error) => error instanceof TypeError && !error.message.includes('hunter2'), wrong);
