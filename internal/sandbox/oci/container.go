@@ -149,6 +149,9 @@ func (c *container) adopt() error {
 		return fmt.Errorf("oci: %w", err)
 	}
 	pid, err := strconv.Atoi(text)
+	if err == nil {
+		err = c.awaitCopy(pid)
+	}
 	if err != nil || !isChild(pid) {
 		return fmt.Errorf("oci: the box's process %q is not a child of this process", text)
 	}
@@ -163,6 +166,30 @@ func (c *container) adopt() error {
 		return nil // the others leave nobody else
 	}
 	return c.adoptHelpers() // who, once dead, is in no cgroup
+}
+
+// awaitCopy waits for the end of a copy that crun makes of itself to start a box that is detached: until then the box's
+// process is its child and not ours. It ends right after crun itself, which tells nobody.
+func (c *container) awaitCopy(pid int) error {
+	_, parent, _ := stat(pid)
+	if parent == os.Getpid() || !isChild(parent) {
+		return nil
+	}
+	crun, err := c.watch(parent)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.helpers = append(c.helpers, crun)
+	c.mu.Unlock()
+	late := time.NewTimer(runtimeGrace)
+	defer late.Stop()
+	select {
+	case <-crun.done:
+		return nil
+	case <-late.C:
+		return errors.New("the runtime's copy of itself does not end")
+	}
 }
 
 func (c *container) watch(pid int) (*process, error) {
