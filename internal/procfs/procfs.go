@@ -84,7 +84,7 @@ func Mounts(dir string) ([]protocol.Mount, error) {
 // ParseMounts reads the form of /proc/PID/mountinfo; a line that is cut short is left out. A mount is read-only by its
 // own options, or by those of its file system.
 func ParseMounts(mountinfo string) []protocol.Mount {
-	const pointAt, optionsAt, superAt = 4, 5, 2
+	const rootAt, pointAt, optionsAt, superAt = 3, 4, 5, 2
 	var mounts []protocol.Mount
 	for line := range strings.Lines(mountinfo) {
 		// 36 35 98:0 /root /point options [optional]… - type source superoptions
@@ -94,7 +94,7 @@ func ParseMounts(mountinfo string) []protocol.Mount {
 			continue
 		}
 		options := strings.Split(fields[optionsAt], ",")
-		m := protocol.Mount{Point: unescape(fields[pointAt]), Type: super[0]}
+		m := protocol.Mount{Point: unescape(fields[pointAt]), Type: super[0], Root: unescape(fields[rootAt])}
 		readOnly := slices.Contains(options, "ro") || len(super) > superAt && slices.Contains(strings.Split(super[superAt], ","), "ro")
 		if !readOnly {
 			m.Options = append(m.Options, "rw")

@@ -54,7 +54,7 @@ func TestHides(t *testing.T) {
 
 func TestParseMounts(t *testing.T) {
 	got := ParseMounts(`9 8 0:1 / /a\040b rw,nosuid,nodev,noexec,relatime master:3 - tmpfs tmpfs rw,size=4k` + "\n")
-	want := []protocol.Mount{{Point: "/a b", Type: "tmpfs", Options: []string{"rw", "nosuid", "nodev", "noexec"}}}
+	want := []protocol.Mount{{Point: "/a b", Type: "tmpfs", Root: "/", Options: []string{"rw", "nosuid", "nodev", "noexec"}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}

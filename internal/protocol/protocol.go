@@ -128,8 +128,10 @@ type Given struct {
 
 // A Mount is one mount of a box. Of its options those that say what may be done there are told: rw, nosuid, nodev, noexec.
 type Mount struct {
-	Point   string   `json:"point"`
-	Type    string   `json:"type"`
+	Point string `json:"point"`
+	Type  string `json:"type"`
+	// Root is which part of its file system is mounted: / is all.
+	Root    string   `json:"root"`
 	Options []string `json:"options,omitempty"`
 }
 

@@ -31,7 +31,7 @@ const (
 	maxProcNames = 256
 	maxMappings  = 16
 	maxRlimits   = 32
-	maxName      = 256 // a mount point, a name in /proc, of a limit or of a namespace
+	maxName      = 512 // a mount point or what is mounted there, a name in /proc, of a limit or of a namespace
 	// maxLibraries and maxSpecifier bound what a box is warmed for.
 	maxLibraries = 256
 	maxSpecifier = 256
@@ -183,7 +183,7 @@ func readyNames(r *Ready) iter.Seq[string] {
 			}
 		}
 		for _, m := range r.Mounts {
-			if !yield(m.Point) || !yield(m.Type) || !yield(strings.Join(m.Options, ",")) {
+			if !yield(m.Point) || !yield(m.Type) || !yield(m.Root) || !yield(strings.Join(m.Options, ",")) {
 				return
 			}
 		}

@@ -243,6 +243,7 @@ func TestReaderBrokenBeforeReady(t *testing.T) {
 		"a mask below zero":   `{"type":"ready","ready":{"version":3,"capEff":-1}}`,
 		"too many mounts":     readyWith(`"mounts":[` + strings.Repeat(`{},`, maxMounts) + `{}]`),
 		"too long a mount":    readyWith(`"mounts":[{"point":"` + strings.Repeat("x", maxName+1) + `"}]`),
+		"too long a root":     readyWith(`"mounts":[{"root":"` + strings.Repeat("x", maxName+1) + `"}]`),
 		"a mount of no form":  readyWith(`"mounts":[{"source":"/"}]`),
 		"too many options":    readyWith(`"mounts":[{"options":["` + strings.Repeat(`","`, maxName+1) + `"]}]`),
 		"too many names":      readyWith(`"proc":["` + strings.Repeat(`","`, maxProcNames) + `"]`),

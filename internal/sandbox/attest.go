@@ -25,9 +25,8 @@ type Expect struct {
 	IDMap []protocol.IDMapping
 	// Env names the variables that the engine sets unasked.
 	Env []string
-	// Mounts are the mount points of the engine's own beside /, /proc and what is masked or read-only; true lets those
-	// write whose ids may, as nobody's in a box do.
-	Mounts map[string]bool
+	// Mounts are the mount points of the engine's own beside /, /proc and what is masked or read-only.
+	Mounts map[string]Mounted
 	// BareKernel is true where gVisor's kernel was to be started with no privileges on the host; else what it has is the
 	// engine's to choose.
 	BareKernel bool
@@ -35,6 +34,14 @@ type Expect struct {
 	PIDOne bool
 	// Runtime, RuntimeVersion, and Image are those that the driver was made with.
 	Runtime, RuntimeVersion, Image string
+}
+
+// Mounted says what may be mounted at a point.
+type Mounted struct {
+	// Writable lets those write whose ids may, as nobody's in a box do.
+	Writable bool
+	// OfRoot is true for what stands in the box's root file system at that very point, mounted over itself.
+	OfRoot bool
 }
 
 // attest holds what a box says of itself, and what the driver sees of it, against its Spec. Of the statement every check

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -95,22 +96,27 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 		}))
 	}
 	var more, writable []string
+	known := map[string]bool{} // a second mount at a point hides the one that was to be seen there
 	for i, m := range mounts {
 		if l.isHidden(mounts[i+1:], m.Point) || m.Point == "/" {
 			continue
 		}
-		mayWrite, known := l.expect.Mounts[m.Point]
+		may, expected := l.expect.Mounts[m.Point]
 		switch {
 		case m.Point == "/proc":
-			known, mayWrite = m.Type == "proc", true
+			may.Writable, expected = true, m.Type == "proc" && m.Root == "/"
 		case slices.Contains(l.spec.MaskedPaths, m.Point), slices.Contains(l.spec.ReadonlyPaths, m.Point):
-			known = true
+			expected = true
+		case may.OfRoot && (m.Root != path.Join(root.Root, m.Point) || m.Type != root.Type):
+			expected = false
 		}
-		if !known {
+		if !expected || known[m.Point] {
 			more = append(more, m.Point)
-		} else if m.Writable() && !mayWrite {
+		}
+		if m.Writable() && !may.Writable {
 			writable = append(writable, m.Point)
 		}
+		known[m.Point] = true
 	}
 	l.same("mounts", []string(nil), more)
 	l.same("mounts.writable", []string(nil), writable)

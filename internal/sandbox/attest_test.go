@@ -24,7 +24,8 @@ func sealedBox() (protocol.Ready, Outside, Spec, Expect) {
 	idMap := []protocol.IDMapping{{Inside: 0, Outside: attestID - 1, Size: 2}}
 	namespaces := map[string]uint64{"cgroup": 1, "ipc": 2, "mnt": 3, "net": 4, "pid": 5, "user": 6, "uts": 7}
 	mounts := []protocol.Mount{
-		{Point: "/", Type: "ext4"}, {Point: "/proc", Type: "proc", Options: []string{"rw", "nosuid"}}, {Point: "/dev", Type: "ext4"},
+		{Point: "/", Type: "ext4", Root: "/root"}, {Point: "/proc", Type: "proc", Root: "/", Options: []string{"rw", "nosuid"}},
+		{Point: "/dev", Type: "ext4", Root: "/root/dev"},
 		{Point: "/proc/sys", Type: "proc"}, {Point: "/proc/version", Type: "devtmpfs"},
 	}
 	var rlimits []protocol.Rlimit
@@ -49,7 +50,7 @@ func sealedBox() (protocol.Ready, Outside, Spec, Expect) {
 	}
 	expect := Expect{
 		UID: RunnerUID, GID: RunnerUID, HostID: attestID, UserNamespace: true, IDMap: idMap, Env: []string{"PATH", "HOSTNAME"},
-		Mounts: map[string]bool{"/dev": false}, PIDOne: true, Runtime: "runc", RuntimeVersion: "1.4.0", Image: "sha256:0",
+		Mounts: map[string]Mounted{"/dev": {OfRoot: true}}, PIDOne: true, Runtime: "runc", RuntimeVersion: "1.4.0", Image: "sha256:0",
 	}
 	return ready, outside, spec, expect
 }
@@ -105,8 +106,11 @@ func TestAttestCatches(t *testing.T) {
 		{func(b box) { b.ready.Hostname = "host" }, []string{"inside hostname"}},
 		{func(b box) { b.ready.Interfaces = []string{"lo", "eth0"} }, []string{"inside network.interfaces"}},
 		{func(b box) { b.ready.Mounts[0].Options = []string{"rw"} }, []string{"inside root.read-only"}},
-		{func(b box) { b.ready.Mounts = b.ready.Mounts[1:] }, []string{"inside root.read-only"}},
-		{func(b box) { b.ready.Mounts = append(b.ready.Mounts, writable) }, []string{"inside mounts"}},
+		{func(b box) { b.ready.Mounts = b.ready.Mounts[1:] }, []string{"inside root.read-only", "inside mounts"}},
+		{func(b box) { b.ready.Mounts = append(b.ready.Mounts, writable) }, []string{"inside mounts", "inside mounts.writable"}},
+		{func(b box) { b.ready.Mounts = append(b.ready.Mounts, b.ready.Mounts[2]) }, []string{"inside mounts"}},
+		{func(b box) { b.ready.Mounts[2].Root = "/etc" }, []string{"inside mounts"}},
+		{func(b box) { b.ready.Mounts[1].Root = "/1" }, []string{"inside mounts"}},
 		{func(b box) { b.ready.Mounts[2].Options = []string{"rw"} }, []string{"inside mounts.writable"}},
 		{func(b box) { b.ready.Mounts[3].Options = []string{"rw"} }, []string{"inside readonly-paths", "inside mounts.writable"}},
 		{func(b box) { b.ready.Mounts = b.ready.Mounts[:4] }, []string{"inside masked-paths"}},
@@ -149,7 +153,7 @@ func TestAttestCatches(t *testing.T) {
 		{func(b box) { b.outside.Process.Env = []string{"SECRET"} }, []string{"outside environment"}},
 		{func(b box) { b.outside.Process.Mounts[0].Options = []string{"rw"} }, []string{"outside root.read-only"}},
 		{func(b box) { b.outside.Process.Mounts = b.outside.Process.Mounts[:4] }, []string{"outside masked-paths"}},
-		{func(b box) { b.outside.Process.Mounts = append(b.outside.Process.Mounts, writable) }, []string{"outside mounts"}},
+		{func(b box) { b.outside.Process.Mounts = append(b.outside.Process.Mounts, writable) }, []string{"outside mounts", "outside mounts.writable"}},
 		{func(b box) { b.outside.Process.Rlimits[1].Hard = 1024 }, []string{"outside rlimits.RLIMIT_NOFILE"}},
 		{func(b box) { b.outside.Process.Rlimits = nil }, []string{"outside rlimits.RLIMIT_CORE", "outside rlimits.RLIMIT_NOFILE",
 			"outside rlimits.RLIMIT_FSIZE", "outside rlimits.RLIMIT_MEMLOCK", "outside rlimits.RLIMIT_MSGQUEUE"}},

@@ -18,24 +18,25 @@ import (
 // expect is what the box should be, beside what its Spec says.
 func (b *box) expect(spec sandbox.Spec, p plan) sandbox.Expect {
 	isolation := b.driver.isolation(spec, p.userNS)
+	writable := sandbox.Mounted{Writable: true}
 	expect := sandbox.Expect{
 		UID: p.uid, GID: p.uid, UserNamespace: p.userNS, Env: []string{"PATH", "HOSTNAME", "HOME"},
 		PIDOne:  p.options.HostConfig.PidMode == "",
 		Runtime: isolation.Runtime, RuntimeVersion: isolation.RuntimeVersion, Image: isolation.Image,
 		// The daemon's own: what is writable among them is root's, and nobody is root in a box.
-		Mounts: map[string]bool{
-			"/dev": true, "/dev/pts": true, "/dev/mqueue": true, "/dev/shm": true,
-			"/etc/hostname": true, "/etc/hosts": true, "/etc/resolv.conf": true,
+		Mounts: map[string]sandbox.Mounted{
+			"/dev": writable, "/dev/pts": writable, "/dev/mqueue": writable, "/dev/shm": writable,
+			"/etc/hostname": writable, "/etc/hosts": writable, "/etc/resolv.conf": writable,
 		},
 	}
 	if !p.userNS {
 		expect.HostID = p.uid
 	}
 	for _, path := range spec.MaskedPaths {
-		expect.Mounts[path] = true // a /dev/null, bound
+		expect.Mounts[path] = writable // a /dev/null, bound
 	}
 	for path := range p.options.HostConfig.Tmpfs {
-		expect.Mounts[path] = false
+		expect.Mounts[path] = sandbox.Mounted{}
 	}
 	return expect
 }

@@ -191,7 +191,7 @@ func Ready(spec sandbox.Spec) protocol.Ready {
 		Version: protocol.Version, UID: sandbox.RunnerUID, GID: sandbox.RunnerUID, NoNewPrivs: true, Seccomp: 2, SeccompFilters: 2,
 		FDs: []string{}, Env: []string{}, Hostname: spec.Hostname, Interfaces: []string{"lo"}, PID: 1,
 		Given:      protocol.Given{NoNewPrivs: spec.NoNewPrivileges, Seccomp: 2, SeccompFilters: 1},
-		Mounts:     []protocol.Mount{{Point: "/", Type: "fake"}, {Point: "/proc", Type: "proc", Options: []string{"rw"}}},
+		Mounts:     []protocol.Mount{{Point: "/", Type: "fake"}, {Point: "/proc", Type: "proc", Root: "/", Options: []string{"rw"}}},
 		Namespaces: map[string]uint64{"cgroup": 1, "ipc": 2, "mnt": 3, "net": 4, "pid": 5, "uts": 6, "user": 7},
 	}
 	for _, path := range slices.Concat(spec.MaskedPaths, spec.ReadonlyPaths) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	runc "github.com/containerd/go-runc"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/cgroup"
@@ -32,7 +33,8 @@ type container struct {
 	rootfs   rootfs
 	checked  string // what that looked like when it held the image, byte for byte
 	spec     sandbox.Spec
-	early    early // as the runtime left it
+	config   *specs.Spec // what the runtime was given
+	early    early       // as the runtime left it
 
 	mu      sync.Mutex
 	starter int        // the pid, and process group, of the runtime that started it
@@ -74,6 +76,7 @@ func (c *container) prepare() (inner stdio, outer sandbox.Stdio, err error) {
 	if err != nil {
 		return stdio{}, sandbox.Stdio{}, err
 	}
+	c.config = config
 	if err := c.writeBundle(config); err != nil {
 		return stdio{}, sandbox.Stdio{}, err
 	}

@@ -24,13 +24,14 @@ func (c *container) expect() sandbox.Expect {
 	expect := sandbox.Expect{
 		UID: int(b.uid()), GID: int(b.uid()), HostID: b.ids.Box, UserNamespace: b.userns, Env: c.runtime.environment(), PIDOne: true, BareKernel: true,
 		Runtime: string(c.runtime.Kind), RuntimeVersion: c.runtime.Version, Image: c.image,
-		Mounts: map[string]bool{"/dev": false},
+		Mounts: map[string]sandbox.Mounted{},
 	}
 	for _, m := range b.mounts() {
-		expect.Mounts[m.Destination] = false
+		// gVisor's kernel counts file systems of its own.
+		expect.Mounts[m.Destination] = sandbox.Mounted{OfRoot: m.Destination == "/dev" && b.kind != sandbox.KindRunsc}
 	}
 	if b.kind == sandbox.KindRunsc {
-		expect.Mounts["/dev/pts"] = true // an empty one of its kernel's own
+		expect.Mounts["/dev/pts"] = sandbox.Mounted{Writable: true} // an empty one of its kernel's own
 	}
 	if b.userns && b.user == nil { // as a user without privileges sees them, they depend on the user
 		uids, _ := b.mappings()
@@ -47,6 +48,7 @@ type early struct {
 	runtime Runtime
 	cgroup  *sandbox.Cgroup
 	kept    record
+	order   []api.Check
 }
 
 func (c *container) look() (s early, err error) {
@@ -57,13 +59,14 @@ func (c *container) look() (s early, err error) {
 		return s, err
 	}
 	s.kept, err = readRecord(c.bundle.kind, c.root(), c.claim.ID)
+	s.order = s.kept.order(c.config)
 	return s, err
 }
 
 // Observe implements [sandbox.Container]. What the runner's own start changes is looked at now.
 func (c *container) Observe(context.Context) (sandbox.Outside, error) {
 	outside := sandbox.Outside{
-		Runtime: string(c.early.runtime.Kind), RuntimeVersion: c.early.runtime.Version, Cgroup: c.early.cgroup, Told: []api.Check{c.rootSeen()},
+		Runtime: string(c.early.runtime.Kind), RuntimeVersion: c.early.runtime.Version, Cgroup: c.early.cgroup, Told: append(c.early.order, c.rootSeen()),
 	}
 	process, err := procfs.Read(procfs.Dir(c.main.pid))
 	if err != nil {

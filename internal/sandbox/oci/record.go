@@ -12,6 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"glovebox/api"
 	"glovebox/internal/sandbox"
 )
 
@@ -19,6 +20,8 @@ import (
 type record struct {
 	root, program string
 	seccomp       []string // the profile, a line for each decision, in order of the lines; nil is none
+	// config is the order itself, but for the profile, where it is kept in the runtime specification's form.
+	config *specs.Spec
 }
 
 // readRecord reads what a runtime keeps while a box lives: runc a state of its own form, gVisor and crun the
@@ -63,7 +66,52 @@ func recordOf(config *specs.Spec) record {
 	if config.Linux != nil {
 		kept.seccomp = linesOf(config.Linux.Seccomp)
 	}
+	kept.config = config
 	return kept
+}
+
+// order compares what the runtime has kept with what it was given, part by part. Of gVisor, whose kernel lets nobody see
+// namespaces and mounts of the box, there is no other witness.
+func (r record) order(given *specs.Spec) (checks []api.Check) {
+	if r.config == nil {
+		return nil
+	}
+	same := func(part string, given, kept any) {
+		check := api.Check{Claim: "order." + part, Where: api.Outside, Wanted: "as given", Seen: "as given"}
+		want, wantErr := json.Marshal(given)
+		got, gotErr := json.Marshal(kept)
+		if wantErr != nil || gotErr != nil || string(want) != string(got) {
+			check.Seen = "another"
+		}
+		checks = append(checks, check)
+	}
+	kept := r.config
+	if kept.Process == nil || kept.Linux == nil || kept.Root == nil {
+		same("configuration", given, nil)
+		return checks
+	}
+	same("root", given.Root, kept.Root)
+	same("process", given.Process, kept.Process)
+	same("hostname", given.Hostname, kept.Hostname)
+	same("mounts", sources(given.Mounts), sources(kept.Mounts))
+	same("namespaces", given.Linux.Namespaces, kept.Linux.Namespaces)
+	same("id-mappings", [][]specs.LinuxIDMapping{given.Linux.UIDMappings, given.Linux.GIDMappings},
+		[][]specs.LinuxIDMapping{kept.Linux.UIDMappings, kept.Linux.GIDMappings})
+	same("masked-paths", given.Linux.MaskedPaths, kept.Linux.MaskedPaths)
+	same("readonly-paths", given.Linux.ReadonlyPaths, kept.Linux.ReadonlyPaths)
+	same("resources", given.Linux.Resources, kept.Linux.Resources)
+	return checks
+}
+
+// sources leaves out the source of mounts that have none: gVisor makes a path of their names.
+func sources(mounts []specs.Mount) []specs.Mount {
+	mounts = slices.Clone(mounts)
+	for i, m := range mounts {
+		if m.Type != "bind" && !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") {
+			mounts[i].Source = ""
+		}
+	}
+	return mounts
 }
 
 // profile returns the digest of the profile that the runtime has kept: the Spec's where it is the same, decision by
