@@ -167,20 +167,3 @@ func idMap(path string) ([]protocol.IDMapping, error) {
 	}
 	return mappings, nil
 }
-
-// Hides reports whether what is mounted hides a path of a box: the last mount there is neither /proc nor /sys, whose
-// files are what there is to hide.
-func Hides(mounts []protocol.Mount, path string) bool {
-	last, ok := At(mounts, path)
-	return ok && last.Type != "proc" && last.Type != "sysfs"
-}
-
-// At returns the mount that is seen at a point.
-func At(mounts []protocol.Mount, point string) (protocol.Mount, bool) {
-	for i := len(mounts) - 1; i >= 0; i-- {
-		if mounts[i].Point == point {
-			return mounts[i], true
-		}
-	}
-	return protocol.Mount{}, false
-}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"glovebox/api"
 	"glovebox/internal/procfs"
@@ -19,8 +20,6 @@ type Expect struct {
 	UID, GID int
 	// HostID is the number that this host has for its user and its group; 0 where that is the engine's to choose.
 	HostID int
-	// UserNamespace is true where the box has one.
-	UserNamespace bool
 	// IDMap is what it maps of users and of groups; nil where that is the engine's to choose.
 	IDMap []protocol.IDMapping
 	// Env names the variables that the engine sets unasked.
@@ -32,8 +31,6 @@ type Expect struct {
 	BareKernel bool
 	// PIDOne is false only where the driver keeps an init of its own.
 	PIDOne bool
-	// Runtime, RuntimeVersion, and Image are those that the driver was made with.
-	Runtime, RuntimeVersion, Image string
 }
 
 // Mounted says what may be mounted at a point.
@@ -44,11 +41,12 @@ type Mounted struct {
 	OfRoot bool
 }
 
-// attest holds what a box says of itself, and what the driver sees of it, against its Spec. Of the statement every check
+// attest holds what a box says of itself, and what the driver sees of it, against its Spec, and against what is told of its
+// isolation. Of the statement every check
 // has been made; one that does not hold is enough to refuse the box, and the error, an *[AttestationError], names each.
 // What bounds the box is not among the statement's checks: it may change until the box has its job (see [Cgroup.Checks]).
-func attest(ready protocol.Ready, outside Outside, spec Spec, expect Expect) (api.Statement, error) {
-	a := &attestation{spec: spec, expect: expect, gVisor: RuntimeKind(spec.Runtime) == KindRunsc}
+func attest(ready protocol.Ready, outside Outside, spec Spec, expect Expect, isolation api.Isolation) (api.Statement, error) {
+	a := &attestation{spec: spec, expect: expect, isolation: isolation, hosts: sync.OnceValues(hostNamespaces), gVisor: RuntimeKind(spec.Runtime) == KindRunsc}
 	a.inside(ready)
 	a.outside(outside)
 	return a.statement, Compare(a.statement.Checks)
@@ -60,6 +58,7 @@ type attested struct {
 	overhead  Overhead
 	cgroup    *Cgroup
 	limits    Limits
+	made      *api.Attestation // of all this; nil until somebody has made it
 }
 
 // attest looks at the box from both sides.
@@ -69,12 +68,23 @@ func (b *box) attest(ctx context.Context, ready protocol.Ready, spec Spec, limit
 		return fmt.Errorf("sandbox: the box cannot be looked at: %w", err)
 	}
 	b.attested.overhead = spec.Overhead
-	b.attested.statement, err = attest(ready, outside, spec, expect)
+	b.attested.statement, err = attest(ready, outside, spec, expect, b.isolation)
 	return joinFaults(err, b.attested.bound(outside.Cgroup, limits))
+}
+
+// attestation returns what goes into a result.
+func (b *box) attestation() *api.Attestation {
+	b.waiting.mu.Lock()
+	defer b.waiting.mu.Unlock()
+	return b.attested.attestation()
 }
 
 // bound judges what bounds the box, and keeps it for the statement.
 func (a *attested) bound(seen *Cgroup, limits Limits) error {
+	isSame := seen == a.cgroup || seen != nil && a.cgroup != nil && *seen == *a.cgroup
+	if !isSame || limits.MemoryBytes != a.limits.MemoryBytes || limits.CPUs != a.limits.CPUs {
+		a.made = nil
+	}
 	a.cgroup, a.limits = seen, limits
 	if seen == nil {
 		return nil
@@ -82,19 +92,25 @@ func (a *attested) bound(seen *Cgroup, limits Limits) error {
 	return Compare(seen.Checks(a.overhead, limits))
 }
 
-// attestation returns what goes into a result.
+// attestation makes what goes into a result: once, if possible while the box waits.
 func (a *attested) attestation() *api.Attestation {
+	if a.made != nil {
+		return a.made
+	}
 	whole := a.statement
 	if a.cgroup != nil {
 		whole.Checks = append(slices.Clone(whole.Checks), a.cgroup.Checks(a.overhead, a.limits)...)
 	}
-	return api.Attest(whole)
+	a.made = api.Attest(whole)
+	return a.made
 }
 
 // An attestation is a statement in the making.
 type attestation struct {
 	spec      Spec
 	expect    Expect
+	isolation api.Isolation
+	hosts     func() ([]map[string]uint64, error) // the namespaces of this host
 	gVisor    bool
 	statement api.Statement
 }
@@ -223,15 +239,11 @@ func (a *attestation) outside(o Outside) {
 	a.statement.Checks = append(a.statement.Checks, o.Told...)
 	a.statement.Untold = append(a.statement.Untold, o.Untold...)
 	l := look{a, api.Outside}
-	l.same("runtime", a.expect.Runtime, o.Runtime)
-	l.same("runtime.version", a.expect.RuntimeVersion, o.RuntimeVersion)
-	l.same("image", a.expect.Image, o.Image)
+	l.same("runtime", a.isolation.Runtime, o.Runtime)
+	l.same("runtime.version", a.isolation.RuntimeVersion, o.RuntimeVersion)
+	l.same("image", a.isolation.Image, o.Image)
 	if !a.isUntold("seccomp.profile") {
-		wanted := ""
-		if a.spec.Seccomp != nil {
-			wanted = a.spec.Seccomp.Digest()
-		}
-		l.same("seccomp.profile", wanted, o.Seccomp)
+		l.same("seccomp.profile", a.isolation.Seccomp, o.Seccomp)
 	}
 	switch {
 	case o.Process != nil:

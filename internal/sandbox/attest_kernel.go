@@ -32,7 +32,7 @@ func hostNamespaces() (all []map[string]uint64, err error) {
 
 // namespaces checks that a box shares none of those with the host that it should have for itself.
 func (l look) namespaces(seen map[string]uint64) {
-	hosts, err := hostNamespaces()
+	hosts, err := l.hosts()
 	if err != nil {
 		l.same("namespaces", "known", err.Error())
 		return
@@ -56,14 +56,14 @@ func (l look) namespaces(seen map[string]uint64) {
 		}
 		private("namespaces."+string(ns), namespaceFiles[ns])
 	}
-	if l.expect.UserNamespace {
+	if l.isolation.UserNamespace {
 		private("namespaces.user", "user")
 	}
 }
 
 // idMaps checks what ids of the host a box's user namespace reaches.
 func (l look) idMaps(uids, gids []protocol.IDMapping) {
-	if !l.expect.UserNamespace {
+	if !l.isolation.UserNamespace {
 		return
 	}
 	for _, ids := range []struct {
@@ -81,7 +81,18 @@ func (l look) idMaps(uids, gids []protocol.IDMapping) {
 
 // mounts checks what is mounted in a box; exists tells whether its /proc has a path at all.
 func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
-	root, ok := procfs.At(mounts, "/")
+	last := map[string]int{} // of two at one point the later is seen
+	for i, m := range mounts {
+		last[m.Point] = i
+	}
+	at := func(point string) (protocol.Mount, bool) {
+		i, ok := last[point]
+		if !ok {
+			return protocol.Mount{}, false
+		}
+		return mounts[i], true
+	}
+	root, ok := at("/")
 	if l.spec.ReadOnlyRoot {
 		l.same("root.read-only", true, ok && !root.Writable())
 	}
@@ -89,58 +100,67 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 		l.untold("masked-paths", "gVisor masks nothing: its /proc tells of its own kernel")
 		l.untold("readonly-paths", "gVisor makes nothing read-only: its /proc is its own kernel's")
 	} else {
-		l.same("masked-paths", []string(nil), l.exposed(mounts, l.spec.MaskedPaths, exists, procfs.Hides))
-		l.same("readonly-paths", []string(nil), l.exposed(mounts, l.spec.ReadonlyPaths, exists, func(mounts []protocol.Mount, path string) bool {
-			m, ok := procfs.At(mounts, path)
-			return ok && !m.Writable()
-		}))
+		l.held("masked-paths", l.spec.MaskedPaths, at, exists, func(m protocol.Mount) bool { return m.Type != "proc" && m.Type != "sysfs" })
+		l.held("readonly-paths", l.spec.ReadonlyPaths, at, exists, func(m protocol.Mount) bool { return !m.Writable() })
+	}
+	known := map[string]bool{"/": true}
+	for _, paths := range [][]string{l.spec.MaskedPaths, l.spec.ReadonlyPaths} {
+		for _, point := range paths {
+			known[point] = true
+		}
+	}
+	masked := map[string]int{} // the last mount over each path that is to be hidden
+	for _, point := range l.spec.MaskedPaths {
+		if i, ok := last[point]; ok {
+			masked[point] = i
+		}
 	}
 	var more, writable []string
-	known := map[string]bool{} // a second mount at a point hides the one that was to be seen there
 	for i, m := range mounts {
-		if l.isHidden(mounts[i+1:], m.Point) || m.Point == "/" {
+		if m.Point == "/" || isHidden(i, m.Point, masked) {
 			continue
 		}
 		may, expected := l.expect.Mounts[m.Point]
 		switch {
 		case m.Point == "/proc":
 			may.Writable, expected = true, m.Type == "proc" && m.Root == "/"
-		case slices.Contains(l.spec.MaskedPaths, m.Point), slices.Contains(l.spec.ReadonlyPaths, m.Point):
+		case known[m.Point]:
 			expected = true
 		case may.OfRoot && (m.Root != path.Join(root.Root, m.Point) || m.Type != root.Type):
 			expected = false
 		}
-		if !expected || known[m.Point] {
+		if !expected || last[m.Point] != i { // a second one hides the one that was to be seen there
 			more = append(more, m.Point)
 		}
 		if m.Writable() && !may.Writable {
 			writable = append(writable, m.Point)
 		}
-		known[m.Point] = true
 	}
 	l.same("mounts", []string(nil), more)
 	l.same("mounts.writable", []string(nil), writable)
 }
 
-// exposed returns the paths that are there and not held as they should be.
-func (l look) exposed(mounts []protocol.Mount, paths []string, exists func(string) bool, held func([]protocol.Mount, string) bool) (open []string) {
-	for _, path := range paths {
-		_, there := procfs.At(mounts, path)
-		if strings.HasPrefix(path, "/proc/") && exists(path) {
-			there = true
-		}
-		if there && !held(mounts, path) {
-			open = append(open, path)
+// held checks paths that are to be mounted over, those that are there at all.
+func (l look) held(claim string, paths []string, at func(string) (protocol.Mount, bool), exists func(string) bool, holds func(protocol.Mount) bool) {
+	var open []string
+	for _, point := range paths {
+		m, mounted := at(point)
+		there := mounted || strings.HasPrefix(point, "/proc/") && exists(point)
+		if there && !(mounted && holds(m)) {
+			open = append(open, point)
 		}
 	}
-	return open
+	l.same(claim, []string(nil), open)
 }
 
-// isHidden reports whether a later mount lies over a masked path that the point is, or is below.
-func (l look) isHidden(later []protocol.Mount, point string) bool {
-	return slices.ContainsFunc(later, func(m protocol.Mount) bool {
-		return slices.Contains(l.spec.MaskedPaths, m.Point) && (point == m.Point || strings.HasPrefix(point, m.Point+"/"))
-	})
+// isHidden reports whether a later mount than the i-th lies over a masked path that the point is, or is below.
+func isHidden(i int, point string, masked map[string]int) bool {
+	for ; len(point) > 1; point = path.Dir(point) {
+		if over, ok := masked[point]; ok && over > i {
+			return true
+		}
+	}
+	return false
 }
 
 // capabilityBits are the names of capabilities, in the order of their bits.

@@ -18,7 +18,7 @@ import (
 const attestID = 200_001
 
 // sealedBox is what is seen of a box that is as it should be, from both sides, and what it should be.
-func sealedBox() (protocol.Ready, Outside, Spec, Expect) {
+func sealedBox() (protocol.Ready, Outside, Spec, Expect, api.Isolation) {
 	spec := Sealed("sha256:0", "runc")
 	spec.MaskedPaths, spec.ReadonlyPaths = []string{"/proc/version", "/proc/nowhere", "/sys"}, []string{"/proc/sys"}
 	idMap := []protocol.IDMapping{{Inside: 0, Outside: attestID - 1, Size: 2}}
@@ -49,10 +49,11 @@ func sealedBox() (protocol.Ready, Outside, Spec, Expect) {
 		Cgroup: &Cgroup{Holds: true}, Process: process,
 	}
 	expect := Expect{
-		UID: RunnerUID, GID: RunnerUID, HostID: attestID, UserNamespace: true, IDMap: idMap, Env: []string{"PATH", "HOSTNAME"},
-		Mounts: map[string]Mounted{"/dev": {OfRoot: true}}, PIDOne: true, Runtime: "runc", RuntimeVersion: "1.4.0", Image: "sha256:0",
+		UID: RunnerUID, GID: RunnerUID, HostID: attestID, IDMap: idMap, Env: []string{"PATH", "HOSTNAME"},
+		Mounts: map[string]Mounted{"/dev": {OfRoot: true}}, PIDOne: true,
 	}
-	return ready, outside, spec, expect
+	isolation := api.Isolation{Runtime: "runc", RuntimeVersion: "1.4.0", Image: "sha256:0", Seccomp: spec.Seccomp.Digest(), UserNamespace: true}
+	return ready, outside, spec, expect, isolation
 }
 
 // claims are those of an error's faults, with where they were seen.
@@ -68,8 +69,8 @@ func claims(err error) (all []string) {
 
 // Each thing that differs is caught, from the side from which it is seen, and nothing else is.
 func TestAttestCatches(t *testing.T) {
-	ready, outside, spec, expect := sealedBox()
-	statement, err := attest(ready, outside, spec, expect)
+	ready, outside, spec, expect, isolation := sealedBox()
+	statement, err := attest(ready, outside, spec, expect, isolation)
 	if err != nil || len(statement.Checks) < 50 {
 		t.Fatalf("a sealed box, %d checks: %v", len(statement.Checks), err)
 	}
@@ -114,6 +115,13 @@ func TestAttestCatches(t *testing.T) {
 		{func(b box) { b.ready.Mounts[2].Options = []string{"rw"} }, []string{"inside mounts.writable"}},
 		{func(b box) { b.ready.Mounts[3].Options = []string{"rw"} }, []string{"inside readonly-paths", "inside mounts.writable"}},
 		{func(b box) { b.ready.Mounts = b.ready.Mounts[:4] }, []string{"inside masked-paths"}},
+		{func(b box) {
+			b.ready.Mounts = append(b.ready.Mounts, protocol.Mount{Point: "/proc/version", Type: "proc"})
+		}, []string{"inside masked-paths"}},
+		{func(b box) {
+			b.ready.Mounts = append(b.ready.Mounts, protocol.Mount{Point: "/", Type: "ext4", Root: "/root", Options: []string{"rw"}})
+		},
+			[]string{"inside root.read-only"}},
 		{func(b box) { b.ready.Mounts = append(b.ready.Mounts, protocol.Mount{Point: "/sys", Type: "sysfs"}) }, []string{"inside masked-paths"}},
 		{func(b box) { b.ready.Namespaces["net"] = host["net"] }, []string{"inside namespaces.network"}},
 		{func(b box) { b.ready.Namespaces = nil }, []string{"inside namespaces.pid", "inside namespaces.network", "inside namespaces.ipc",
@@ -159,9 +167,9 @@ func TestAttestCatches(t *testing.T) {
 			"outside rlimits.RLIMIT_FSIZE", "outside rlimits.RLIMIT_MEMLOCK", "outside rlimits.RLIMIT_MSGQUEUE"}},
 	} {
 		t.Run(strings.Join(c.caught, ", "), func(t *testing.T) {
-			ready, outside, spec, expect := sealedBox()
+			ready, outside, spec, expect, isolation := sealedBox()
 			c.change(box{&ready, &outside})
-			_, err := attest(ready, outside, spec, expect)
+			_, err := attest(ready, outside, spec, expect, isolation)
 			if got := claims(err); !slices.Equal(got, c.caught) {
 				t.Errorf("caught %q: %v", got, err)
 			}
@@ -205,9 +213,10 @@ func TestAttestAllows(t *testing.T) {
 		}, "process"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ready, outside, spec, expect := sealedBox()
+			ready, outside, spec, expect, isolation := sealedBox()
 			c.change(&ready, &outside, &spec, &expect)
-			statement, err := attest(ready, outside, spec, expect)
+			isolation.Seccomp = outside.Seccomp
+			statement, err := attest(ready, outside, spec, expect, isolation)
 			if err != nil {
 				t.Error(err)
 			}
@@ -220,14 +229,14 @@ func TestAttestAllows(t *testing.T) {
 
 // A second capability beside the one that was asked for is one too many.
 func TestAttestCapabilityBesideTheOneAskedFor(t *testing.T) {
-	ready, outside, spec, expect := sealedBox()
+	ready, outside, spec, expect, isolation := sealedBox()
 	spec.Capabilities = []string{"CAP_CHOWN"}
 	ready.CapEff = 3
-	if _, err := attest(ready, outside, spec, expect); !slices.Equal(claims(err), []string{"inside capabilities.effective"}) {
+	if _, err := attest(ready, outside, spec, expect, isolation); !slices.Equal(claims(err), []string{"inside capabilities.effective"}) {
 		t.Error(err)
 	}
 	spec.Capabilities = []string{"CAP_EVERYTHING"}
-	if _, err := attest(ready, outside, spec, expect); err == nil {
+	if _, err := attest(ready, outside, spec, expect, isolation); err == nil {
 		t.Error("a capability that there is not was taken")
 	}
 }
@@ -283,15 +292,16 @@ func TestCapabilityBits(t *testing.T) {
 }
 
 func TestAttestationDigestIsOfTheStatement(t *testing.T) {
-	ready, outside, spec, expect := sealedBox()
-	statement, err := attest(ready, outside, spec, expect)
+	ready, outside, spec, expect, isolation := sealedBox()
+	statement, err := attest(ready, outside, spec, expect, isolation)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, second := api.Attest(statement), api.Attest(statement)
 	spec.Seccomp = &seccomp.Profile{Default: seccomp.Kill}
 	outside.Seccomp = spec.Seccomp.Digest()
-	other, err := attest(ready, outside, spec, expect)
+	isolation.Seccomp = outside.Seccomp
+	other, err := attest(ready, outside, spec, expect, isolation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,5 +310,37 @@ func TestAttestationDigestIsOfTheStatement(t *testing.T) {
 	}
 	if api.Attest(api.Statement{}).Verified {
 		t.Error("nothing was checked, and it is verified")
+	}
+}
+
+// BenchmarkAttest judges a box with as many mounts as a real one has.
+func BenchmarkAttest(b *testing.B) {
+	ready, outside, spec, expect, isolation := sealedBox()
+	spec.MaskedPaths = Sealed("", "runc").MaskedPaths
+	for _, path := range spec.MaskedPaths {
+		m := protocol.Mount{Point: path, Type: "tmpfs"}
+		ready.Mounts, outside.Process.Mounts = append(ready.Mounts, m), append(outside.Process.Mounts, m)
+		ready.Proc = append(ready.Proc, strings.TrimPrefix(path, "/proc/"))
+	}
+	for b.Loop() {
+		if _, err := attest(ready, outside, spec, expect, isolation); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAttestation makes of a statement what a result carries.
+func BenchmarkAttestation(b *testing.B) {
+	ready, outside, spec, expect, isolation := sealedBox()
+	statement, err := attest(ready, outside, spec, expect, isolation)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := attested{statement: statement, cgroup: outside.Cgroup}
+	for b.Loop() {
+		a.made = nil
+		if !a.attestation().Verified {
+			b.Fatal("nothing was checked")
+		}
 	}
 }

@@ -44,6 +44,9 @@ func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, 
 		go func() {
 			defer close(b.waiting.looked)
 			b.look(ctx)
+			b.waiting.mu.Lock()
+			defer b.waiting.mu.Unlock()
+			b.attested.attestation()
 		}()
 		return b, nil
 	}
@@ -61,7 +64,7 @@ type box struct {
 	frames    *protocol.Reader
 	lastWords *lastWords
 	isolation api.Isolation
-	attested  attested
+	attested  attested   // guarded by waiting.mu once the box is open
 	events    chan event // what the runner says: one goroutine reads it, from the start to the end
 	stop      chan struct{}
 	stopOnce  sync.Once

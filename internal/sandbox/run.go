@@ -189,7 +189,7 @@ func (r *run) result(v verdict) api.Result {
 		Warnings:  v.warnings,
 		Isolation: r.box.isolation,
 	}
-	result.Isolation.Attestation = r.box.attested.attestation()
+	result.Isolation.Attestation = r.box.attestation()
 	if result.Warnings == nil {
 		result.Warnings = []string{}
 	}

@@ -17,12 +17,10 @@ import (
 
 // expect is what the box should be, beside what its Spec says.
 func (b *box) expect(spec sandbox.Spec, p plan) sandbox.Expect {
-	isolation := b.driver.isolation(spec, p.userNS)
 	writable := sandbox.Mounted{Writable: true}
 	expect := sandbox.Expect{
-		UID: p.uid, GID: p.uid, UserNamespace: p.userNS, Env: []string{"PATH", "HOSTNAME", "HOME"},
-		PIDOne:  p.options.HostConfig.PidMode == "",
-		Runtime: isolation.Runtime, RuntimeVersion: isolation.RuntimeVersion, Image: isolation.Image,
+		UID: p.uid, GID: p.uid, Env: []string{"PATH", "HOSTNAME", "HOME"},
+		PIDOne: p.options.HostConfig.PidMode == "",
 		// The daemon's own: what is writable among them is root's, and nobody is root in a box.
 		Mounts: map[string]sandbox.Mounted{
 			"/dev": writable, "/dev/pts": writable, "/dev/mqueue": writable, "/dev/shm": writable,

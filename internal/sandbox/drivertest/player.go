@@ -193,6 +193,8 @@ func Ready(spec sandbox.Spec) protocol.Ready {
 		Given:      protocol.Given{NoNewPrivs: spec.NoNewPrivileges, Seccomp: 2, SeccompFilters: 1},
 		Mounts:     []protocol.Mount{{Point: "/", Type: "fake"}, {Point: "/proc", Type: "proc", Root: "/", Options: []string{"rw"}}},
 		Namespaces: map[string]uint64{"cgroup": 1, "ipc": 2, "mnt": 3, "net": 4, "pid": 5, "uts": 6, "user": 7},
+		UIDMap:     []protocol.IDMapping{{Inside: sandbox.RunnerUID, Outside: uint32(spec.UIDs.First), Size: 1}},
+		GIDMap:     []protocol.IDMapping{{Inside: sandbox.RunnerUID, Outside: uint32(spec.UIDs.First), Size: 1}},
 	}
 	for _, path := range slices.Concat(spec.MaskedPaths, spec.ReadonlyPaths) {
 		ready.Mounts = append(ready.Mounts, protocol.Mount{Point: path, Type: "tmpfs"})

@@ -22,8 +22,7 @@ import (
 func (c *container) expect() sandbox.Expect {
 	b := c.bundle
 	expect := sandbox.Expect{
-		UID: int(b.uid()), GID: int(b.uid()), HostID: b.ids.Box, UserNamespace: b.userns, Env: c.runtime.environment(), PIDOne: true, BareKernel: true,
-		Runtime: string(c.runtime.Kind), RuntimeVersion: c.runtime.Version, Image: c.image,
+		UID: int(b.uid()), GID: int(b.uid()), HostID: b.ids.Box, Env: c.runtime.environment(), PIDOne: true, BareKernel: true,
 		Mounts: map[string]sandbox.Mounted{},
 	}
 	for _, m := range b.mounts() {
@@ -49,6 +48,7 @@ type early struct {
 	cgroup  *sandbox.Cgroup
 	kept    record
 	order   []api.Check
+	profile string // the digest of that which the runtime has kept
 }
 
 func (c *container) look() (s early, err error) {
@@ -58,24 +58,23 @@ func (c *container) look() (s early, err error) {
 	if s.cgroup, err = c.group.inForce(c.main.pid); err != nil {
 		return s, err
 	}
-	s.kept, err = readRecord(c.bundle.kind, c.root(), c.claim.ID)
-	s.order = s.kept.order(c.config)
-	return s, err
+	if s.kept, err = readRecord(c.bundle.kind, c.root(), c.claim.ID); err != nil {
+		return s, err
+	}
+	s.order, s.profile = s.kept.order(c.config), s.kept.profile(c.config, c.spec)
+	return s, nil
 }
 
 // Observe implements [sandbox.Container]. What the runner's own start changes is looked at now.
 func (c *container) Observe(context.Context) (sandbox.Outside, error) {
 	outside := sandbox.Outside{
-		Runtime: string(c.early.runtime.Kind), RuntimeVersion: c.early.runtime.Version, Cgroup: c.early.cgroup, Told: append(c.early.order, c.rootSeen()),
+		Runtime: string(c.early.runtime.Kind), RuntimeVersion: c.early.runtime.Version, Cgroup: c.early.cgroup, Seccomp: c.early.profile, Told: append(c.early.order, c.rootSeen()),
 	}
 	process, err := procfs.Read(procfs.Dir(c.main.pid))
 	if err != nil {
 		return sandbox.Outside{}, fmt.Errorf("oci: the box's process: %w", err)
 	}
 	outside.Process = &process
-	if outside.Seccomp, err = c.early.kept.profile(c.bundle.kind, c.spec); err != nil {
-		return sandbox.Outside{}, err
-	}
 	outside.Image, err = c.imageSeen(c.early.kept)
 	return outside, err
 }

@@ -116,16 +116,15 @@ func sources(mounts []specs.Mount) []specs.Mount {
 
 // profile returns the digest of the profile that the runtime has kept: the Spec's where it is the same, decision by
 // decision, and one of the decisions where it is not.
-func (r record) profile(kind sandbox.Kind, spec sandbox.Spec) (string, error) {
-	wanted, err := seccompOf(kind, spec)
-	if err != nil || r.seccomp == nil {
-		return "", err
+func (r record) profile(given *specs.Spec, spec sandbox.Spec) string {
+	if r.seccomp == nil {
+		return ""
 	}
-	if slices.Equal(r.seccomp, linesOf(wanted)) {
-		return spec.Seccomp.Digest(), nil
+	if spec.Seccomp != nil && slices.Equal(r.seccomp, linesOf(given.Linux.Seccomp)) {
+		return spec.Seccomp.Digest()
 	}
 	sum := sha256.Sum256([]byte(strings.Join(r.seccomp, "\n")))
-	return "decisions sha256:" + hex.EncodeToString(sum[:]), nil
+	return "decisions sha256:" + hex.EncodeToString(sum[:])
 }
 
 // linesOf tells a profile by lines, a decision each.
