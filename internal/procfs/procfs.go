@@ -94,7 +94,7 @@ func ParseMounts(mountinfo string) []protocol.Mount {
 			continue
 		}
 		options := strings.Split(fields[optionsAt], ",")
-		m := protocol.Mount{Point: unescape(fields[pointAt]), Type: super[0], Root: unescape(fields[rootAt])}
+		m := protocol.Mount{Point: protocol.UnescapeMount(fields[pointAt]), Type: super[0], Root: protocol.UnescapeMount(fields[rootAt])}
 		readOnly := slices.Contains(options, "ro") || len(super) > superAt && slices.Contains(strings.Split(super[superAt], ","), "ro")
 		if !readOnly {
 			m.Options = append(m.Options, "rw")
@@ -108,11 +108,6 @@ func ParseMounts(mountinfo string) []protocol.Mount {
 	}
 	return mounts
 }
-
-// unescape undoes what the kernel does to blanks in a path.
-var unescaper = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-func unescape(s string) string { return unescaper.Replace(s) }
 
 // Interfaces returns the names of the network interfaces in the process's network namespace, without a socket.
 func Interfaces(dir string) ([]string, error) {

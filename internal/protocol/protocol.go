@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"time"
 
 	"glovebox/api"
@@ -125,18 +124,6 @@ type Given struct {
 	Seccomp        int  `json:"seccomp"`
 	SeccompFilters int  `json:"seccompFilters"`
 }
-
-// A Mount is one mount of a box. Of its options those that say what may be done there are told: rw, nosuid, nodev, noexec.
-type Mount struct {
-	Point string `json:"point"`
-	Type  string `json:"type"`
-	// Root is which part of its file system is mounted: / is all.
-	Root    string   `json:"root"`
-	Options []string `json:"options,omitempty"`
-}
-
-// Writable reports whether the mount lets anybody write.
-func (m Mount) Writable() bool { return slices.Contains(m.Options, "rw") }
 
 // An IDMapping is one line of a user namespace's map.
 type IDMapping struct {

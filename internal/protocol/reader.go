@@ -7,8 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"strings"
+	"slices"
 	"sync/atomic"
 
 	"glovebox/api"
@@ -31,7 +30,8 @@ const (
 	maxProcNames = 256
 	maxMappings  = 16
 	maxRlimits   = 32
-	maxName      = 512 // a mount point or what is mounted there, a name in /proc, of a limit or of a namespace
+	maxName      = 256 // a name in /proc, of a limit or of a namespace
+	maxMount     = 1024
 	// maxLibraries and maxSpecifier bound what a box is warmed for.
 	maxLibraries = 256
 	maxSpecifier = 256
@@ -164,40 +164,21 @@ func checkReady(r *Ready) error {
 		len(r.UIDMap) > maxMappings || len(r.GIDMap) > maxMappings || len(r.Rlimits) > maxRlimits {
 		return broken("the ready frame is longer than a runner's")
 	}
-	for name := range readyNames(r) {
-		if len(name) > maxName {
+	tooLong := func(name string) bool { return len(name) > maxName }
+	for _, names := range [][]string{{r.Hostname}, r.FDs, r.Env, r.Interfaces, r.Proc} {
+		if slices.ContainsFunc(names, tooLong) {
 			return broken("a name in the ready frame is longer than any that a runner finds")
 		}
 	}
-	return nil
-}
-
-// readyNames yields every text in a ready frame that ends up in an attestation.
-func readyNames(r *Ready) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, names := range [][]string{{r.Hostname}, r.FDs, r.Env, r.Interfaces, r.Proc} {
-			for _, name := range names {
-				if !yield(name) {
-					return
-				}
-			}
-		}
-		for _, m := range r.Mounts {
-			if !yield(m.Point) || !yield(m.Type) || !yield(m.Root) || !yield(strings.Join(m.Options, ",")) {
-				return
-			}
-		}
-		for name := range r.Namespaces {
-			if !yield(name) {
-				return
-			}
-		}
-		for _, limit := range r.Rlimits {
-			if !yield(limit.Type) {
-				return
-			}
+	for name := range r.Namespaces {
+		if tooLong(name) {
+			return broken("a name in the ready frame is longer than any that a runner finds")
 		}
 	}
+	if slices.ContainsFunc(r.Rlimits, func(l Rlimit) bool { return tooLong(l.Type) }) {
+		return broken("a name in the ready frame is longer than any that a runner finds")
+	}
+	return nil
 }
 
 func checkWarmed(w *Warmed) error {

@@ -46,7 +46,7 @@ func TestReaderRoundTrip(t *testing.T) {
 		{Type: FrameReady, Ready: &Ready{Version: Version, UID: 1, GID: 2, Groups: 3, NoNewPrivs: true, Seccomp: 2, SeccompFilters: -1,
 			CapEff: math.MaxUint64, CapPrm: 1, CapBnd: 2, CapInh: 3, CapAmb: 4, FDs: []string{"a"}, Env: []string{"PATH"}, Hostname: "h",
 			Interfaces: []string{"lo"}, PID: 1, Given: Given{NoNewPrivs: true, Seccomp: 2, SeccompFilters: 1},
-			Mounts: []Mount{{Point: "/", Type: "ext4"}, {Point: "/proc", Type: "proc", Options: []string{"rw", "nosuid"}}},
+			Mounts: []Mount{{Point: "/", Type: "ext4", Root: `/a b\ `}, {Point: "/proc", Type: "proc", Root: "/", Options: []string{"rw", "nosuid"}}},
 			Proc:   []string{"stat"}, Namespaces: map[string]uint64{"pid": 4026531836},
 			UIDMap: []IDMapping{{0, math.MaxUint32, 2}}, GIDMap: []IDMapping{{0, 1, 2}}, Rlimits: []Rlimit{{"RLIMIT_CORE", 0, Unlimited}}}},
 		{Type: FrameLog, Log: &Log{Level: api.LevelWarn, Message: "é\x00\u2028", AtMs: 1.5}},
@@ -241,11 +241,11 @@ func TestReaderBrokenBeforeReady(t *testing.T) {
 		"too many variables":  `{"type":"ready","ready":{"version":3,"env":[` + strings65 + `]}}`,
 		"too many networks":   `{"type":"ready","ready":{"version":3,"interfaces":[` + strings65 + `]}}`,
 		"a mask below zero":   `{"type":"ready","ready":{"version":3,"capEff":-1}}`,
-		"too many mounts":     readyWith(`"mounts":[` + strings.Repeat(`{},`, maxMounts) + `{}]`),
-		"too long a mount":    readyWith(`"mounts":[{"point":"` + strings.Repeat("x", maxName+1) + `"}]`),
-		"too long a root":     readyWith(`"mounts":[{"root":"` + strings.Repeat("x", maxName+1) + `"}]`),
-		"a mount of no form":  readyWith(`"mounts":[{"source":"/"}]`),
-		"too many options":    readyWith(`"mounts":[{"options":["` + strings.Repeat(`","`, maxName+1) + `"]}]`),
+		"too many mounts":     readyWith(`"mounts":["` + strings.Repeat(`/ / t rw","`, maxMounts) + `/ / t rw"]`),
+		"too long a mount":    readyWith(`"mounts":["/ /` + strings.Repeat("x", maxMount) + ` t rw"]`),
+		"a mount of no form":  readyWith(`"mounts":["/ / t"]`),
+		"a mount of more":     readyWith(`"mounts":["/ / t rw x"]`),
+		"a mount as object":   readyWith(`"mounts":[{"point":"/"}]`),
 		"too many names":      readyWith(`"proc":["` + strings.Repeat(`","`, maxProcNames) + `"]`),
 		"too long a name":     readyWith(`"proc":["` + strings.Repeat("x", maxName+1) + `"]`),
 		"too long a host":     readyWith(`"hostname":"` + strings.Repeat("x", maxName+1) + `"`),
@@ -386,7 +386,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(stream(readyBody, logBody, doneBody).Bytes())
 	f.Add(stream(readyBody, doneBody, doneBody).Bytes())
 	f.Add(stream(logBody).Bytes())
-	f.Add(stream(readyWith(`"given":{"noNewPrivs":true,"seccomp":2,"seccompFilters":1},"mounts":[{"point":"/","type":"ext4","options":["rw"]}],` +
+	f.Add(stream(readyWith(`"given":{"noNewPrivs":true,"seccomp":2,"seccompFilters":1},"mounts":["/ /a\\\\040b ext4 rw,nosuid","/ / ext4 "],` +
 		`"proc":["stat"],"namespaces":{"pid":4026531836},"uidMap":[{"inside":0,"outside":1,"size":2}],"gidMap":[{}],` +
 		`"rlimits":[{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615}]`)).Bytes())
 	f.Add(stream(readyBody, `{"type":"result","result":{"code":"RUNTIME_ERROR","error":{"name":"n","message":"m","line":1},"executionMs":1}}`).Bytes())

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox/cgroup"
 )
 
@@ -37,7 +38,7 @@ func hierarchies(mountinfo io.Reader) ([]hierarchy, error) {
 		if !ok || len(fields) < 5 || len(tail) < 3 || fields[3] != "/" {
 			continue
 		}
-		h := hierarchy{mount: unescape(fields[4]), v2: tail[0] == "cgroup2"}
+		h := hierarchy{mount: protocol.UnescapeMount(fields[4]), v2: tail[0] == "cgroup2"}
 		if !h.v2 && tail[0] != "cgroup" {
 			continue
 		}
@@ -50,11 +51,6 @@ func hierarchies(mountinfo io.Reader) ([]hierarchy, error) {
 		}
 	}
 	return out, scanner.Err()
-}
-
-// unescape undoes what the kernel does to a space, a tab, a newline and a backslash in a path.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
 // cgroupFS is the cgroups of this host, as far as boxes are concerned. It is immutable.

@@ -231,3 +231,28 @@ func TestLimitCosts(t *testing.T) {
 			rounds, written[half], weighed[half], asked[half])
 	})
 }
+
+// TestAttestationCosts measures what it takes to look at a box: once it is ready, and when a job with the limits that it has
+// is handed over.
+func TestAttestationCosts(t *testing.T) {
+	rounds := drivertest.Measurement(t)
+	forEachDockerRuntime(t, func(t *testing.T, runtime string) {
+		d := newDriver(t, t.TempDir()+"/state", runtime, drivertest.HostileImage(t, drivertest.Honest))
+		b, _ := startBox(t, d)
+		var late, handed []time.Duration
+		took := func(times *[]time.Duration, look func() error) {
+			start := time.Now()
+			if err := look(); err != nil {
+				t.Fatal(err)
+			}
+			*times = append(*times, time.Since(start))
+		}
+		for range rounds {
+			took(&late, func() error { _, err := b.Observe(t.Context()); return err })
+			took(&handed, func() error { _, err := b.Limit(t.Context(), testLimits()); return err })
+		}
+		slices.Sort(late)
+		slices.Sort(handed)
+		t.Logf("p50 of %d: once it is ready %v, at the hand-over %v", rounds, late[rounds/2], handed[rounds/2])
+	})
+}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"glovebox/internal/protocol"
 )
 
 // hierarchies are the cgroup file systems that are mounted on this host. Three layouts are in use: version
@@ -52,7 +54,7 @@ func parseHierarchies(mountinfo io.Reader) (hierarchies, error) {
 		if len(front) < 5 || len(back) < 3 {
 			continue
 		}
-		point := unescapeMount(front[4])
+		point := protocol.UnescapeMount(front[4])
 		switch back[0] {
 		case "cgroup2":
 			if h.unified == "" {
@@ -76,11 +78,6 @@ func (h *hierarchies) addV1(point string, options []string) {
 			h.v1[option] = point
 		}
 	}
-}
-
-// unescapeMount undoes what the kernel does to blanks in mountinfo.
-func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
 func (h hierarchies) check() error {

@@ -254,6 +254,28 @@ func TestLimitCosts(t *testing.T) {
 	})
 }
 
+// TestAttestationCosts measures what it takes to look at a box: while its runner starts, once it is ready, and when a job
+// with the limits that it has is handed over.
+func TestAttestationCosts(t *testing.T) {
+	rounds := drivertest.Measurement(t)
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		d, spec := newDriver(t, runtime)
+		c, _ := startContainer(t, d, spec)
+		var early, late, handed []time.Duration
+		took := func(all *[]time.Duration, look func() error) {
+			start := time.Now()
+			must(t, look())
+			*all = append(*all, time.Since(start))
+		}
+		for range rounds {
+			took(&early, func() error { _, err := c.look(); return err })
+			took(&late, func() error { _, err := c.Observe(t.Context()); return err })
+			took(&handed, func() error { _, err := c.Limit(t.Context(), defaultLimits); return err })
+		}
+		t.Logf("p50 of %d: while it starts %v, once it is ready %v, at the hand-over %v", rounds, exact(early), exact(late), exact(handed))
+	})
+}
+
 // exact is the median to the microsecond.
 func exact(d []time.Duration) time.Duration {
 	slices.Sort(d)
