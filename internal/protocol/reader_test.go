@@ -440,3 +440,25 @@ func FuzzReadOrder(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkReady reads the ready frame of a box in which as much is hidden as in a real one.
+func BenchmarkReady(b *testing.B) {
+	ready := Ready{Version: Version, Namespaces: map[string]uint64{"cgroup": 1, "ipc": 2, "mnt": 3, "net": 4, "pid": 5, "user": 6, "uts": 7}}
+	for i := range 60 {
+		name := fmt.Sprint("somename", i)
+		ready.Proc = append(ready.Proc, name)
+		ready.Mounts = append(ready.Mounts, Mount{Point: "/proc/" + name, Type: "tmpfs", Root: "/", Options: []string{"nosuid", "nodev", "noexec"}})
+	}
+	for range 16 {
+		ready.Rlimits = append(ready.Rlimits, Rlimit{"RLIMIT_NOFILE", 32, 32})
+	}
+	var frame bytes.Buffer
+	if err := WriteMessage(&frame, Frame{Type: FrameReady, Ready: &ready}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := NewReader(bytes.NewReader(frame.Bytes())).Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -183,7 +183,7 @@ func (a *attestation) inside(r protocol.Ready) {
 	l.same("user", a.expect.UID, r.UID)
 	l.same("group", a.expect.GID, r.GID)
 	l.same("groups", 0, r.Groups)
-	l.same("file-descriptors", []string(nil), r.FDs)
+	l.same("file-descriptors.unexpected", []string(nil), r.FDs)
 	l.environment(r.Env)
 	if a.expect.PIDOne {
 		l.same("pid", 1, r.PID)
@@ -335,11 +335,11 @@ func (l look) rlimit(limit Rlimit, seen []protocol.Rlimit) {
 }
 
 func (l look) environment(names []string) {
-	l.same("environment", []string(nil), beyond(names, l.expect.Env))
+	l.same("environment.unexpected", []string(nil), beyond(names, l.expect.Env))
 }
 
 func (l look) interfaces(names []string) {
-	l.same("network.interfaces", []string(nil), beyond(names, []string{"lo"}))
+	l.same("network.interfaces.unexpected", []string(nil), beyond(names, []string{"lo"}))
 }
 
 // beyond returns the names that are not among the allowed.

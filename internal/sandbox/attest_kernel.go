@@ -100,8 +100,8 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 		l.untold("masked-paths", "gVisor masks nothing: its /proc tells of its own kernel")
 		l.untold("readonly-paths", "gVisor makes nothing read-only: its /proc is its own kernel's")
 	} else {
-		l.held("masked-paths", l.spec.MaskedPaths, at, exists, func(m protocol.Mount) bool { return m.Type != "proc" && m.Type != "sysfs" })
-		l.held("readonly-paths", l.spec.ReadonlyPaths, at, exists, func(m protocol.Mount) bool { return !m.Writable() })
+		l.held("masked-paths.open", l.spec.MaskedPaths, at, exists, func(m protocol.Mount) bool { return m.Type != "proc" && m.Type != "sysfs" })
+		l.held("readonly-paths.open", l.spec.ReadonlyPaths, at, exists, func(m protocol.Mount) bool { return !m.Writable() })
 	}
 	known := map[string]bool{"/": true}
 	for _, paths := range [][]string{l.spec.MaskedPaths, l.spec.ReadonlyPaths} {
@@ -136,7 +136,7 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 			writable = append(writable, m.Point)
 		}
 	}
-	l.same("mounts", []string(nil), more)
+	l.same("mounts.unexpected", []string(nil), more)
 	l.same("mounts.writable", []string(nil), writable)
 }
 

@@ -147,11 +147,11 @@ var rows = []row{
 		c.Hostname = ""
 	}},
 	{name: "cgroup namespace", field: "Namespaces", claims: []string{"namespaces.cgroup"}, kept: []string{"order.namespaces"}, config: unshared(specs.CgroupNamespace)},
-	{name: "masked paths", field: "MaskedPaths", claims: []string{"masked-paths"}, kept: []string{"order.masked-paths"}, config: func(c *specs.Spec, _ string) { c.Linux.MaskedPaths = nil }},
-	{name: "one masked path", field: "MaskedPaths", claims: []string{"masked-paths"}, kept: []string{"order.masked-paths"}, config: func(c *specs.Spec, _ string) {
+	{name: "masked paths", field: "MaskedPaths", claims: []string{"masked-paths.open"}, kept: []string{"order.masked-paths"}, config: func(c *specs.Spec, _ string) { c.Linux.MaskedPaths = nil }},
+	{name: "one masked path", field: "MaskedPaths", claims: []string{"masked-paths.open"}, kept: []string{"order.masked-paths"}, config: func(c *specs.Spec, _ string) {
 		c.Linux.MaskedPaths = slices.DeleteFunc(c.Linux.MaskedPaths, func(p string) bool { return p == "/proc/version" })
 	}},
-	{name: "read-only paths", field: "ReadonlyPaths", claims: []string{"readonly-paths"}, kept: []string{"order.readonly-paths"},
+	{name: "read-only paths", field: "ReadonlyPaths", claims: []string{"readonly-paths.open"}, kept: []string{"order.readonly-paths"},
 		config: func(c *specs.Spec, _ string) { c.Linux.ReadonlyPaths = nil }},
 	rlimitRow("RLIMIT_CORE"), rlimitRow("RLIMIT_NOFILE"), rlimitRow("RLIMIT_FSIZE"), rlimitRow("RLIMIT_MEMLOCK"), rlimitRow("RLIMIT_MSGQUEUE"),
 	{name: "host name", field: "Hostname", claims: []string{"hostname"}, config: func(c *specs.Spec, _ string) { c.Hostname = "other" }},
@@ -174,8 +174,8 @@ var rows = []row{
 	{name: "cgroup", field: "Overhead", claims: []string{"cgroup.member"}, config: func(c *specs.Spec, _ string) { c.Linux.CgroupsPath += "/nested" }},
 
 	// What stands in no field: a box has none of these, whatever its Spec.
-	{name: "environment", claims: []string{"environment"}, config: func(c *specs.Spec, _ string) { c.Process.Env = []string{"SECRET=hunter2"} }},
-	{name: "a descriptor", claims: []string{"file-descriptors"}, args: leakFD,
+	{name: "environment", claims: []string{"environment.unexpected"}, config: func(c *specs.Spec, _ string) { c.Process.Env = []string{"SECRET=hunter2"} }},
+	{name: "a descriptor", claims: []string{"file-descriptors.unexpected"}, args: leakFD,
 		spared: map[sandbox.Kind]string{sandbox.KindRunsc: "this command of gVisor's hands on none"}},
 	{name: "a writable mount", claims: []string{"mounts.writable"}, config: func(c *specs.Spec, dir string) {
 		for i, m := range c.Mounts {
@@ -184,9 +184,9 @@ var rows = []row{
 			}
 		}
 	}},
-	{name: "one mount more", claims: []string{"mounts"}, config: overDev("bind", "nosuid", "noexec", "nodev")},
-	{name: "a directory of the host", claims: []string{"mounts"}, config: overDev("bind", "ro", "nosuid", "noexec", "nodev")},
-	{name: "a directory of the host in another's place", claims: []string{"mounts"}, kept: []string{"order.mounts"}, config: func(c *specs.Spec, dir string) {
+	{name: "one mount more", claims: []string{"mounts.unexpected"}, config: overDev("bind", "nosuid", "noexec", "nodev")},
+	{name: "a directory of the host", claims: []string{"mounts.unexpected"}, config: overDev("bind", "ro", "nosuid", "noexec", "nodev")},
+	{name: "a directory of the host in another's place", claims: []string{"mounts.unexpected"}, kept: []string{"order.mounts"}, config: func(c *specs.Spec, dir string) {
 		for i, m := range c.Mounts {
 			if m.Destination == "/dev" {
 				c.Mounts[i].Source = dir + "/rootfs/dev"
