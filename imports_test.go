@@ -117,6 +117,12 @@ var bans = []ban{
 		reason: "both sides of the boundary are built on it",
 	},
 	{
+		what: "anything but the protocol's forms in what reads /proc", from: []string{"./internal/procfs"},
+		banned: []string{"glovebox/internal", "glovebox/controller", "glovebox/image", "glovebox/seccomp", "net", "os/exec"},
+		allow:  []string{"glovebox/internal/protocol"},
+		reason: "the runner in a box and the controller outside read by the same code, and only the latter judges",
+	},
+	{
 		what: "the Model Context Protocol outside its package", from: []string{"./controller/...", "./internal/...", "./image/...", "./api/...", "./metadata/..."},
 		banned: []string{"github.com/modelcontextprotocol"}, direct: true, except: []string{"glovebox/internal/mcp"},
 		reason: "a tool is an action: what runs it knows nothing of who asks",

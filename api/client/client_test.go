@@ -391,3 +391,29 @@ func FuzzResult(f *testing.F) {
 		}
 	})
 }
+
+// Whoever wants the whole attestation asks for it, and gets what the server makes.
+func TestFullAttestation(t *testing.T) {
+	whole := api.Attest(api.Statement{Checks: []api.Check{{Claim: "user", Where: api.Inside, Wanted: "1", Seen: "1"}}})
+	var asked string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.RequestURI()
+		body, err := json.Marshal(api.Result{
+			ID: "1", Success: true, ResultCode: api.Success, Output: json.RawMessage("1"), Logs: []api.Log{}, Warnings: []string{},
+			Isolation: api.Isolation{Layers: []string{}, Attestation: whole.InFull()},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		answer(w, http.StatusOK, "application/json", string(body))
+	})
+	for full, want := range map[bool]string{false: "/v1/executions", true: "/v1/executions?attestation=full"} {
+		result, err := newClient(t, Config{BaseURL: url, FullAttestation: full}).Execute(t.Context(), api.Request{Code: "1"})
+		if err != nil || asked != want {
+			t.Errorf("%s was asked for, %v; want %s", asked, err, want)
+		}
+		if got := result.Isolation.Attestation; got == nil || got.Statement == nil || got.Digest != whole.Digest || len(got.InFull().Statement.Checks) != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-export { Glovebox, type CallOptions, type GloveboxOptions } from './client.js';
+export { Glovebox, type CallOptions, type ExecuteOptions, type GloveboxOptions } from './client.js';
 export {
   AnswerError, BusyError, ConnectionError, ForbiddenOriginError, GloveboxError, InternalError, InvalidRequestError,
   MethodNotAllowedError, NotFoundError, ProblemError, SlowBodyError, TooLargeError, UnavailableError, UnsupportedMediaTypeError,
