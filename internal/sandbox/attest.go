@@ -39,6 +39,8 @@ type Mounted struct {
 	Writable bool
 	// OfRoot is true for what stands in the box's root file system at that very point, mounted over itself.
 	OfRoot bool
+	// Below lets the engine mount there what it likes, too.
+	Below bool
 }
 
 // attest holds what a box says of itself, and what the driver sees of it, against its Spec, and against what is told of its

@@ -120,7 +120,7 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 		if m.Point == "/" || isHidden(i, m.Point, masked) {
 			continue
 		}
-		may, expected := l.expect.Mounts[m.Point]
+		may, expected := l.mounted(m.Point)
 		switch {
 		case m.Point == "/proc":
 			may.Writable, expected = true, m.Type == "proc" && m.Root == "/"
@@ -138,6 +138,20 @@ func (l look) mounts(mounts []protocol.Mount, exists func(path string) bool) {
 	}
 	l.same("mounts.unexpected", []string(nil), more)
 	l.same("mounts.writable", []string(nil), writable)
+}
+
+// mounted says what may be mounted at a point, if anything.
+func (l look) mounted(point string) (may Mounted, ok bool) {
+	if may, ok = l.expect.Mounts[point]; ok {
+		return may, true
+	}
+	for len(point) > 1 {
+		point = path.Dir(point)
+		if may = l.expect.Mounts[point]; may.Below {
+			return may, true
+		}
+	}
+	return Mounted{}, false
 }
 
 // held checks paths that are to be mounted over, those that are there at all.

@@ -207,6 +207,11 @@ func TestAttestAllows(t *testing.T) {
 		{"what is below a masked path", func(r *protocol.Ready, _ *Outside, _ *Spec, _ *Expect) {
 			r.Mounts = append(r.Mounts, protocol.Mount{Point: "/sys/x", Type: "tmpfs", Options: []string{"rw"}}, protocol.Mount{Point: "/sys", Type: "tmpfs"})
 		}, ""},
+		{"what an engine mounts below a place of its own", func(r *protocol.Ready, _ *Outside, s *Spec, e *Expect) {
+			s.MaskedPaths = s.MaskedPaths[:2]
+			e.Mounts = map[string]Mounted{"/dev": {OfRoot: true}, "/sys": {Below: true}}
+			r.Mounts = append(r.Mounts, protocol.Mount{Point: "/sys", Type: "sysfs"}, protocol.Mount{Point: "/sys/fs/cgroup", Type: "cgroup2"})
+		}, ""},
 		{"a daemon elsewhere", func(_ *protocol.Ready, o *Outside, _ *Spec, _ *Expect) {
 			o.Process, o.Cgroup = nil, nil
 			o.Untold = []api.Untold{{Claim: "process", Where: api.Outside, Why: "far"}, {Claim: "cgroup", Where: api.Outside, Why: "far"}}

@@ -210,3 +210,33 @@ func TestALiarWhoTellsTheTruth(t *testing.T) {
 		t.Errorf("%s, %v", result.ResultCode, err)
 	}
 }
+
+// What a Spec does not ask for is no fault: each control may be lifted by whoever says so.
+func TestWhatASpecLiftsIsNoFault(t *testing.T) {
+	needDaemon(t, "runc")
+	d := newDriver(t, t.TempDir()+"/state", "runc", drivertest.HostileImage(t, drivertest.Honest))
+	for name, lift := range map[string]func(*sandbox.Spec){
+		"seccomp":      func(s *sandbox.Spec) { s.Seccomp = nil },
+		"capabilities": func(s *sandbox.Spec) { s.Capabilities = []string{"CAP_CHOWN", "CAP_SETFCAP"} },
+		"the root":     func(s *sandbox.Spec) { s.ReadOnlyRoot = false },
+		"namespaces": func(s *sandbox.Spec) {
+			s.Namespaces = []sandbox.Namespace{sandbox.NetworkNamespace, sandbox.MountNamespace, sandbox.UTSNamespace}
+		},
+		"masked paths":   func(s *sandbox.Spec) { s.MaskedPaths = nil },
+		"writable /proc": func(s *sandbox.Spec) { s.ReadonlyPaths = nil },
+		"rlimits":        func(s *sandbox.Spec) { s.Rlimits = nil },
+		"no_new_privs":   func(s *sandbox.Spec) { s.NoNewPrivileges, s.Seccomp = false, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := d.Spec()
+			lift(&spec)
+			box, err := d.Create(t.Context(), spec, testLimits())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := box.Destroy(contextForCleanup(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

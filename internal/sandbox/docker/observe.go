@@ -30,6 +30,8 @@ func (b *box) expect(spec sandbox.Spec, p plan) sandbox.Expect {
 	if !p.userNS {
 		expect.HostID = p.uid
 	}
+	const sys = "/sys" // which a Spec may leave unmasked, with the cgroups below it
+	expect.Mounts[sys] = sandbox.Mounted{Writable: true, Below: true}
 	for _, path := range spec.MaskedPaths {
 		expect.Mounts[path] = writable // a /dev/null, bound
 	}

@@ -287,3 +287,35 @@ func TestEveryFieldOfASpecIsLifted(t *testing.T) {
 }
 
 func sealedNamespaces() []sandbox.Namespace { return sandbox.Sealed("", "runc").Namespaces }
+
+// What a Spec does not ask for is no fault: each control may be lifted by whoever says so.
+func TestWhatASpecLiftsIsNoFault(t *testing.T) {
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		d, sealed := newDriver(t, runtime)
+		for name, lift := range map[string]func(*sandbox.Spec){
+			"seccomp":        func(s *sandbox.Spec) { s.Seccomp = nil },
+			"capabilities":   func(s *sandbox.Spec) { s.Capabilities = []string{"CAP_CHOWN", "CAP_SETFCAP"} },
+			"namespaces":     func(s *sandbox.Spec) { s.Namespaces = slices.DeleteFunc(slices.Clone(s.Namespaces), isSpare) },
+			"user namespace": func(s *sandbox.Spec) { s.UserNamespace = sandbox.UserNamespaceOff },
+			"masked paths":   func(s *sandbox.Spec) { s.MaskedPaths = nil },
+			"writable /proc": func(s *sandbox.Spec) { s.ReadonlyPaths = nil },
+			"rlimits":        func(s *sandbox.Spec) { s.Rlimits = nil },
+			"no_new_privs":   func(s *sandbox.Spec) { s.NoNewPrivileges, s.Seccomp = false, nil },
+		} {
+			t.Run(name, func(t *testing.T) {
+				if name == "rlimits" && runtime.Kind == sandbox.KindRunsc {
+					t.Log("the runner cannot seal itself there: gVisor lets it lower no limit that it does not know")
+					return
+				}
+				spec := sealed
+				lift(&spec)
+				destroy(t, create(t, d, spec, defaultLimits))
+			})
+		}
+	})
+}
+
+// isSpare is true for namespaces that the driver can make a box without.
+func isSpare(ns sandbox.Namespace) bool {
+	return ns == sandbox.IPCNamespace || ns == sandbox.CgroupNamespace
+}
