@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/probe/guise"
 	"glovebox/internal/protocol"
 )
 
@@ -60,7 +61,7 @@ func (r *runner) act() {
 		r.say(protocol.Result{Code: api.ResultCode(argument), Error: &api.ScriptError{Name: "Forged", Message: "not my fault"}})
 		sleepForEver()
 	case "ready":
-		ready, _ := look()
+		ready, _ := guise.Ready()
 		say(protocol.Frame{Type: protocol.FrameReady, Ready: &ready})
 		sleepForEver()
 	case "garbage":

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/probe/guise"
 	"glovebox/internal/protocol"
 )
 
@@ -32,7 +33,7 @@ func main() {
 	case "junk":
 		writeBody("this is no frame")
 	}
-	ready, err := look()
+	ready, err := guise.Ready()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fatal error: look:", err)
 		os.Exit(3)

@@ -5,13 +5,12 @@ package main
 import (
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"glovebox/internal/procfs"
+	"glovebox/internal/probe/guise"
 )
 
 // findings is what a hostile process sees of its box. Package drivertest decodes it.
@@ -30,10 +29,9 @@ type findings struct {
 
 func probe() findings {
 	f := findings{
-		Root: names("/"), Devices: names("/dev"), Processes: []int{},
+		Root: names("/"), Devices: names("/dev"), Interfaces: guise.Interfaces(), Processes: []int{},
 		FDs: map[string]string{}, Readable: []string{}, Writable: []string{},
 	}
-	f.Interfaces, _ = procfs.Interfaces(procfs.Self) // the profile allows no socket to ask with
 	for _, path := range []string{
 		"/etc/passwd", "/etc/shadow", "/root", "/home", "/tmp", "/var", "/run", "/usr", "/bin/sh", "/var/run/docker.sock",
 		"/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda", "/dev/fuse", "/dev/kvm", "/dev/net/tun",
@@ -45,7 +43,7 @@ func probe() findings {
 		}
 	}
 	for _, dir := range []string{"/", "/dev", "/dev/shm", "/dev/mqueue", "/proc", "/sys", "/tmp", "/etc"} {
-		if canCreate(dir) {
+		if guise.CanCreate(dir) {
 			f.Writable = append(f.Writable, dir)
 		}
 	}
@@ -133,16 +131,4 @@ func holdsAnything(path string) bool {
 	defer func() { _ = unix.Close(fd) }()
 	n, err := unix.Read(fd, make([]byte, 1))
 	return err == nil && n > 0
-}
-
-// canCreate reports whether a file can be made in dir; it leaves none.
-func canCreate(dir string) bool {
-	path := filepath.Join(dir, "hostile")
-	fd, err := unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return false
-	}
-	_ = unix.Close(fd)
-	_ = unix.Unlink(path)
-	return true
 }
