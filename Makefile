@@ -9,16 +9,17 @@ GOARCH := $(shell go env GOARCH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 DIST := internal/runnerimage/dist
-# The runner's bytes depend on its source alone: no path, no build id, no time, no state of the checkout.
+PROBE := internal/probe/probeimage/dist/probe-linux-$(GOARCH)
+# The runner's bytes, and the probe's, depend on their source alone: no path, no build id, no time, no state of the checkout.
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner runc runsc gvisor image lint generate soak fuzz clean docker clients compare bench vm
+.PHONY: help build demo test quick libs runner probe audit runc runsc gvisor image lint generate soak fuzz clean docker clients compare bench vm
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
 
-build: runner runc ## bin/glovebox with the runner inside, and bin/runc beside it
+build: runner probe runc ## bin/glovebox with the runner and the probe inside, and bin/runc beside it
 	@go build -trimpath -buildvcs=false -ldflags "$(LINK)" -o bin/glovebox ./cmd/glovebox
 
 demo: build ## run examples/monthly-sales.js in a real container
@@ -38,6 +39,12 @@ runner: libs ## the runner for this architecture, to be embedded
 	@sha256sum < $(DIST)/runner-linux-$(GOARCH) | cut -d ' ' -f 1 > $(DIST)/runner-linux-$(GOARCH).sha256
 	@cp image/lib/dist/manifest.json $(DIST)/libraries.json
 	@go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner > $(DIST)/NOTICES.txt
+
+probe: ## the audit's probe for this architecture, to be embedded
+	@go build $(RUNNER_FLAGS) -o $(PROBE) ./cmd/probe && chmod 0555 $(PROBE)
+
+audit: build gvisor docker ## try the isolation on every driver and runtime of this host, with every control
+	@GLOVEBOX_RUNTIME_DIR=$(CURDIR)/bin bin/glovebox audit --controls
 
 runc: ## bin/runc, from its Go module
 	@scripts/setup.sh runc
@@ -78,5 +85,5 @@ fuzz: ## each fuzz test for a minute
 
 clean: ## remove what was built
 	@rm -rf clients/typescript/{build,dist,node_modules,compare/node_modules} clients/mcp/node_modules
-	@rm -rf bin image/lib/node_modules image/lib/dist/* $(DIST)/runner-linux-* $(DIST)/libraries.json $(DIST)/NOTICES.txt
+	@rm -rf bin image/lib/node_modules image/lib/dist/* $(DIST)/runner-linux-* $(DIST)/libraries.json $(DIST)/NOTICES.txt $(PROBE)
 	@git checkout -q -- image/lib/dist/PLACEHOLDER

@@ -12,8 +12,8 @@ if [ -n "$unformatted" ]; then
 fi
 go vet ./...
 
-# No arm64 machine runs the tests, but both programs build for it.
-for program in runner glovebox; do
+# No arm64 machine runs the tests, but all programs build for it.
+for program in runner probe glovebox; do
   GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o /dev/null "./cmd/$program"
 done
 

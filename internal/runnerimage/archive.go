@@ -31,6 +31,9 @@ const (
 // found by its content, never by this name, and never pulled.
 const Repository = "glovebox-runner"
 
+// ProbeRepository names the image that the isolation audit runs in the runner's place.
+const ProbeRepository = "glovebox-probe"
+
 // The JSON below is what `docker load` reads. Its fields stand in a fixed order, so that the same
 // image gives the same bytes.
 
@@ -74,7 +77,7 @@ func (i *Image) makeConfig() []byte {
 		Config: processConfig{
 			Entrypoint: []string{Path},
 			WorkingDir: "/",
-			Labels:     map[string]string{labelTitle: Repository, LabelProtocol: strconv.Itoa(protocol.Version)},
+			Labels:     map[string]string{labelTitle: i.repository, LabelProtocol: strconv.Itoa(protocol.Version)},
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []string{i.layer()}},
 		History: []history{{Created: epoch, CreatedBy: "glovebox"}},
@@ -99,7 +102,7 @@ func (i *Image) ID() string {
 func (i *Image) LayerDigest() string { return i.layer() }
 
 // Tag returns the name that the image carries in an engine.
-func (i *Image) Tag() string { return Repository + ":" + strings.TrimPrefix(i.ID(), "sha256:")[:12] }
+func (i *Image) Tag() string { return i.repository + ":" + strings.TrimPrefix(i.ID(), "sha256:")[:12] }
 
 // Entrypoint returns what the image runs.
 func (i *Image) Entrypoint() []string { return []string{Path} }

@@ -25,6 +25,8 @@ var dist embed.FS
 //
 // The binary is tens of megabytes: it is copied or hashed only when somebody asks for it.
 type Image struct {
+	repository string // that of its name
+
 	file   io.ReaderAt
 	size   int64
 	binary func() []byte
@@ -70,14 +72,18 @@ func embeddedDigest() (string, bool) {
 }
 
 // New returns the image of a runner binary. Tests use it to put a hostile one into a box.
-func New(binary []byte) *Image {
+func New(binary []byte) *Image { return NewNamed(binary, Repository) }
+
+// NewNamed returns the image of a binary that stands in the runner's place, by another name: [ProbeRepository].
+func NewNamed(binary []byte, repository string) *Image {
 	i := newImage(bytes.NewReader(binary), int64(len(binary)))
 	i.binary = func() []byte { return binary }
+	i.repository = repository
 	return i
 }
 
 func newImage(file io.ReaderAt, size int64) *Image {
-	i := &Image{file: file, size: size}
+	i := &Image{repository: Repository, file: file, size: size}
 	i.binary = sync.OnceValue(func() []byte {
 		all := make([]byte, size)
 		if _, err := file.ReadAt(all, 0); err != nil && !errors.Is(err, io.EOF) {

@@ -84,7 +84,7 @@ func (d *Driver) removeOldImage(ctx context.Context, id string) (gone bool, err 
 }
 
 // runnerTag is the form of [runnerimage.Image.Tag].
-var runnerTag = regexp.MustCompile(`^` + regexp.QuoteMeta(runnerimage.Repository) + `:[0-9a-f]{12}$`)
+var runnerTag = regexp.MustCompile(`^(` + regexp.QuoteMeta(runnerimage.Repository) + `|` + regexp.QuoteMeta(runnerimage.ProbeRepository) + `):[0-9a-f]{12}$`)
 
 // isRunnerImage reports whether an image with our label is one that glovebox has loaded, and not one that somebody has
 // made from it, or has a name for.

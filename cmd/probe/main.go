@@ -1,0 +1,85 @@
+//go:build linux
+
+// Command probe stands in the runner's place in the boxes of the isolation audit, as if the runner had been broken:
+// its job's code is a plan of hostile attempts. It is the one binary in an image of its own, which no verb but audit
+// ever opens.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"glovebox/api"
+	"glovebox/image/seal"
+	"glovebox/internal/probe/guise"
+	"glovebox/internal/probe/plan"
+	"glovebox/internal/probe/trial"
+	"glovebox/internal/protocol"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ready, err := guise.Ready()
+	if err != nil {
+		return err
+	}
+	if err := trial.HandleTraps(); err != nil {
+		return err
+	}
+	if err := protocol.WriteMessage(os.Stdout, protocol.Frame{Type: protocol.FrameReady, Ready: &ready}); err != nil {
+		return err
+	}
+	job, err := protocol.ReadJob(os.Stdin)
+	if err != nil {
+		return err
+	}
+	var p plan.Plan
+	if err := json.Unmarshal([]byte(job.Code), &p); err != nil {
+		return err
+	}
+	if p.Seal {
+		if _, err := seal.Seal(); err != nil {
+			return err
+		}
+	}
+	if err := tryAll(p); err != nil {
+		return err
+	}
+	result := protocol.Result{Code: api.Success, Output: json.RawMessage("null")}
+	if err := protocol.WriteMessage(os.Stdout, protocol.Frame{Type: protocol.FrameResult, Result: &result}); err != nil {
+		return err
+	}
+	_ = os.Stdout.Close()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return nil
+}
+
+// tryAll runs the plan, and says each event as it comes.
+func tryAll(p plan.Plan) error {
+	start := time.Now()
+	var failed error
+	say := func(e plan.Event) {
+		body, err := json.Marshal(e)
+		if err == nil {
+			err = protocol.WriteMessage(os.Stdout, protocol.Frame{Type: protocol.FrameLog, Log: &protocol.Log{
+				Level: api.LevelLog, Message: string(body), AtMs: float64(time.Since(start).Microseconds()) / 1000,
+			}})
+		}
+		if failed == nil {
+			failed = err
+		}
+	}
+	for _, t := range p.Trials {
+		trial.Run(t, say)
+	}
+	return failed
+}
