@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"glovebox/api"
@@ -28,6 +29,8 @@ func main() {
 }
 
 func run() error {
+	// A thread that is killed for an attempt takes what it ran on with it: there is to be more.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), 4))
 	ready, err := guise.Ready()
 	if err != nil {
 		return err

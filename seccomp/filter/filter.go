@@ -43,6 +43,10 @@ func (a Arch) Number(name string) (number uint32, ok bool) {
 	return uint32(n), ok
 }
 
+// Numbers returns the numbers of all syscalls that the architecture's table has, by their names. The caller must not
+// change them.
+func (a Arch) Numbers() map[string]int { return a.info.SyscallNames }
+
 // AuditID is how seccomp_data names the architecture.
 func (a Arch) AuditID() uint32 { return uint32(a.info.ID) }
 

@@ -45,3 +45,6 @@ type Event struct {
 	Succeeded bool   `json:"succeeded,omitempty"`
 	Got       string `json:"got,omitempty"`
 }
+
+// ThreadGone is what an attempt got whose thread was ended for it, and not its process.
+const ThreadGone = "its thread is gone"

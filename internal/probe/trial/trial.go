@@ -92,8 +92,10 @@ func (t *T) within(limit time.Duration, what string, f func() (got string, err e
 		err error
 	}
 	done := make(chan answer, 1)
+	thread := make(chan int, 1)
 	go func() {
 		runtime.LockOSThread() // what it changes of its thread dies with that
+		thread <- unix.Gettid()
 		got, err := f()
 		done <- answer{got, err}
 	}()
@@ -106,6 +108,9 @@ func (t *T) within(limit time.Duration, what string, f func() (got string, err e
 		describe(&event, a.err)
 	case <-timer.C:
 		describe(&event, errBlocked)
+		if err := unix.Tgkill(unix.Getpid(), <-thread, 0); errors.Is(err, unix.ESRCH) {
+			event.Stopped, event.Got = "killed", plan.ThreadGone
+		}
 	}
 	t.say(event)
 }

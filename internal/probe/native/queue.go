@@ -1,0 +1,311 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/probe"
+	"glovebox/internal/probe/plan"
+)
+
+// A trial is one probe at one stage on its way: what came back, and what is still to be tried.
+type trial struct {
+	probe    probe.Probe
+	stage    probe.Stage
+	plan     plan.Trial
+	attempts []probe.Attempt
+	began    time.Time
+	took     time.Duration
+	parts    *parts // of a sweep
+	done     bool
+	why      string // it could not be tried
+}
+
+// A batch is a list of trials that may share a box.
+type batch []*trial
+
+// tryAll works off all probes at all stages.
+func (a *audit) tryAll(ctx context.Context, probes []probe.Probe, seen func(probe.Outcome)) error {
+	batches, err := a.batches(probes)
+	if err != nil {
+		return err
+	}
+	queue := make(chan batch, len(batches))
+	for _, b := range batches {
+		queue <- b
+	}
+	close(queue)
+	var mu sync.Mutex
+	say := func(o probe.Outcome) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen(o)
+	}
+	errs := make([]error, workers)
+	var wait sync.WaitGroup
+	for i := range workers {
+		wait.Go(func() {
+			for b := range queue {
+				if errs[i] = a.work(ctx, b, say); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// batches puts what does not disturb each other together: a share for each worker, at each stage. What disturbs comes
+// last, on its own.
+func (a *audit) batches(probes []probe.Probe) ([]batch, error) {
+	var shared, single []batch
+	for _, stage := range probe.Native.Stages() {
+		var together []*trial
+		for _, p := range probes {
+			t := &trial{probe: p, stage: stage, plan: plan.Trial{ID: p.ID, Args: a.args(p.ID)}}
+			switch {
+			case p.ID == sweepID:
+				shares, err := sweepTrials(p, stage)
+				if err != nil {
+					return nil, err
+				}
+				shared = append(shared, shares...)
+			case p.Disturbs || p.ID == latencyID:
+				single = append(single, batch{t})
+			default:
+				together = append(together, t)
+			}
+		}
+		size := (len(together) + workers - 1) / workers
+		for share := range slices.Chunk(together, max(size, 1)) {
+			shared = append(shared, batch(share))
+		}
+	}
+	return slices.Concat(shared, single), nil
+}
+
+// work tries a batch, in as many boxes as it takes: each that is killed for an attempt is followed by another that goes
+// on behind it.
+func (a *audit) work(ctx context.Context, b batch, say func(probe.Outcome)) error {
+	for len(b) > 0 {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := a.round(ctx, b); err != nil {
+			return err
+		}
+		b = slices.DeleteFunc(b, func(t *trial) bool {
+			if !t.done {
+				return false
+			}
+			if o, whole := t.outcome(a.target.Pair); whole {
+				say(o)
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// round tries what is left of a batch in one box. Every round gets at least one attempt further, or gives a trial up.
+func (a *audit) round(ctx context.Context, b batch) error {
+	first := b[0]
+	if !onThisProcessor(first.probe.ID) {
+		first.done = true
+		return nil
+	}
+	if first.probe.ID == latencyID {
+		return a.tryLatency(ctx, first)
+	}
+	j := job{seal: first.stage == probe.Sealed}
+	trials := map[string]*trial{}
+	for _, t := range b {
+		if trials[t.plan.ID] != nil || !onThisProcessor(t.probe.ID) {
+			break // another share of the same sweep, or one for the next round
+		}
+		trials[t.plan.ID] = t
+		j.trials = append(j.trials, t.plan)
+		j.timeout = max(j.timeout, t.probe.Deadline)
+	}
+	if len(j.trials) > 1 {
+		j.timeout = min(api.MaxTimeout, j.timeout+time.Duration(len(j.trials))*time.Second)
+	}
+	tune(&j, first.probe.ID)
+
+	var current *trial // whose attempt has begun and not ended
+	var what string
+	progress := false
+	result, err := a.job(ctx, j, func(e plan.Event) {
+		t := trials[e.Trial]
+		if t == nil {
+			return
+		}
+		switch e.Kind {
+		case plan.Begin:
+			t.began = time.Now()
+		case plan.Try:
+			current, what, progress = t, e.What, true
+			t.plan.From = e.N + 1
+		case plan.Got:
+			current = nil
+			t.attempts = append(t.attempts, attemptOf(e))
+		case plan.End:
+			t.done, progress = true, true
+			t.took += time.Since(t.began)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("probe: %s: %w", first.probe.ID, err)
+	}
+	if current != nil {
+		current.took += time.Since(current.began)
+		current.attempts = append(current.attempts, endOf(what, current.probe, j, result))
+		if current.probe.Disturbs {
+			current.done = true
+		}
+	} else if !progress || result.ResultCode != api.Success && !first.done {
+		first.done = true
+		first.why = fmt.Sprintf("the box ended as %s before an attempt: %s", result.ResultCode, message(result))
+	}
+	return nil
+}
+
+func message(r api.Result) string {
+	if r.Error == nil {
+		return ""
+	}
+	return r.Error.Message
+}
+
+// tune gives a box the limits that a probe is about.
+func tune(j *job, id string) {
+	switch id {
+	case "limits.memory":
+		j.memory = api.MinMemoryLimitMB
+	case "limits.processor":
+		j.cpus = 0.5
+	case "limits.kill":
+		j.timeout = killTimeout
+	}
+}
+
+const (
+	killTimeout = 300 * time.Millisecond
+	// killGrace is how long after its time a box may live: what is kept for the engine to end itself, and the kill.
+	killGrace = 2 * time.Second
+)
+
+// attemptOf reads an attempt that came to its end within the box.
+func attemptOf(e plan.Event) probe.Attempt {
+	return probe.Attempt{What: cut(e.What), Errno: cut(e.Errno), Denial: probe.Denial(cut(e.Stopped)), Succeeded: e.Succeeded, Got: cut(e.Got)}
+}
+
+// cut bounds a text of a box's.
+func cut(s string) string {
+	const most = 200
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+// endOf is what an attempt came to that the box did not outlive: the verdict on the box is the controller's own.
+func endOf(what string, p probe.Probe, j job, r api.Result) probe.Attempt {
+	a := probe.Attempt{What: cut(what), Got: string(r.ResultCode) + ": " + message(r)}
+	switch r.ResultCode {
+	case api.SecurityError:
+		a.Denial = probe.DeniedKilled
+	case api.MemoryLimit:
+		a.Denial = probe.DeniedContained
+	case api.Timeout:
+		if p.ID == "limits.kill" {
+			if lived := time.Duration(r.ExecutionTimeMs * float64(time.Millisecond)); lived > j.timeout+killGrace {
+				a.Succeeded = true
+				a.Got = fmt.Sprintf("it lived for %v", lived)
+				return a
+			}
+			a.Denial = probe.DeniedContained
+		}
+	case api.RuntimeError:
+		if p.Disturbs { // the program could not go on, and died of it
+			a.Denial = probe.DeniedContained
+		}
+	}
+	return a
+}
+
+// outcome judges a trial; whole is false while other parts of it are on their way.
+func (t *trial) outcome(pair probe.Pair) (o probe.Outcome, whole bool) {
+	o = probe.Outcome{Probe: t.probe.ID, Driver: pair.Driver, Runtime: pair.Runtime, Stage: t.stage}
+	switch {
+	case !onThisProcessor(t.probe.ID):
+		o.Verdict, o.Why, o.Attempts = probe.NotApplicable, "this processor has no such call", []probe.Attempt{}
+		return o, true
+	case t.parts != nil:
+		attempts, took, why, whole := t.parts.add(t)
+		if !whole {
+			return o, false
+		}
+		o.Attempts, o.DurationMs = attempts, milliseconds(took)
+		o.Verdict, o.Why = judgeSweep(pair, t.stage, attempts)
+		if why != "" {
+			o.Verdict, o.Why = probe.Failed, why
+		}
+		return o, true
+	}
+	o.Attempts, o.DurationMs = t.attempts, milliseconds(t.took)
+	o.Verdict, o.Why = Judge(t.probe, t.stage, t.attempts)
+	if t.why != "" && o.Verdict != probe.Breached {
+		o.Verdict, o.Why = probe.Failed, t.why
+	}
+	return o, true
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// Judge holds what came back against what the probe expects. Each attempt must have been stopped, in one of the ways
+// that are listed; none at all proves nothing.
+func Judge(p probe.Probe, stage probe.Stage, attempts []probe.Attempt) (probe.Verdict, string) {
+	if len(attempts) == 0 {
+		return probe.Failed, "nothing was tried"
+	}
+	for _, a := range attempts {
+		if a.Succeeded {
+			if exempt := allowedAtStart(p.ID, stage); exempt != "" {
+				return probe.NotApplicable, exempt
+			}
+			return probe.Breached, a.What + ": " + a.Got
+		}
+	}
+	for _, a := range attempts {
+		switch {
+		case !slices.Contains(p.Expect.Denials, expected(a)):
+			return probe.Failed, fmt.Sprintf("%s: neither done nor denied as expected: %s %s %s", a.What, a.Denial, a.Errno, a.Got)
+		case a.Denial == probe.DeniedErrno && !slices.Contains(p.Expect.Errnos, a.Errno):
+			return probe.Failed, fmt.Sprintf("%s: %s is not among the errors that are expected", a.What, a.Errno)
+		}
+	}
+	return probe.Held, ""
+}
+
+// expected is the way in which an attempt was stopped; nothing where it was in none.
+func expected(a probe.Attempt) probe.Denial { return a.Denial }
+
+// allowedAtStart says why a probe may succeed before the seal: what the runtime, or the runner's own start, needs until
+// then. Nothing of a script has been read at that time.
+func allowedAtStart(id string, stage probe.Stage) string {
+	if stage != probe.Starting {
+		return ""
+	}
+	return startNeeds[id]
+}
+
+var startNeeds = map[string]string{
+	"process.execve": "the runtime starts the runner by execve; the self-seal takes it away",
+}
