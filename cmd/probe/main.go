@@ -21,6 +21,10 @@ import (
 	"glovebox/internal/protocol"
 )
 
+// The main thread is kept for the main goroutine: no attempt is made on it, so that what is killed for an attempt is a
+// thread that can be missed.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
@@ -30,7 +34,7 @@ func main() {
 
 func run() error {
 	// A thread that is killed for an attempt takes what it ran on with it: there is to be more.
-	runtime.GOMAXPROCS(max(runtime.NumCPU(), 4))
+	runtime.GOMAXPROCS(16)
 	ready, err := guise.Ready()
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func networkProbes() []probe.Probe {
 		socket("net.socketpair", "A pair of sockets", "socketpair(2); CVE-2021-0920"),
 		claim("net.metadata-address", "The metadata service of a cloud is out of reach.", by(profile, selfSeal, namespaces, gVisor), "Judge0 CVE-2024-29021 (SSRF); 169.254.169.254", refused.and("ENETUNREACH")),
 		claim("net.metadata-address6", "The metadata service of a cloud is out of reach by IPv6.", by(profile, selfSeal, namespaces, gVisor), "fd00:ec2::254", refused.and("ENETUNREACH")),
-		claim("net.host-loopback", "What listens on the host's loopback is out of reach.", by(profile, selfSeal, namespaces, gVisor), "CVE-2020-15257's neighbour; Judge0 CVE-2024-29021", refused.and("ENETUNREACH", "ECONNREFUSED")),
+		claim("net.host-loopback", "What listens on the host's loopback is out of reach.", by(profile, selfSeal, namespaces, gVisor), "Judge0 CVE-2024-29021", refused.and("ENETUNREACH", "ECONNREFUSED")),
 		claim("net.docker-socket", "The socket of the Docker daemon, which is root on the host, is not there.", by(files, profile, selfSeal), "deer-flow#3516, OpenHands#1691", unreadable.and("ECONNREFUSED")),
 		claim("net.abstract-socket", "Abstract sockets of the host's are out of reach.", by(profile, selfSeal, namespaces, gVisor), "CVE-2020-15257", refused.and("ECONNREFUSED")),
 		claim("net.interfaces", "There is no network interface but lo.", by(namespaces, selfSeal, gVisor), "network_namespaces(7)", unreadable),

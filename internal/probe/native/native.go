@@ -124,7 +124,7 @@ func (a *audit) args(id string) map[string]string {
 		return map[string]string{"port": strconv.Itoa(a.port)}
 	case "net.abstract-socket":
 		return map[string]string{"name": "glovebox-probe-" + a.mark}
-	case "host.name":
+	case "host.name", "files.host-files":
 		return map[string]string{"host": a.hostname}
 	case "limits.memory":
 		return map[string]string{"mib": "512"}

@@ -169,6 +169,8 @@ func (a *audit) round(ctx context.Context, b batch) error {
 		if current.probe.Disturbs {
 			current.done = true
 		}
+	} else if first.probe.ID == processorID && result.Success {
+		first.attempts = []probe.Attempt{processorAttempt(first.attempts, j, result)}
 	} else if !progress || result.ResultCode != api.Success && !first.done {
 		first.done = true
 		first.why = fmt.Sprintf("the box ended as %s before an attempt: %s", result.ResultCode, message(result))
@@ -183,12 +185,27 @@ func message(r api.Result) string {
 	return r.Error.Message
 }
 
+// processorAttempt judges by the box's own cgroup what it was given of the processors.
+func processorAttempt(said []probe.Attempt, j job, r api.Result) probe.Attempt {
+	a := probe.Attempt{Denial: probe.DeniedContained}
+	if len(said) > 0 {
+		a.What = said[0].What
+	}
+	const most = 1.5 // times its share; what the box did before and after counts too
+	given := r.Usage.CPUMs / r.ExecutionTimeMs
+	a.Got = fmt.Sprintf("%.0f ms of processor time in %.0f ms, for a share of %.0f %%", r.Usage.CPUMs, r.ExecutionTimeMs, 100*j.cpus)
+	if given > most*j.cpus {
+		a.Denial, a.Succeeded = "", true
+	}
+	return a
+}
+
 // tune gives a box the limits that a probe is about.
 func tune(j *job, id string) {
 	switch id {
-	case "limits.memory":
+	case "limits.memory", "limits.thread-bomb":
 		j.memory = api.MinMemoryLimitMB
-	case "limits.processor":
+	case processorID:
 		j.cpus = 0.5
 	case "limits.kill":
 		j.timeout = killTimeout
@@ -232,6 +249,9 @@ func endOf(what string, p probe.Probe, j job, r api.Result) probe.Attempt {
 			}
 			a.Denial = probe.DeniedContained
 		}
+		if p.ID == "limits.thread-bomb" {
+			a.Denial = probe.DeniedContained // it got no further in its time
+		}
 	case api.RuntimeError:
 		if p.Disturbs { // the program could not go on, and died of it
 			a.Denial = probe.DeniedContained
@@ -259,8 +279,8 @@ func (t *trial) outcome(pair probe.Pair) (o probe.Outcome, whole bool) {
 		}
 		return o, true
 	}
-	o.Attempts, o.DurationMs = t.attempts, milliseconds(t.took)
-	o.Verdict, o.Why = Judge(t.probe, t.stage, t.attempts)
+	o.Attempts, o.DurationMs = ownOfGVisor(pair, t.probe.ID, t.attempts), milliseconds(t.took)
+	o.Verdict, o.Why = Judge(t.probe, t.stage, o.Attempts)
 	if t.why != "" && o.Verdict != probe.Breached {
 		o.Verdict, o.Why = probe.Failed, t.why
 	}

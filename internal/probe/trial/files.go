@@ -65,9 +65,21 @@ func init() {
 				return "written", err
 			})
 		},
-		"files.host-files": read("/etc/passwd", "/etc/shadow", "/etc/hostname", "/root", "/home", "/var/lib/docker", "/usr/bin/env", "/bin/sh"),
-		"files.proc-root":  func(t *T) { t.procRoots() },
-		"files.kcore":      read("/proc/kcore"),
+		"files.host-files": func(t *T) {
+			t.try("read the host's name in /etc/hostname", func() (string, error) {
+				body, err := readFile("/etc/hostname")
+				if err != nil {
+					return "", err
+				}
+				if name := strings.TrimSpace(body); name != t.trial.Args["host"] {
+					return "", absent("it holds %q", name) // the box's own, as Docker has it
+				}
+				return body, nil
+			})
+			read("/etc/passwd", "/etc/shadow", "/root", "/home", "/var/lib/docker", "/usr/bin/env", "/bin/sh")(t)
+		},
+		"files.proc-root": func(t *T) { t.procRoots() },
+		"files.kcore":     read("/proc/kcore"),
 		"files.proc-kernel": read("/proc/kallsyms", "/proc/modules", "/proc/iomem", "/proc/slabinfo", "/proc/timer_list",
 			"/proc/sched_debug", "/proc/vmallocinfo", "/proc/kpageflags", "/proc/config.gz"),
 		"files.proc-keys": read("/proc/keys", "/proc/key-users"),
@@ -243,7 +255,8 @@ func (t *T) read(path string) {
 		if body == "" {
 			return "", absent("an empty file")
 		}
-		return count(len(body), "byte"), nil
+		first, _, _ := strings.Cut(body, "\n")
+		return fmt.Sprintf("%s: %q", count(len(body), "byte"), first[:min(len(first), 60)]), nil
 	})
 }
 

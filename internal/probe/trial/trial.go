@@ -92,24 +92,35 @@ func (t *T) within(limit time.Duration, what string, f func() (got string, err e
 		err error
 	}
 	done := make(chan answer, 1)
-	thread := make(chan int, 1)
+	thread, told := make(chan int, 1), make(chan struct{})
+	defer close(told)
 	go func() {
 		runtime.LockOSThread() // what it changes of its thread dies with that
 		thread <- unix.Gettid()
 		got, err := f()
 		done <- answer{got, err}
+		<-told // the thread stays until it is known that it was not killed
 	}()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	event := plan.Event{Kind: plan.Got, Trial: t.trial.ID, N: n, What: what}
-	select {
-	case a := <-done:
-		event.Got, event.Succeeded = a.got, a.err == nil
-		describe(&event, a.err)
-	case <-timer.C:
-		describe(&event, errBlocked)
-		if err := unix.Tgkill(unix.Getpid(), <-thread, 0); errors.Is(err, unix.ESRCH) {
-			event.Stopped, event.Got = "killed", plan.ThreadGone
+	timer, look := time.NewTimer(limit), time.NewTicker(5*time.Millisecond)
+	defer timer.Stop()
+	defer look.Stop()
+	id := <-thread
+	for waiting := true; waiting; {
+		select {
+		case a := <-done:
+			event.Got, event.Succeeded = a.got, a.err == nil
+			describe(&event, a.err)
+			waiting = false
+		case <-timer.C:
+			describe(&event, errBlocked)
+			waiting = false
+		case <-look.C:
+			// A filter may kill the thread alone.
+			if gone := unix.Tgkill(unix.Getpid(), id, 0); errors.Is(gone, unix.ESRCH) && len(done) == 0 {
+				event.Stopped, event.Got = "killed", plan.ThreadGone
+				waiting = false
+			}
 		}
 	}
 	t.say(event)
