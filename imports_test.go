@@ -5,8 +5,11 @@ package glovebox_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +81,26 @@ var bans = []ban{
 		banned: []string{"net", "net/http", "os/exec"}, direct: true,
 		except: []string{"glovebox/image/lib/bundle"}, // runs when the runner is built, and is no part of it
 		reason: "what a runner cannot do it need not be kept from (esbuild imports some of it: the seal denies sockets)",
+	},
+	{
+		what: "hostile attempts in the control plane", from: []string{"./cmd/glovebox"},
+		banned: []string{"glovebox/internal/probe/trial", "glovebox/internal/probe/guise"},
+		reason: "what breaks out is linked into an image of its own, and runs in boxes alone",
+	},
+	{
+		what: "drivers, the network and other programs in the probe", from: []string{"./cmd/probe"},
+		banned: []string{"glovebox/internal/sandbox", "glovebox/internal/probe/native", "net", "os/exec"},
+		reason: "its image is one small binary, and what it does it does by system calls",
+	},
+	{
+		what: "the audit in what makes boxes for scripts", from: []string{"./controller/...", "./internal/sandbox", "./internal/sandbox/docker", "./internal/sandbox/oci", "./internal/action", "./internal/agent/...", "./internal/mcp", "./internal/runnerimage"},
+		banned: []string{"glovebox/internal/probe"},
+		reason: "the probe's image is opened by the audit and by nobody else",
+	},
+	{
+		what: "drivers in the audit's probes", from: []string{"./internal/probe/native", "./internal/probe"},
+		banned: []string{"glovebox/internal/sandbox/docker", "glovebox/internal/sandbox/oci", "glovebox/internal/probe/probeimage"},
+		reason: "they are given a driver, and know neither's making",
 	},
 	{
 		what: "the Docker client, or a database driver, in the HTTP controller", from: []string{"./controller/..."},
@@ -182,6 +205,34 @@ func TestImportGraph(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// serve and run can never use the probe's image: in the one program that has it, the files of the verb audit alone
+// know of it.
+func TestOnlyTheAuditOpensTheProbe(t *testing.T) {
+	files, err := filepath.Glob("cmd/glovebox/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, len(files))
+	}
+	opened := 0
+	for _, file := range files {
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range source.Imports {
+			if !under(strings.Trim(spec.Path.Value, `"`), "glovebox/internal/probe") {
+				continue
+			}
+			opened++
+			if !strings.HasPrefix(filepath.Base(file), "audit") {
+				t.Errorf("%s imports %s", file, spec.Path.Value)
+			}
+		}
+	}
+	if opened == 0 {
+		t.Error("no file imports the probe: this test holds nothing")
 	}
 }
 

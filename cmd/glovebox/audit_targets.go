@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"glovebox/internal/probe"
+	"glovebox/internal/probe/probeimage"
+	"glovebox/internal/runnerimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/docker"
+	"glovebox/internal/sandbox/oci"
+)
+
+// This file and audit.go are the only ones of this program that know of the probe's image: a test holds that.
+
+// An auditTarget is a driver and a runtime with the probe's image in its boxes.
+type auditTarget struct {
+	native probe.Target
+	close  func()
+}
+
+// targets finds the pairs that were asked for, or all that this machine has.
+func (o *auditOptions) targets(ctx context.Context) (targets []auditTarget, err error) {
+	image, err := probeimage.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	state, err := sandbox.OpenState(o.boxes.stateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			for _, t := range targets {
+				t.close()
+			}
+		}
+	}()
+	var refused []error
+	if o.boxes.driver != "docker" {
+		found, err := o.ociTargets(ctx, image, state)
+		targets, refused = append(targets, found...), append(refused, err)
+	}
+	if o.boxes.driver != "oci" && !isPath(o.boxes.runtime) {
+		found, err := o.dockerTargets(ctx, image, state)
+		targets = append(targets, found...)
+		if !errors.Is(err, docker.ErrNoDaemon) || o.boxes.driver == "docker" {
+			refused = append(refused, err)
+		}
+	}
+	if err := errors.Join(refused...); err != nil {
+		return targets, err
+	}
+	if len(targets) == 0 {
+		return nil, fmt.Errorf("nothing here can make a box to audit: `glovebox doctor` tells what is missing")
+	}
+	return targets, nil
+}
+
+func (o *auditOptions) ociTargets(ctx context.Context, image *runnerimage.Image, state *sandbox.State) ([]auditTarget, error) {
+	found, refused := usable(oci.FindRuntimes(ctx, oci.SearchDirs()))
+	if o.boxes.runtime != "" {
+		chosen, err := o.boxes.ociRuntime(ctx, found, refused)
+		if err != nil {
+			if o.boxes.driver == "auto" { // Docker may know it
+				return nil, nil
+			}
+			return nil, err
+		}
+		found = []oci.Runtime{chosen}
+	}
+	var targets []auditTarget
+	for _, r := range found {
+		driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: r, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return targets, err
+		}
+		targets = append(targets, auditTarget{
+			native: probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: string(r.Kind)}, Driver: driver, Spec: driver.Spec()},
+			close:  func() {},
+		})
+	}
+	return targets, nil
+}
+
+func (o *auditOptions) dockerTargets(ctx context.Context, image *runnerimage.Image, state *sandbox.State) ([]auditTarget, error) {
+	info, err := docker.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var targets []auditTarget
+	for _, name := range o.dockerRuntimes(info) {
+		driver, err := docker.New(ctx, docker.Config{Image: image, State: state, Runtime: name})
+		if err != nil {
+			return targets, err
+		}
+		targets = append(targets, auditTarget{
+			native: probe.Target{Pair: probe.Pair{Driver: "docker", Runtime: name}, Driver: driver, Spec: driver.Spec()},
+			close:  func() { _ = driver.Close() },
+		})
+	}
+	return targets, nil
+}
+
+// dockerRuntimes names the runtime that was asked for, or one of each kind: a runc of ours comes before the daemon's own.
+func (o *auditOptions) dockerRuntimes(info docker.Info) []string {
+	if name := o.boxes.runtime; name != "" {
+		if _, ok := info.Runtime(name); !ok && o.boxes.driver == "auto" {
+			return nil
+		}
+		return []string{name}
+	}
+	var names []string
+	for _, kind := range kinds {
+		name := string(kind)
+		if _, ours := info.Runtime(docker.OurRunc); ours && kind == sandbox.KindRunc {
+			name = docker.OurRunc
+		}
+		if _, ok := info.Runtime(name); ok && oci.CheckCgroups(kind) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// control lifts layers, in boxes of its own.
+func (o *auditOptions) control(context.Context, []probe.Probe, *probe.Report, io.Writer) error {
+	return errors.New("--controls is not there yet")
+}
