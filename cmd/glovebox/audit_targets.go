@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"glovebox/internal/probe"
+	"glovebox/internal/probe/control"
 	"glovebox/internal/probe/probeimage"
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
@@ -127,7 +129,20 @@ func (o *auditOptions) dockerRuntimes(info docker.Info) []string {
 	return names
 }
 
-// control lifts layers, in boxes of its own.
-func (o *auditOptions) control(context.Context, []probe.Probe, *probe.Report, io.Writer) error {
-	return errors.New("--controls is not there yet")
+// control lifts layers from disposable boxes on runc, whatever the drivers and runtimes that were asked for.
+func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, report *probe.Report, progress io.Writer) error {
+	image, err := probeimage.Embedded()
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("--controls takes root: run it as root, or leave it out")
+	}
+	runc, err := oci.FindRuntime(ctx, sandbox.KindRunc, oci.SearchDirs())
+	if err != nil {
+		return fmt.Errorf("--controls needs runc: %w", err)
+	}
+	fmt.Fprintf(progress, "controls with %s: %d probes ...\n", runc.Kind, len(probes))
+	controller := &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), string(sandbox.KindRunc))}
+	return controller.Control(ctx, probes, report.AddControl)
 }

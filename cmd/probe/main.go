@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"glovebox/api"
@@ -33,12 +35,22 @@ func main() {
 }
 
 func run() error {
+	if len(os.Args) > 1 { // not in a box, whose program has no arguments
+		switch os.Args[1] {
+		case "stand-in":
+			return trial.StandIn()
+		case "victim":
+			return trial.Victim()
+		}
+		return fmt.Errorf("unknown argument %q", os.Args[1])
+	}
 	// A thread that is killed for an attempt takes what it ran on with it: there is to be more.
 	runtime.GOMAXPROCS(16)
 	ready, err := guise.Ready()
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT) // what a box could, so as to live on
 	if err := trial.HandleTraps(); err != nil {
 		return err
 	}

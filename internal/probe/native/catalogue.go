@@ -37,6 +37,8 @@ const (
 
 func by(layers ...string) []string { return layers }
 
+func with(layers []string, more ...string) []string { return slices.Concat(layers, more) }
+
 // Expectations that many probes share.
 var (
 	// refused: a filter kills for the call, or has it fail as if it did not exist. Docker before 23.0 says EPERM.
@@ -91,22 +93,22 @@ func syscallProbes() []probe.Probe {
 			by(profile, selfSeal), "seccomp(2); dify-sandbox#274", refused),
 		alone(claim("abi.int80", "A system call by the 32-bit ABI is not made.", by(profile, selfSeal), "seccomp(2), on architectures; CVE-2019-2054", refused)),
 		alone(claim("abi.x32", "A system call of the x32 ABI is not made.", by(profile, selfSeal), "seccomp(2), on the x32 ABI; CVE-2014-0038", refused)),
-		claim("kernel.io-uring", "io_uring, which makes calls that no filter sees, cannot be set up.", filters, "CVE-2022-29582, CVE-2023-2598; io_uring_setup(2)", refused),
-		claim("kernel.bpf", "No BPF map or program is loaded.", append(filters, userNS, process), "CVE-2020-8835, CVE-2021-3490; bpf(2)", refused),
+		claim("kernel.io-uring", "io_uring, which makes calls that no filter sees, cannot be set up.", with(filters, process), "CVE-2022-29582, CVE-2023-2598; io_uring_setup(2)", refused),
+		claim("kernel.bpf", "No BPF map or program is loaded.", with(filters, userNS, process), "CVE-2020-8835, CVE-2021-3490; bpf(2)", refused),
 		claim("kernel.userfaultfd", "userfaultfd, which makes races of the kernel winnable, is not given.", filters, "userfaultfd(2); CVE-2021-22555's exploits", refused),
 		claim("kernel.keyrings", "The kernel's keyrings, which know no namespace but the user's, are out of reach.", filters, "CVE-2016-0728; keyctl(2)", refused),
 		claim("kernel.perf-events", "No performance counter is opened.", filters, "CVE-2013-2094; perf_event_open(2)", refused),
-		claim("kernel.modules", "No kernel module is loaded or removed.", append(filters, userNS, process), "init_module(2)", refused),
-		claim("kernel.kexec", "No other kernel is loaded.", append(filters, userNS, process), "kexec_load(2)", refused),
-		claim("kernel.reboot", "The machine is not restarted.", append(filters, userNS, process), "reboot(2)", refused),
-		claim("kernel.swap", "No swap area is added.", append(filters, userNS, process), "swapon(2)", refused),
-		claim("kernel.accounting", "Process accounting, which writes to a file of the host's, cannot be set.", append(filters, userNS, process), "acct(2)", refused),
-		claim("kernel.quotas", "Quotas of file systems cannot be asked for or set.", append(filters, userNS, process), "quotactl(2)", refused),
-		claim("kernel.io-ports", "No right to the processor's ports is given.", append(filters, userNS, process), "iopl(2)", refused),
+		claim("kernel.modules", "No kernel module is loaded or removed.", with(filters, userNS, process), "init_module(2)", refused),
+		claim("kernel.kexec", "No other kernel is loaded.", with(filters, userNS, process), "kexec_load(2)", refused),
+		claim("kernel.reboot", "The machine is not restarted.", with(filters, userNS, process), "reboot(2)", refused),
+		claim("kernel.swap", "No swap area is added.", with(filters, userNS, process), "swapon(2)", refused),
+		claim("kernel.accounting", "Process accounting, which writes to a file of the host's, cannot be set.", with(filters, userNS, process), "acct(2)", refused),
+		claim("kernel.quotas", "Quotas of file systems cannot be asked for or set.", with(filters, userNS, process), "quotactl(2)", refused),
+		claim("kernel.io-ports", "No right to the processor's ports is given.", with(filters, userNS, process), "iopl(2)", refused),
 		claim("kernel.modify-ldt", "No segment descriptor is read or written.", filters, "CVE-2015-5157; modify_ldt(2)", refused),
 		claim("kernel.log", "The kernel's log cannot be read.", by(profile, selfSeal, files, process, gVisor), "syslog(2); CVE-2010-4347", unreadable),
 		claim("kernel.clock", "The parameters of the host's clock cannot be read or set.", filters, "adjtimex(2)", refused),
-		claim("kernel.clock-set", "The host's clock cannot be set.", append(filters, userNS, process), "clock_settime(2)", refused),
+		claim("kernel.clock-set", "The host's clock cannot be set.", with(filters, userNS, process), "clock_settime(2)", refused),
 		claim("kernel.personality", "The execution domain, which can switch randomised addresses off, cannot be changed.", filters, "personality(2)", refused),
 		claim("kernel.seccomp-remove", "The filter cannot be taken off again.", by(profile, selfSeal), "seccomp(2)", refused.and("EINVAL", "EFAULT")),
 		claim("kernel.splice", "Pages cannot be moved between pipes and files.", filters, "CVE-2022-0847 (Dirty Pipe)", refused),

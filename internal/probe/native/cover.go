@@ -25,18 +25,18 @@ var SpecProbes = map[string][]string{
 // test: who allows another says here what was thought of.
 var SyscallProbes = map[string]string{
 	// What a sealed runner may.
-	"read": "process.descriptors", "write": "limits.output", "pread64": "process.descriptors", "close": sweepID, "futex": sweepID,
-	"epoll_pwait": sweepID, "nanosleep": sweepID, "clock_nanosleep": sweepID, "sched_yield": sweepID,
+	"read": "process.descriptors", "write": SweepID, "pread64": "process.descriptors", "close": SweepID, "futex": SweepID,
+	"epoll_pwait": SweepID, "nanosleep": SweepID, "clock_nanosleep": SweepID, "sched_yield": SweepID,
 	"clock_gettime": "kernel.clock-set", "gettimeofday": "kernel.clock-set",
-	"mmap": "process.executable-memory", "munmap": sweepID, "madvise": "memory.other-box", "clone": "process.clone-process",
-	"sigaltstack": sweepID, "rt_sigprocmask": sweepID, "rt_sigreturn": sweepID, "exit": sweepID, "exit_group": sweepID,
-	"tgkill": "process.signal-others", "getpid": "process.see-others", "gettid": sweepID, "getrandom": sweepID, "restart_syscall": sweepID,
+	"mmap": "process.executable-memory", "munmap": SweepID, "madvise": "memory.other-box", "clone": "process.clone-process",
+	"sigaltstack": SweepID, "rt_sigprocmask": SweepID, "rt_sigreturn": SweepID, "exit": SweepID, "exit_group": SweepID,
+	"tgkill": "process.signal-others", "getpid": "process.see-others", "gettid": SweepID, "getrandom": SweepID, "restart_syscall": SweepID,
 	// What it may until it has sealed itself.
-	"execve": "process.execve", "arch_prctl": sweepID, "set_tid_address": sweepID, "sched_getaffinity": sweepID, "rt_sigaction": "limits.kill",
+	"execve": "process.execve", "arch_prctl": SweepID, "set_tid_address": SweepID, "sched_getaffinity": SweepID, "rt_sigaction": "limits.kill",
 	"prlimit64": "limits.raise", "openat": "files.host-files", "openat2": "files.openat2-escape", "statx": "files.host-files",
-	"fcntl": sweepID, "getdents64": "files.sys", "close_range": sweepID, "fstat": "net.inherited-socket", "newfstatat": "net.docker-socket",
-	"readlinkat": "process.descriptors", "fstatfs": sweepID, "lseek": sweepID, "epoll_create1": "limits.descriptors",
-	"eventfd2": "limits.descriptors", "epoll_ctl": sweepID, "getuid": "process.root", "geteuid": "process.root", "getgid": sweepID,
-	"getegid": sweepID, "getgroups": sweepID, "uname": "host.name", "getppid": sweepID,
+	"fcntl": SweepID, "getdents64": "files.sys", "close_range": SweepID, "fstat": "net.inherited-socket", "newfstatat": "net.docker-socket",
+	"readlinkat": "process.descriptors", "fstatfs": SweepID, "lseek": SweepID, "epoll_create1": "limits.descriptors",
+	"eventfd2": "limits.descriptors", "epoll_ctl": SweepID, "getuid": "process.root", "geteuid": "process.root", "getgid": SweepID,
+	"getegid": SweepID, "getgroups": SweepID, "uname": "host.name", "getppid": SweepID,
 	"prctl": "process.ambient-capability", "seccomp": "kernel.seccomp-remove",
 }

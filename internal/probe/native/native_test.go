@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"glovebox/api"
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
 	"glovebox/internal/probe/probeimage"
@@ -120,6 +122,42 @@ func state(t *testing.T) *sandbox.State {
 		t.Fatal(err)
 	}
 	return state
+}
+
+// serve and run hold a driver of the runner's image, and no Spec has it make a box of another: not even of the probe's.
+func TestTheRunnersDriverMakesNoBoxOfTheProbe(t *testing.T) {
+	runner, err := runnerimage.Embedded()
+	testenv.Need(t, testenv.Runner, err)
+	probes := image(t)
+	refused := func(t *testing.T, driver sandbox.Driver, spec sandbox.Spec, id string) {
+		t.Helper()
+		spec.ImageID = id
+		_, err := driver.Create(t.Context(), spec, sandbox.LimitsOf(api.Request{}.WithDefaults()))
+		var unsupported *sandbox.UnsupportedError
+		if !errors.As(err, &unsupported) || unsupported.Field != "ImageID" {
+			t.Errorf("%v, want a refusal of ImageID", err)
+		}
+	}
+	t.Run("oci", func(t *testing.T) {
+		found, err := oci.FindRuntime(t.Context(), sandbox.KindRunc, oci.SearchDirs())
+		testenv.Need(t, testenv.Runc, err)
+		testenv.Need(t, testenv.Runc, oci.CheckHost(found))
+		driver, err := oci.New(oci.Config{Image: runner, State: state(t), Runtime: found, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, driver, driver.Spec(), probes.BinaryDigest())
+	})
+	t.Run("docker", func(t *testing.T) {
+		info, err := docker.Probe(t.Context())
+		testenv.Need(t, testenv.Docker, err)
+		driver, err := docker.New(t.Context(), docker.Config{Image: runner, State: state(t), Runtime: info.DefaultRuntime})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = driver.Close() }()
+		refused(t, driver, driver.Spec(), probes.ID())
+	})
 }
 
 func TestWithDocker(t *testing.T) {

@@ -70,7 +70,7 @@ func (a *audit) batches(probes []probe.Probe) ([]batch, error) {
 		for _, p := range probes {
 			t := &trial{probe: p, stage: stage, plan: plan.Trial{ID: p.ID, Args: a.args(p.ID)}}
 			switch {
-			case p.ID == sweepID:
+			case p.ID == SweepID:
 				shares, err := sweepTrials(p, stage)
 				if err != nil {
 					return nil, err
@@ -154,7 +154,7 @@ func (a *audit) round(ctx context.Context, b batch) error {
 			t.plan.From = e.N + 1
 		case plan.Got:
 			current = nil
-			t.attempts = append(t.attempts, attemptOf(e))
+			t.attempts = append(t.attempts, AttemptOf(e))
 		case plan.End:
 			t.done, progress = true, true
 			t.took += time.Since(t.began)
@@ -163,15 +163,16 @@ func (a *audit) round(ctx context.Context, b batch) error {
 	if err != nil {
 		return fmt.Errorf("probe: %s: %w", first.probe.ID, err)
 	}
-	if current != nil {
+	switch {
+	case current != nil:
 		current.took += time.Since(current.began)
 		current.attempts = append(current.attempts, endOf(what, current.probe, j, result))
 		if current.probe.Disturbs {
 			current.done = true
 		}
-	} else if first.probe.ID == processorID && result.Success {
+	case first.probe.ID == ProcessorID && result.Success:
 		first.attempts = []probe.Attempt{processorAttempt(first.attempts, j, result)}
-	} else if !progress || result.ResultCode != api.Success && !first.done {
+	case !progress || result.ResultCode != api.Success && !first.done:
 		first.done = true
 		first.why = fmt.Sprintf("the box ended as %s before an attempt: %s", result.ResultCode, message(result))
 	}
@@ -205,7 +206,7 @@ func tune(j *job, id string) {
 	switch id {
 	case "limits.memory", "limits.thread-bomb":
 		j.memory = api.MinMemoryLimitMB
-	case processorID:
+	case ProcessorID:
 		j.cpus = 0.5
 	case "limits.kill":
 		j.timeout = killTimeout
@@ -218,8 +219,8 @@ const (
 	killGrace = 2 * time.Second
 )
 
-// attemptOf reads an attempt that came to its end within the box.
-func attemptOf(e plan.Event) probe.Attempt {
+// AttemptOf reads an attempt that came to its end within the box.
+func AttemptOf(e plan.Event) probe.Attempt {
 	return probe.Attempt{What: cut(e.What), Errno: cut(e.Errno), Denial: probe.Denial(cut(e.Stopped)), Succeeded: e.Succeeded, Got: cut(e.Got)}
 }
 
@@ -253,7 +254,7 @@ func endOf(what string, p probe.Probe, j job, r api.Result) probe.Attempt {
 			a.Denial = probe.DeniedContained // it got no further in its time
 		}
 	case api.RuntimeError:
-		if p.Disturbs { // the program could not go on, and died of it
+		if p.Disturbs && p.ID != "limits.kill" { // the program could not go on, and died of it
 			a.Denial = probe.DeniedContained
 		}
 	}

@@ -18,10 +18,11 @@ import (
 	"glovebox/seccomp/filter"
 )
 
+// The probes that are judged in a way of their own, by their ids.
 const (
-	sweepID     = "syscall.sweep"
+	SweepID     = "syscall.sweep"
 	latencyID   = "limits.neighbour-latency"
-	processorID = "limits.processor"
+	ProcessorID = "limits.processor"
 )
 
 // PastNewest is the first system call number that is not tried: far beyond the newest that Linux has (471 in 7.0), and
@@ -31,18 +32,21 @@ const PastNewest = 600
 // declared says what package seccomp declares for a number at a stage.
 type declared map[int]seccomp.Action
 
-// declarations reads the tables: before the seal the runtime's profile holds, after it both do, and the harder of two
-// answers is the kernel's.
+// declarations reads the tables: before the seal the runtime's profile holds, after it both do.
 func declarations(stage probe.Stage) (declared, error) {
+	if stage == probe.Sealed {
+		return declarationsOf(seccomp.Runner(), seccomp.Sealed())
+	}
+	return declarationsOf(seccomp.Runner())
+}
+
+// declarationsOf joins profiles: the harder of two answers is the kernel's.
+func declarationsOf(profiles ...*seccomp.Profile) (declared, error) {
 	i := slices.IndexFunc(filter.Arches, func(a filter.Arch) bool { return a.GOARCH == runtime.GOARCH })
 	if i < 0 {
 		return nil, fmt.Errorf("probe: no table of system calls for %s", runtime.GOARCH)
 	}
 	arch := filter.Arches[i]
-	profiles := []*seccomp.Profile{seccomp.Runner()}
-	if stage == probe.Sealed {
-		profiles = append(profiles, seccomp.Sealed())
-	}
 	result := declared{}
 	for n := range PastNewest {
 		result[n] = seccomp.Allow
@@ -136,7 +140,7 @@ func sweepTrials(p probe.Probe, stage probe.Stage) ([]batch, error) {
 	for i, share := range shares {
 		batches[i] = batch{{
 			probe: p, stage: stage, parts: joined,
-			plan: plan.Trial{ID: sweepID, Args: map[string]string{"numbers": strings.Join(share, ",")}},
+			plan: plan.Trial{ID: SweepID, Args: map[string]string{"numbers": strings.Join(share, ",")}},
 		}}
 	}
 	return batches, nil
@@ -168,7 +172,21 @@ func judgeSweep(pair probe.Pair, stage probe.Stage, attempts []probe.Attempt) (p
 	if err != nil {
 		return probe.Failed, err.Error()
 	}
-	isGVisor := sandbox.RuntimeKind(pair.Runtime) == sandbox.KindRunsc
+	skip := func(n int) bool { return stage == probe.Sealed && before[n] == seccomp.Kill }
+	return compare(want, attempts, sandbox.RuntimeKind(pair.Runtime) == sandbox.KindRunsc, skip)
+}
+
+// JudgeFilters holds what a sweep of [SweepNumbers] found against the profiles that were in force, both ways.
+func JudgeFilters(inForce []*seccomp.Profile, attempts []probe.Attempt) (probe.Verdict, string) {
+	want, err := declarationsOf(inForce...)
+	if err != nil {
+		return probe.Failed, err.Error()
+	}
+	return compare(want, attempts, false, ends)
+}
+
+// compare holds what came back against the declarations; skip says which numbers need not have been tried.
+func compare(want declared, attempts []probe.Attempt, isGVisor bool, skip func(int) bool) (probe.Verdict, string) {
 	tried := map[int]bool{}
 	var beyond, missing []string
 	for _, a := range attempts {
@@ -199,7 +217,7 @@ func judgeSweep(pair probe.Pair, stage probe.Stage, attempts []probe.Attempt) (p
 		}
 	}
 	for n := range PastNewest {
-		if !tried[n] && !(stage == probe.Sealed && before[n] == seccomp.Kill) {
+		if !tried[n] && !skip(n) {
 			return probe.Failed, fmt.Sprintf("%s was not tried", Name(n))
 		}
 	}
@@ -218,7 +236,7 @@ var names = sync.OnceValue(func() map[int]string {
 	for _, a := range filter.Arches {
 		if a.GOARCH == runtime.GOARCH {
 			for name, n := range a.Numbers() {
-				byNumber[int(n)] = name
+				byNumber[n] = name
 			}
 		}
 	}
@@ -259,7 +277,7 @@ func (a *audit) tryLatency(ctx context.Context, t *trial) error {
 		watched <- err
 	}()
 	<-beats
-	_, err := a.job(ctx, job{seal: sealed, timeout: usualDeadline, cpus: 0.5, trials: []plan.Trial{{ID: processorID, Args: a.args("")}}}, func(plan.Event) {})
+	_, err := a.job(ctx, job{seal: sealed, timeout: usualDeadline, cpus: 0.5, trials: []plan.Trial{{ID: ProcessorID, Args: a.args("")}}}, func(plan.Event) {})
 	if watchErr := <-watched; watchErr != nil || err != nil {
 		return fmt.Errorf("probe: %s: %w", latencyID, cmp.Or(watchErr, err))
 	}
@@ -275,4 +293,15 @@ func (a *audit) tryLatency(ctx context.Context, t *trial) error {
 	}
 	t.attempts = append(t.attempts, attempt)
 	return nil
+}
+
+// SweepNumbers lists all system call numbers, as the trial takes them, but for exit_group: it would end the box.
+func SweepNumbers() string {
+	var numbers []string
+	for n := range PastNewest {
+		if !ends(n) {
+			numbers = append(numbers, strconv.Itoa(n))
+		}
+	}
+	return strings.Join(numbers, ",")
 }

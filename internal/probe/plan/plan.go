@@ -48,3 +48,11 @@ type Event struct {
 
 // ThreadGone is what an attempt got whose thread was ended for it, and not its process.
 const ThreadGone = "its thread is gone"
+
+// What the stand-in host of controls has: see package control.
+const (
+	StandInName   = "stand-in-host"
+	StandInPort   = 8099
+	StandInSocket = "glovebox-stand-in"
+	VictimUID     = 10 // in the stand-in host's user namespace
+)

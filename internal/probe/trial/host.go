@@ -61,8 +61,7 @@ func init() {
 		},
 		"host.shared-memory": func(t *T) {
 			t.try("a System V segment of the host's", func() (string, error) {
-				const key = 0x676c6f76 // that of the stand-in host's
-				got, errno := raw(unix.SYS_SHMGET, key, 4096, 0)
+				got, errno := raw(unix.SYS_SHMGET, shmKey, 4096, 0)
 				if errno != 0 {
 					return "", errno
 				}

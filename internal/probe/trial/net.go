@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -35,7 +36,7 @@ func init() {
 					for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {
 						fd, err := newSocket(family, kind)
 						if err != nil {
-							if last == nil || err != unix.EAFNOSUPPORT { //nolint:errorlint // an errno, from the call itself
+							if last == nil || !errors.Is(err, unix.EAFNOSUPPORT) {
 								last = err
 							}
 							continue
@@ -62,9 +63,9 @@ func init() {
 				return "a pair", nil
 			})
 		},
-		"net.metadata-address": func(t *T) { t.connect(unix.AF_INET, &unix.SockaddrInet4{Port: 80, Addr: [4]byte{169, 254, 169, 254}}) },
+		"net.metadata-address": func(t *T) { t.connect(unix.AF_INET, &unix.SockaddrInet4{Port: 80, Addr: metadata4}) },
 		"net.metadata-address6": func(t *T) {
-			t.connect(unix.AF_INET6, &unix.SockaddrInet6{Port: 80, Addr: [16]byte{0xfd, 0, 0x0e, 0xc2, 14: 2, 15: 0x54}})
+			t.connect(unix.AF_INET6, &unix.SockaddrInet6{Port: 80, Addr: metadata6})
 		},
 		"net.host-loopback": func(t *T) {
 			port, _ := strconv.Atoi(t.trial.Args["port"])
@@ -107,7 +108,7 @@ func init() {
 				for fd := range 64 {
 					var s unix.Stat_t
 					err := unix.Fstat(fd, &s)
-					if err == unix.ENOSYS || err == unix.EPERM { //nolint:errorlint // an errno, from the call itself
+					if err == unix.ENOSYS || err == unix.EPERM {
 						return "", err
 					}
 					if err == nil && s.Mode&unix.S_IFMT == unix.S_IFSOCK {

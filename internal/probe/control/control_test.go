@@ -1,0 +1,69 @@
+package control_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"glovebox/internal/probe"
+	"glovebox/internal/probe/control"
+	"glovebox/internal/probe/native"
+	"glovebox/internal/probe/probeimage"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/oci"
+	"glovebox/internal/testenv"
+)
+
+// TestEveryProbeSucceedsWithoutItsLayers is the negative control of the whole audit: a probe that nothing lets succeed
+// proves nothing by being stopped.
+func TestEveryProbeSucceedsWithoutItsLayers(t *testing.T) {
+	c := newController(t)
+	report := probe.NewReport(native.Probes())
+	start := time.Now()
+	if err := c.Control(t.Context(), native.Probes(), report.AddControl); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[probe.ControlResult]int{}
+	for _, row := range report.Rows {
+		if len(row.Controls) == 0 {
+			t.Errorf("%s has no control", row.ID)
+		}
+		for _, made := range row.Controls {
+			counts[made.Result]++
+			if made.Result == probe.NotRun && made.Why == "" {
+				t.Errorf("%s is not run, and nothing says why", row.ID)
+			}
+		}
+		if row.Verdict == probe.Failed {
+			for _, made := range row.Controls {
+				if len(made.Lifted) > 1 || len(row.Controls) == 1 {
+					t.Errorf("%s, without %s: still stopped: %s", row.ID, strings.Join(made.Lifted, ", "), made.Why)
+				}
+			}
+		}
+	}
+	t.Logf("%v in %v", counts, time.Since(start).Round(time.Millisecond))
+	for _, single := range report.SingleLayers {
+		slices.Sort(single.Probes)
+		t.Logf("%s alone: %s", single.Layer, strings.Join(single.Probes, " "))
+	}
+	if left, _ := filepath.Glob("/run/glovebox-control-*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func newController(t *testing.T) *control.Controller {
+	t.Helper()
+	image, err := probeimage.Embedded()
+	testenv.Need(t, testenv.Runner, err)
+	runc, err := oci.FindRuntime(context.Background(), sandbox.KindRunc, oci.SearchDirs())
+	testenv.Need(t, testenv.Runc, err)
+	if os.Geteuid() != 0 {
+		testenv.Missing(t, testenv.Runc, "a control needs root")
+	}
+	return &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), "runc")}
+}
