@@ -40,14 +40,15 @@ func (c *Controller) run(ctx context.Context, layers []string, limits sandbox.Li
 		return nil, fmt.Errorf("control: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bundle)) }()
+	user := c.boxUser()
 	config, err := oci.Bundle{
 		Kind: sandbox.KindRunc, Rootfs: c.files.path("sealed"), CgroupPath: "/" + id,
-		IDs: sandbox.IDs{Root: firstHostID + boxRootID, Box: firstHostID + boxUserID},
+		IDs: sandbox.IDs{Root: firstHostID + plan.VictimUID, Box: firstHostID + user},
 	}.Config(c.Spec, limits)
 	if err != nil {
 		return nil, err
 	}
-	lift(config, layers, c.host, c.files)
+	lift(config, layers, c.host, c.files, user)
 	body, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"glovebox/internal/probe"
@@ -32,6 +33,7 @@ type Controller struct {
 
 	host  *standIn
 	files place
+	boxes atomic.Int32 // that were started
 }
 
 var _ probe.Controller = (*Controller)(nil)
@@ -99,7 +101,7 @@ func liftable(p probe.Probe) []string {
 	return layers
 }
 
-// groups plans the controls: of each probe all its layers together, and each alone. What is not run is told at once.
+// groups plans the controls: of each probe all its layers together, each alone, and all but each. What is not run is told at once.
 func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*group {
 	byLayers := map[string]*group{}
 	var order []*group
@@ -114,7 +116,7 @@ func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*g
 			byLayers[key] = g
 			order = append(order, g)
 		}
-		g.trials = append(g.trials, &trial{probe: p, plan: plan.Trial{ID: p.ID, Args: c.args(p.ID, layers)}})
+		g.trials = append(g.trials, &trial{probe: p, plan: plan.Trial{ID: p.ID, Args: c.args(p.ID)}})
 	}
 	for _, p := range probes {
 		all := liftable(p)
@@ -126,23 +128,23 @@ func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*g
 		if len(all) > 1 {
 			for _, layer := range all {
 				add(p, []string{layer})
+				if len(all) > 2 { // else that is what was added for the other one
+					add(p, slices.DeleteFunc(slices.Clone(all), func(l string) bool { return l == layer }))
+				}
 			}
 		}
 	}
 	return order
 }
 
-// args are what a trial is told: of the stand-in host, where the box has part in it.
-func (c *Controller) args(id string, lifted []string) map[string]string {
+// args are what a trial is told of the stand-in host, whether or not its box has part in that.
+func (c *Controller) args(id string) map[string]string {
 	args := map[string]string{
 		"host": plan.StandInName, "mark": Mark, "name": plan.StandInSocket, "port": fmt.Sprint(plan.StandInPort),
-		"mib": "512", "threads": "300", "seconds": "1",
+		"mib": "512", "threads": "300", "seconds": "1", "victim": c.host.victim,
 	}
 	if id == native.SweepID {
 		args["numbers"] = native.SweepNumbers()
-	}
-	if slices.Contains(lifted, sandbox.LayerNamespaces) {
-		args["victim"] = c.host.victim
 	}
 	return args
 }

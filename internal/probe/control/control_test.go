@@ -46,6 +46,13 @@ func TestEveryProbeSucceedsWithoutItsLayers(t *testing.T) {
 			}
 		}
 	}
+	for _, row := range report.Rows {
+		for _, made := range row.Controls {
+			if kept := slices.DeleteFunc(slices.Clone(row.Layers), func(l string) bool { return slices.Contains(made.Lifted, l) || l == sandbox.LayerGVisor }); len(kept) == 1 && made.Result == probe.Succeeded {
+				t.Errorf("%s: %s alone does not stop it", row.ID, kept[0])
+			}
+		}
+	}
 	t.Logf("%v in %v", counts, time.Since(start).Round(time.Millisecond))
 	for _, single := range report.SingleLayers {
 		slices.Sort(single.Probes)

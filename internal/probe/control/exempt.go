@@ -22,7 +22,7 @@ var notRun = map[string]string{
 // are tried, without all their layers; where they are stopped all the same, that is told as a control that was not run, with
 // what came back.
 var machineRoot = []string{
-	"kernel.bpf", "kernel.swap", "kernel.accounting", "kernel.quotas", "kernel.io-ports", "kernel.log", "files.core-pattern",
+	"kernel.bpf", "kernel.swap", "kernel.accounting", "kernel.io-ports", "kernel.log", "files.core-pattern",
 	"files.sysrq-trigger", "files.release-agent", "files.cgroup", "files.kcore", "files.oom-score", "files.mknod", "files.by-handle",
 	"process.priority", "process.real-time",
 }

@@ -25,7 +25,7 @@ var joins = map[specs.LinuxNamespaceType]string{
 }
 
 // lift takes layers away from a box's config.json. What is left stays as the driver wrote it.
-func lift(config *specs.Spec, layers []string, host *standIn, files place) {
+func lift(config *specs.Spec, layers []string, host *standIn, files place, user int) {
 	lifted := func(layer string) bool { return slices.Contains(layers, layer) }
 	if lifted(sandbox.LayerSeccomp) {
 		config.Linux.Seccomp = nil
@@ -63,7 +63,7 @@ func lift(config *specs.Spec, layers []string, host *standIn, files place) {
 		}
 		config.Linux.UIDMappings, config.Linux.GIDMappings = nil, nil
 		if !lifted(sandbox.LayerProcess) {
-			config.Process.User.UID, config.Process.User.GID = boxUserID, boxUserID
+			config.Process.User.UID, config.Process.User.GID = uint32(user), uint32(user)
 		}
 	}
 	if lifted(sandbox.LayerFileSystem) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"glovebox/internal/probe/plan"
 )
 
 // hostIDs are the ids of this machine that stand for those of the stand-in host: beyond the range that boxes are given
@@ -22,12 +24,12 @@ const (
 	countHostID = 1000
 )
 
-// The ids of a box, within the stand-in host's: what its root and its own user would be on that host. The victim has
-// the first of them.
-const (
-	boxRootID = 10
-	boxUserID = 11
-)
+// boxUser returns a box's own id within the stand-in host's, unlike that of any other box that runs. What its root would
+// be there is the victim's.
+func (c *Controller) boxUser() int {
+	const first = plan.VictimUID + 1
+	return first + int(c.boxes.Add(1))%(countHostID-first)
+}
 
 // A standIn is a process that plays the host, in user, pid, network, ipc, uts and mount namespaces made for it.
 type standIn struct {

@@ -157,6 +157,10 @@ func listen(family int, on unix.Sockaddr) error {
 // startVictim starts a process whose user is the one that root of a box is, in the host's count, once the box has lost
 // its layer of ids.
 func startVictim() (pid int, err error) {
+	// Its number is one that no box has for a thread of its own.
+	if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte("30000"), 0); err != nil {
+		return 0, err
+	}
 	return syscall.ForkExec("/proc/self/exe", []string{"/proc/self/exe", "victim"}, &syscall.ProcAttr{
 		Env: []string{"SECRET=of-the-stand-in-host"}, Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: plan.VictimUID, Gid: plan.VictimUID}, Pdeathsig: syscall.SIGKILL},
