@@ -11,8 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"glovebox/api"
 	"glovebox/internal/probe/plan"
@@ -68,7 +72,36 @@ func (c *Controller) run(ctx context.Context, layers []string, limits sandbox.Li
 			err = errors.Join(err, fmt.Errorf("control: removal of a box: %w: %s", removeErr, out))
 		}
 	}()
-	return c.converse(ctx, exec.CommandContext(ctx, c.Runtime.Path, "--root", root, "run", "--bundle", bundle, id), p, event)
+	args := []string{"--root", root, "run", "--bundle", bundle}
+	var leaks []*os.File
+	if slices.Contains(layers, sandbox.LayerProcess) {
+		if leaks, err = c.leaks(); err != nil {
+			return nil, err
+		}
+		defer func() {
+			for _, f := range leaks {
+				_ = f.Close()
+			}
+		}()
+		args = append(args, "--preserve-fds", strconv.Itoa(len(leaks)))
+	}
+	cmd := exec.CommandContext(ctx, c.Runtime.Path, append(args, id)...)
+	cmd.ExtraFiles = leaks
+	return c.converse(ctx, cmd, p, event)
+}
+
+// leaks are descriptors that a careless runtime would leave open for a box: a directory of the stand-in host's, and a
+// socket.
+func (c *Controller) leaks() ([]*os.File, error) {
+	dir, err := os.Open(c.files.path("open/etc"))
+	if err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control: %w", err), dir.Close())
+	}
+	return []*os.File{dir, os.NewFile(uintptr(fd), "socket")}, nil
 }
 
 // converse speaks with the program in the box by the runner's protocol.

@@ -141,7 +141,7 @@ func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*g
 func (c *Controller) args(id string) map[string]string {
 	args := map[string]string{
 		"host": plan.StandInName, "mark": Mark, "name": plan.StandInSocket, "port": fmt.Sprint(plan.StandInPort),
-		"mib": "512", "threads": "300", "seconds": "1", "victim": c.host.victim,
+		"mib": "512", "threads": "300", "seconds": "1", "leak": "../etc/passwd", "victim": c.host.victim,
 	}
 	if id == native.SweepID {
 		args["numbers"] = native.SweepNumbers()
@@ -246,15 +246,19 @@ func (t *trial) control(lifted []string) probe.Control {
 	if refused, ok := kernelRefuses[t.probe.ID]; ok && t.everyErrno(refused.errno) {
 		out.NotApplicable, out.Why = true, refused.why+": "+out.Why
 	}
-	if slices.Contains(machineRoot, t.probe.ID) {
+	switch {
+	case !slices.Contains(machineRoot, t.probe.ID):
+	case t.everyErrno("ENOENT", "ENOSYS"):
+		out.NotApplicable, out.Why = true, "this kernel has none: "+out.Why
+	default:
 		out.Result, out.Why = probe.NotRun, whyMachineRoot+": "+out.Why
 	}
 	return out
 }
 
-// everyErrno reports whether each attempt failed with that error.
-func (t *trial) everyErrno(errno string) bool {
-	return !slices.ContainsFunc(t.attempts, func(a probe.Attempt) bool { return a.Errno != errno })
+// everyErrno reports whether each attempt failed with one of the errors.
+func (t *trial) everyErrno(errnos ...string) bool {
+	return !slices.ContainsFunc(t.attempts, func(a probe.Attempt) bool { return !slices.Contains(errnos, a.Errno) })
 }
 
 // sweep judges a sweep by the filters that are left: with one of them it must find what that one declares, and no more.

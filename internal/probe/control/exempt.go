@@ -11,16 +11,13 @@ var notRun = map[string]string{
 	"kernel.seccomp-remove":    "no kernel takes a filter off: there is nothing to lift",
 	"limits.neighbour-latency": "what it would take away the control of limits.processor takes away; two boxes that burn both processors would disturb the machine",
 	"memory.other-box":         "no kernel gives a process memory that it has not cleared: there is nothing to lift",
-	"files.leaked-descriptors": "the descriptor that leads out is one that the runtime itself would have to leak",
-	"process.descriptors":      "a descriptor to inherit is one that the runtime itself would have to leak",
-	"net.inherited-socket":     "a socket to inherit is one that the runtime itself would have to leak",
 	"tty.inject":               "a control would have to be given the terminal of whoever runs the audit",
 	"tty.standard-streams":     "a control would have to be given the terminal of whoever runs the audit",
 }
 
 // machineRoot names the probes that this kernel lets the machine's own root alone do, and no root of a user namespace. They
 // are tried, without all their layers; where they are stopped all the same, that is told as a control that was not run, with
-// what came back.
+// what came back. What this kernel has not got at all is not applicable.
 var machineRoot = []string{
 	"kernel.bpf", "kernel.swap", "kernel.accounting", "kernel.io-ports", "kernel.log", "files.core-pattern",
 	"files.sysrq-trigger", "files.release-agent", "files.cgroup", "files.kcore", "files.oom-score", "files.mknod", "files.by-handle",

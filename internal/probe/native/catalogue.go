@@ -139,6 +139,6 @@ func networkProbes() []probe.Probe {
 		claim("net.routes", "There is no route.", by(namespaces, selfSeal, gVisor), "network_namespaces(7)", unreadable),
 		claim("net.connections", "No connection of the host's is seen.", by(namespaces, selfSeal, gVisor), "network_namespaces(7)", unreadable),
 		claim("net.unix-names", "No Unix socket of the host's is seen.", by(namespaces, selfSeal, gVisor), "network_namespaces(7)", unreadable),
-		claim("net.inherited-socket", "No socket was inherited.", by(process), "runc CVE-2024-21626", unconfirmed),
+		claim("net.inherited-socket", "No socket was inherited.", by(process, selfSeal), "runc CVE-2024-21626", unconfirmed),
 	}
 }

@@ -35,7 +35,7 @@ func fileProbes() []probe.Probe {
 		claim("files.chroot", "The root directory cannot be changed.", mounts, "chroot(2)", refused),
 		claim("files.by-handle", "No file is opened by its handle, past the root directory.", by(profile, selfSeal, process, userNS), "shocker.c; open_by_handle_at(2)", refused),
 		claim("files.openat2-escape", "openat2 does not leave the root.", by(files, selfSeal), "openat2(2); runc CVE-2024-21626", unreadable),
-		claim("files.leaked-descriptors", "No descriptor leads out of the box.", by(process, files, selfSeal), "runc CVE-2024-21626", unreadable.and("EBADF")),
+		claim("files.leaked-descriptors", "No descriptor leads out of the box.", by(process, selfSeal), "runc CVE-2024-21626", unreadable.and("EBADF")),
 		claim("files.other-box", "Nothing of a neighbour's is in any file.", by(files, selfSeal), "dify-sandbox#225", unconfirmed),
 	}
 }
