@@ -29,7 +29,7 @@ import (
 var boxLimits = sandbox.Limits{MemoryBytes: api.MinMemoryLimitMB * api.MiB, CPUs: 1, Timeout: time.Minute}
 
 // burnCPUs is the share of a box that burns all that it gets: so small that what it gets beyond shows on a busy machine.
-const burnCPUs = 0.1
+const burnCPUs = 0.05
 
 // run has runc start one box without some layers, gives it a plan, and says each event as it comes. It returns how the
 // box ended: nil where it said its result. Nothing of the box is left behind.

@@ -2,8 +2,10 @@ package control_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +60,7 @@ func TestEveryProbeSucceedsWithoutItsLayers(t *testing.T) {
 		slices.Sort(single.Probes)
 		t.Logf("%s alone: %s", single.Layer, strings.Join(single.Probes, " "))
 	}
+	holdSecurityPage(t, report)
 	if left, _ := filepath.Glob("/run/glovebox-control-*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -73,4 +76,37 @@ func newController(t *testing.T) *control.Controller {
 		testenv.Missing(t, testenv.Runc, "a control needs root")
 	}
 	return &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), "runc")}
+}
+
+// holdSecurityPage holds the table of what hangs on one layer to what the controls showed, both ways.
+func holdSecurityPage(t *testing.T, report *probe.Report) {
+	t.Helper()
+	page, err := os.ReadFile("../../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "### What hangs on one layer\n")
+	if !found {
+		t.Fatal("SECURITY.md has no section on what hangs on one layer")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	told := map[string]string{}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		for _, id := range regexp.MustCompile("`([a-z.-]+)`").FindAllStringSubmatch(cells[1], -1) {
+			told[id[1]] = strings.TrimSpace(cells[2])
+		}
+	}
+	shown := map[string]string{}
+	for _, single := range report.SingleLayers {
+		for _, id := range single.Probes {
+			shown[id] = single.Layer
+		}
+	}
+	if !maps.Equal(told, shown) {
+		t.Errorf("SECURITY.md tells %v, and the controls show %v", told, shown)
+	}
 }

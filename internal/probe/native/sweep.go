@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -254,11 +255,34 @@ func Name(n int) string {
 // latencyMost is how long a neighbour that wakes each 5 ms may sleep on a busy machine.
 const latencyMost = time.Second
 
+// latencyTries is how often the neighbour may be late: on a busy machine anybody is now and then, and one that is pushed
+// aside always.
+const latencyTries = 3
+
 // tryLatency watches one box while another burns what it gets.
 func (a *audit) tryLatency(ctx context.Context, t *trial) error {
 	t.done, t.began = true, time.Now()
 	defer func() { t.took = time.Since(t.began) }()
-	sealed := t.stage == probe.Sealed
+	var gap time.Duration
+	for range latencyTries {
+		var err error
+		if gap, err = a.longestGap(ctx, t.stage == probe.Sealed); err != nil {
+			return fmt.Errorf("probe: %s: %w", latencyID, err)
+		}
+		if gap <= latencyMost {
+			break
+		}
+	}
+	attempt := probe.Attempt{What: "a neighbour that wakes each 5 ms", Got: fmt.Sprintf("slept for up to %v", gap)}
+	if attempt.Succeeded = gap > latencyMost; !attempt.Succeeded {
+		attempt.Denial = probe.DeniedContained
+	}
+	t.attempts = append(t.attempts, attempt)
+	return nil
+}
+
+// longestGap is how long a box that wakes each 5 ms was asleep at most while another burnt its half processor.
+func (a *audit) longestGap(ctx context.Context, sealed bool) (time.Duration, error) {
 	beats := make(chan struct{})
 	var once sync.Once
 	var got string
@@ -279,20 +303,13 @@ func (a *audit) tryLatency(ctx context.Context, t *trial) error {
 	<-beats
 	_, err := a.job(ctx, job{seal: sealed, timeout: usualDeadline, cpus: 0.5, trials: []plan.Trial{{ID: ProcessorID, Args: a.args("")}}}, func(plan.Event) {})
 	if watchErr := <-watched; watchErr != nil || err != nil {
-		return fmt.Errorf("probe: %s: %w", latencyID, cmp.Or(watchErr, err))
+		return 0, errors.Join(watchErr, err)
 	}
-	gap, err := strconv.Atoi(got)
+	ms, err := strconv.Atoi(got)
 	if err != nil {
-		t.why = "the neighbour did not tell: " + cut(got)
-		return nil
+		return 0, fmt.Errorf("the neighbour told %q", cut(got))
 	}
-	longest := time.Duration(gap) * time.Millisecond
-	attempt := probe.Attempt{What: "a neighbour that wakes each 5 ms", Got: fmt.Sprintf("slept for up to %v", longest)}
-	if attempt.Succeeded = longest > latencyMost; !attempt.Succeeded {
-		attempt.Denial = probe.DeniedContained
-	}
-	t.attempts = append(t.attempts, attempt)
-	return nil
+	return time.Duration(ms) * time.Millisecond, nil
 }
 
 // SweepNumbers lists all system call numbers, as the trial takes them, but for exit_group: it would end the box.

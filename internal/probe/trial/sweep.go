@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +22,7 @@ func sweep(t *T) {
 		if err != nil {
 			continue
 		}
-		t.try(text, func() (string, error) {
+		t.within(sweepLimit, text, func() (string, error) {
 			errno := harmless(uintptr(number))
 			if errno == unix.ENOSYS || errno == unix.EPERM || errno == trapped {
 				return "", errno
@@ -30,6 +31,9 @@ func sweep(t *T) {
 		})
 	}
 }
+
+// sweepLimit bounds one call of a sweep: a few wait for what never comes, and have been made.
+const sweepLimit = 2 * time.Second
 
 // bad is an argument that is no descriptor, no pointer, no size and no process.
 const bad = ^uintptr(0)
