@@ -275,6 +275,9 @@ func (t *trial) outcome(pair probe.Pair) (o probe.Outcome, whole bool) {
 		}
 		o.Attempts, o.DurationMs = attempts, milliseconds(took)
 		o.Verdict, o.Why = judgeSweep(pair, t.stage, attempts)
+		for i := range attempts {
+			attempts[i].What = Name(number(attempts[i]))
+		}
 		if why != "" {
 			o.Verdict, o.Why = probe.Failed, why
 		}

@@ -124,8 +124,15 @@ func (d *Driver) learn(ctx context.Context) (err error) {
 // Info returns what the daemon told when the Driver was made.
 func (d *Driver) Info() Info { return d.info }
 
-// Spec returns the Spec of a box with every layer in force, on the Driver's image and runtime.
-func (d *Driver) Spec() sandbox.Spec { return sandbox.Sealed(d.image.ID(), d.runtime) }
+// Spec returns the Spec of a box with every layer in force, on the Driver's image and runtime. What Docker mounts unasked
+// and no box has a use for, its terminals and its message queues, is masked besides.
+func (d *Driver) Spec() sandbox.Spec {
+	spec := sandbox.Sealed(d.image.ID(), d.runtime)
+	if sandbox.RuntimeKind(d.runtime) != sandbox.KindRunsc { // which masks nothing
+		spec.MaskedPaths = append(spec.MaskedPaths, "/dev/mqueue", "/dev/pts")
+	}
+	return spec
+}
 
 // Warnings says what weakens every box of the Driver's runtime, for people: a runtime below the floor,
 // limits that cannot be read back, a gVisor that cannot be used as it is registered.

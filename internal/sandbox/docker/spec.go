@@ -191,7 +191,7 @@ func hostConfig(spec sandbox.Spec, limits sandbox.Limits) (*container.HostConfig
 		// Where the host runs out of memory, boxes die before anything else.
 		OomScoreAdj:   1000,
 		Runtime:       spec.Runtime,
-		MaskedPaths:   masked(spec),
+		MaskedPaths:   nonNil(spec.MaskedPaths),
 		ReadonlyPaths: nonNil(spec.ReadonlyPaths),
 		Tmpfs:         gvisorPlaces(spec.Runtime),
 		Init:          &no,
@@ -286,17 +286,6 @@ func gvisorPlaces(runtime string) map[string]string {
 	}
 	const empty = "ro,nosuid,nodev,noexec,mode=0555,size=4k"
 	return map[string]string{"/sys": empty, "/sys/fs/cgroup": empty, "/tmp": empty}
-}
-
-// ownMounts is what Docker mounts unasked and no box has a use for: its terminals, and its message queues.
-var ownMounts = []string{"/dev/mqueue", "/dev/pts"}
-
-// masked adds to what the Spec masks what other drivers' boxes have not got. gVisor masks no paths.
-func masked(spec sandbox.Spec) []string {
-	if sandbox.RuntimeKind(spec.Runtime) == sandbox.KindRunsc || len(spec.MaskedPaths) == 0 {
-		return nonNil(spec.MaskedPaths)
-	}
-	return slices.Concat(spec.MaskedPaths, ownMounts)
 }
 
 // nonNil tells the daemon "none" where nil would mean "the default ones".
