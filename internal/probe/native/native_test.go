@@ -184,3 +184,12 @@ func TestWithDocker(t *testing.T) {
 		})
 	}
 }
+
+func hostname(t *testing.T) string {
+	t.Helper()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
