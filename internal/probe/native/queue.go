@@ -22,6 +22,7 @@ type trial struct {
 	began    time.Time
 	took     time.Duration
 	parts    *parts // of a sweep
+	idle     int    // boxes that ended before it tried anything
 	done     bool
 	why      string // it could not be tried
 }
@@ -173,6 +174,9 @@ func (a *audit) round(ctx context.Context, b batch) error {
 	case first.probe.ID == ProcessorID && result.Success:
 		first.attempts = []probe.Attempt{processorAttempt(first.attempts, j, result)}
 	case !progress || result.ResultCode != api.Success && !first.done:
+		if first.idle++; first.idle < idleBoxes {
+			return nil
+		}
 		first.done = true
 		first.why = fmt.Sprintf("the box ended as %s before an attempt: %s", result.ResultCode, message(result))
 	}
@@ -213,8 +217,12 @@ func tune(j *job, id string) {
 	}
 }
 
+// idleBoxes is how many boxes may end before a probe has tried anything, until it is given up.
+const idleBoxes = 3
+
 const (
-	killTimeout = 300 * time.Millisecond
+	// killTimeout leaves a box on a busy machine the time to begin.
+	killTimeout = 2 * time.Second
 	// killGrace is how long after its time a box may live: what is kept for the engine to end itself, and the kill.
 	killGrace = 2 * time.Second
 )

@@ -25,7 +25,8 @@ import (
 type T struct {
 	trial plan.Trial
 	say   func(plan.Event)
-	n     int // of the next attempt
+	n     int  // of the next attempt
+	reuse bool // what succeeds changes nothing of its thread
 }
 
 // trials are all that there are, by the ids of their probes.
@@ -95,11 +96,16 @@ func (t *T) within(limit time.Duration, what string, f func() (got string, err e
 	thread, told := make(chan int, 1), make(chan struct{})
 	defer close(told)
 	go func() {
-		runtime.LockOSThread() // what it changes of its thread dies with that
+		runtime.LockOSThread()
 		thread <- unix.Gettid()
 		got, err := f()
 		done <- answer{got, err}
 		<-told // the thread stays until it is known that it was not killed
+		if err != nil || t.reuse {
+			// What succeeded may have changed its thread, which then ends. The others are used again: threads that die
+			// faster than the kernel is done with them count against the box's number of processes.
+			runtime.UnlockOSThread()
+		}
 	}()
 	event := plan.Event{Kind: plan.Got, Trial: t.trial.ID, N: n, What: what}
 	timer, look := time.NewTimer(limit), time.NewTicker(5*time.Millisecond)
