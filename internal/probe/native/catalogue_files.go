@@ -83,7 +83,7 @@ func limitProbes() []probe.Probe {
 	died := unconfirmed.and("EAGAIN", "ENOMEM")
 	return []probe.Probe{
 		alone(claim("limits.thread-bomb", "A bomb of threads ends in its own box.", by(cgroup, gVisor), "cgroup pids", died)),
-		claim("limits.fork-bomb", "A bomb of processes starts none.", by(profile, selfSeal, cgroup), "cgroup pids; fork bombs", refused.and("EAGAIN")),
+		alone(claim("limits.fork-bomb", "A bomb of processes starts none.", by(profile, selfSeal, cgroup), "cgroup pids; fork bombs", refused.and("EAGAIN"))),
 		claim("limits.descriptors", "A process gets few descriptors.", by(process, selfSeal), "getrlimit(2), RLIMIT_NOFILE", refused.and("EMFILE")),
 		claim("limits.raise", "A limit cannot be raised.", by(process, selfSeal), "getrlimit(2)", refused),
 		claim("limits.inotify", "The host's inotify instances cannot be used up.", by(profile, selfSeal), "inotify(7)", refused),
