@@ -80,7 +80,7 @@ func Cases() []Case {
 		{Code: "burn 2s", Script: []Step{Log("log", "burn 2s"), Burn(2 * time.Second)}},
 		{Code: "beat", Script: []Step{Log("log", "beat"), Log("log", "beat"), Log("log", "beat"), beats()}},
 	}
-	return slices.Concat(nativeCases(), hostileCases(), limitCases(), scriptCases(), bombCases(), orders)
+	return slices.Concat(nativeCases(), hostileCases(), limitCases(""), scriptCases(), bombCases(), orders)
 }
 
 // beats logs each 50 ms until the end.
