@@ -103,6 +103,11 @@ var bans = []ban{
 		reason: "they are given a driver, and know neither's making",
 	},
 	{
+		what: "boxes, and what is tried in them, in the audit's report", from: []string{"./internal/probe/report"},
+		banned: []string{"glovebox/internal/sandbox/docker", "glovebox/internal/sandbox/oci", "glovebox/internal/probe/native", "glovebox/internal/probe/trial", "glovebox/internal/probe/probeimage", "net/http", "os/exec"},
+		reason: "it shows what was seen, and can be tested without seeing anything",
+	},
+	{
 		what: "the Docker client, or a database driver, in the HTTP controller", from: []string{"./controller/..."},
 		banned: []string{"github.com/moby", "github.com/docker", "modernc.org/sqlite", "github.com/mattn/go-sqlite3", "github.com/jackc"},
 		reason: "routes and errors are one thing, and how a box is made is another",

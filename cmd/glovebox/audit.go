@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,8 +17,8 @@ import (
 
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
+	"glovebox/internal/probe/report"
 	"glovebox/internal/sandbox"
-	"glovebox/internal/terminal"
 )
 
 // auditOptions are what is asked of an audit.
@@ -26,6 +26,7 @@ type auditOptions struct {
 	boxes    boxFlags // of which strict is not heard
 	only     []string
 	asJSON   bool
+	html     string // the file to write a page to; "" is none
 	controls bool
 }
 
@@ -41,7 +42,8 @@ boxes besides, to show that each probe succeeds where nothing stops it, and whic
 Exit status: 0 when every claim holds, 1 when one does not, 2 usage, 3 the audit itself failed.`,
 		Example: `  glovebox audit
   glovebox audit --driver oci --runtime runc --only 'net.*,files.mount'
-  glovebox audit --controls --json > audit.json`,
+  glovebox audit --controls --json > audit.json
+  glovebox audit --controls --html audit.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.boxes.check(); err != nil {
@@ -51,14 +53,18 @@ Exit status: 0 when every claim holds, 1 when one does not, 2 usage, 3 the audit
 			if err != nil {
 				return err
 			}
-			report, err := o.run(cmd.Context(), probes, cmd.ErrOrStderr())
+			page, err := o.page()
 			if err != nil {
-				return sandboxError(err)
+				return err
 			}
-			if err := writeAudit(cmd.OutOrStdout(), report, o.asJSON); err != nil {
+			audit, err := o.run(cmd.Context(), probes, report.NewProgress(cmd.ErrOrStderr()))
+			if err != nil {
+				return sandboxError(errors.Join(err, page.Close()))
+			}
+			if err := errors.Join(page.write(audit), o.write(cmd.OutOrStdout(), audit)); err != nil {
 				return outputError(err)
 			}
-			if !report.OK() {
+			if !audit.OK() {
 				return &statusError{statusScript, errors.New("not every claim holds")}
 			}
 			return nil
@@ -69,6 +75,7 @@ Exit status: 0 when every claim holds, 1 when one does not, 2 usage, 3 the audit
 	flags.StringVar(&o.boxes.runtime, "runtime", "", "OCI runtime: runc, crun, runsc, or any that Docker knows (default each that is here)")
 	flags.StringSliceVar(&o.only, "only", nil, "ids of probes to try, with * for any part of one (default all)")
 	flags.BoolVar(&o.asJSON, "json", false, "print the whole report as JSON")
+	flags.StringVar(&o.html, "html", "", "write the whole report as one page of HTML to `FILE` too")
 	flags.BoolVar(&o.controls, "controls", false, "lift layers too, in disposable boxes without a daemon on runc (takes minutes)")
 	o.boxes.registerState(flags)
 	return cmd
@@ -98,8 +105,39 @@ func selected(all []probe.Probe, patterns []string) ([]probe.Probe, error) {
 	return chosen, nil
 }
 
+// A pageFile is where the page of HTML goes; nil is nowhere.
+type pageFile struct{ *os.File }
+
+// page opens the file before the audit, which takes minutes, so that one that cannot be written costs none of them.
+func (o *auditOptions) page() (*pageFile, error) {
+	if o.html == "" {
+		return nil, nil
+	}
+	file, err := os.Create(o.html)
+	if err != nil {
+		return nil, usageError("--html: %v", err)
+	}
+	return &pageFile{file}, nil
+}
+
+// Close closes the file.
+func (p *pageFile) Close() error {
+	if p == nil {
+		return nil
+	}
+	return p.File.Close()
+}
+
+// write writes the page and closes its file.
+func (p *pageFile) write(audit *probe.Report) error {
+	if p == nil {
+		return nil
+	}
+	return errors.Join(report.HTML(p, audit), p.Close())
+}
+
 // run tries the probes on every target, and tells of its progress.
-func (o *auditOptions) run(ctx context.Context, probes []probe.Probe, progress io.Writer) (*probe.Report, error) {
+func (o *auditOptions) run(ctx context.Context, probes []probe.Probe, progress *report.Progress) (*probe.Report, error) {
 	targets, err := o.targets(ctx)
 	if err != nil {
 		return nil, err
@@ -109,28 +147,33 @@ func (o *auditOptions) run(ctx context.Context, probes []probe.Probe, progress i
 			t.close()
 		}
 	}()
-	report := probe.NewReport(probes)
-	report.Glovebox, report.Started, report.Host = version, time.Now().UTC(), thisHost()
+	audit := probe.NewReport(probes)
+	audit.Glovebox, audit.Started, audit.Host = version, time.Now().UTC(), thisHost()
 	for _, t := range targets {
 		start := time.Now()
 		pair, err := inForce(ctx, t.native)
 		if err != nil {
 			return nil, fmt.Errorf("%s with %s: %w", t.native.Pair.Driver, t.native.Pair.Runtime, err)
 		}
-		fmt.Fprintf(progress, "%s with %s: %d probes ...\n", pair.Driver, pair.Runtime, len(probes))
-		if err := (native.Runner{}).Run(ctx, t.native, probes, report.AddOutcome); err != nil {
+		progress.Begin(pair.Driver+" with "+pair.Runtime, len(probes)*len(probe.Native.Stages()))
+		err = native.Runner{}.Run(ctx, t.native, probes, func(o probe.Outcome) {
+			audit.AddOutcome(o)
+			progress.Outcome(o)
+		})
+		progress.End()
+		if err != nil {
 			return nil, fmt.Errorf("%s with %s: %w", pair.Driver, pair.Runtime, err)
 		}
 		pair.DurationMs = float64(time.Since(start).Milliseconds())
-		report.Pairs = append(report.Pairs, pair)
+		audit.Pairs = append(audit.Pairs, pair)
 	}
 	if o.controls {
-		if err := o.control(ctx, probes, report, progress); err != nil {
+		if err := o.control(ctx, probes, audit, progress); err != nil {
 			return nil, err
 		}
 	}
-	report.DurationMs = float64(time.Since(report.Started).Milliseconds())
-	return report, nil
+	audit.DurationMs = float64(time.Since(audit.Started).Milliseconds())
+	return audit, nil
 }
 
 // inForce fills a pair in with what the driver says of a box.
@@ -164,44 +207,14 @@ func thisHost() probe.Host {
 	return host
 }
 
-// writeAudit prints the report: as JSON, or each claim that does not hold and a line for the rest.
-func writeAudit(out io.Writer, report *probe.Report, asJSON bool) error {
-	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+// write prints the report: as JSON, or for people.
+func (o *auditOptions) write(out io.Writer, audit *probe.Report) error {
+	if !o.asJSON {
+		return report.Text(out, audit)
 	}
-	var text strings.Builder
-	held := 0
-	for _, row := range report.Rows {
-		if row.Verdict.OK() {
-			held++
-			continue
-		}
-		fmt.Fprintf(&text, "%s  %s: %s\n", row.Verdict, row.ID, row.Claim)
-		for _, outcome := range row.Outcomes {
-			if !outcome.Verdict.OK() {
-				fmt.Fprintf(&text, "    %s with %s, %s: %s\n", outcome.Driver, outcome.Runtime, outcome.Stage, outcome.Why)
-			}
-		}
-		for _, c := range row.Controls {
-			if c.Result == probe.StillStopped && !c.NotApplicable {
-				fmt.Fprintf(&text, "    without %s: still stopped: %s\n", strings.Join(c.Lifted, ", "), c.Why)
-			}
-		}
-	}
-	for _, single := range report.SingleLayers {
-		fmt.Fprintf(&text, "%s alone stops: %s\n", single.Layer, strings.Join(single.Probes, ", "))
-	}
-	fmt.Fprintf(&text, "%d of %d claims hold, on %d pairs of a driver and a runtime, in %v.\n", held, len(report.Rows), len(report.Pairs),
-		(time.Duration(report.DurationMs) * time.Millisecond).Round(time.Second/10))
-	// The lines are ours, but for what came out of boxes.
-	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(out, terminal.Text(out, strings.TrimSuffix(line, "\n"))); err != nil {
-			return err
-		}
-	}
-	return nil
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(audit)
 }
 
 // kinds is the order in which runtimes are tried.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/control"
 	"glovebox/internal/probe/probeimage"
+	"glovebox/internal/probe/report"
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/docker"
@@ -130,7 +130,7 @@ func (o *auditOptions) dockerRuntimes(info docker.Info) []string {
 }
 
 // control lifts layers from disposable boxes on runc, whatever the drivers and runtimes that were asked for.
-func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, report *probe.Report, progress io.Writer) error {
+func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, audit *probe.Report, progress *report.Progress) error {
 	image, err := probeimage.Embedded()
 	if err != nil {
 		return err
@@ -142,7 +142,11 @@ func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, report
 	if err != nil {
 		return fmt.Errorf("--controls needs runc: %w", err)
 	}
-	fmt.Fprintf(progress, "controls with %s: %d probes ...\n", runc.Kind, len(probes))
 	controller := &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), string(sandbox.KindRunc))}
-	return controller.Control(ctx, probes, report.AddControl)
+	progress.Begin("controls with "+string(runc.Kind), 0)
+	defer progress.End()
+	return controller.Control(ctx, probes, func(c probe.Control) {
+		audit.AddControl(c)
+		progress.Control(c)
+	})
 }

@@ -107,7 +107,7 @@ func (r *Report) AddControl(c Control) {
 		return
 	}
 	row.Controls = append(row.Controls, c)
-	if c.Result == StillStopped && !c.NotApplicable && liftsAll(row.Probe, c) {
+	if c.Result == StillStopped && !c.NotApplicable && c.LiftsAll(row.Probe) {
 		row.Verdict = row.Verdict.Worse(Failed)
 	}
 	if c.Result == Succeeded && len(c.Lifted) == 1 {
@@ -115,7 +115,9 @@ func (r *Report) AddControl(c Control) {
 	}
 }
 
-func liftsAll(p Probe, c Control) bool {
+// LiftsAll reports whether a control took away all the layers that are to stop its probe. On runc there is no gVisor to
+// take away.
+func (c Control) LiftsAll(p Probe) bool {
 	for _, layer := range p.Layers {
 		if layer != sandbox.LayerGVisor && !slices.Contains(c.Lifted, layer) {
 			return false
