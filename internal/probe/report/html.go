@@ -154,7 +154,8 @@ func controlSays(c probe.Control) string {
 var (
 	unmeant  = cell{State: "unmeant", Means: "not meant to stop it"}
 	meant    = cell{State: "meant", Mark: "●", Means: "meant to stop it, and the probe was stopped; no control has lifted this layer alone"}
-	shared   = cell{State: "shared", Mark: "◆", Means: "meant to stop it; with this layer lifted alone, the others still do"}
+	proven   = cell{State: "proven", Mark: "◆", Means: "stops it by itself: with all the other layers lifted it still does"}
+	shared   = cell{State: "shared", Mark: "◇", Means: "meant to stop it; with this layer lifted alone, the others still do"}
 	single   = cell{State: "single", Mark: "▲", Means: "stops it alone: with this layer lifted the probe succeeds"}
 	missing  = cell{State: "missing", Mark: "○", Means: "would stop it, and is not in force on this pair"}
 	excepted = cell{State: "excepted", Mark: "–", Means: "not applicable here"}
@@ -163,7 +164,7 @@ var (
 )
 
 func legend() []cell {
-	return []cell{meant, shared, single, missing, excepted, unproved, breached}
+	return []cell{proven, single, shared, meant, missing, excepted, unproved, breached}
 }
 
 func cellOf(row probe.Row, pair probe.Pair, verdict probe.Verdict, layer string) cell {
@@ -185,18 +186,32 @@ func stateOf(row probe.Row, pair probe.Pair, verdict probe.Verdict, layer string
 	case verdict == probe.NotApplicable:
 		return excepted
 	}
+	state := meant
 	for _, c := range row.Controls {
-		if len(c.Lifted) != 1 || c.Lifted[0] != layer || c.NotApplicable {
-			continue
-		}
-		switch c.Result {
-		case probe.Succeeded:
+		isLifted := slices.Contains(c.Lifted, layer)
+		switch {
+		case c.NotApplicable:
+		case c.Result == probe.Succeeded && isLifted && len(c.Lifted) == 1:
 			return single
-		case probe.StillStopped:
-			if !c.LiftsAll(row.Probe) {
-				return shared
-			}
+		case c.Result != probe.StillStopped || c.LiftsAll(row.Probe) || layer == sandbox.LayerGVisor:
+		case !isLifted && liftsOthers(c, row.Probe, layer) && canSucceed(row):
+			state = proven
+		case isLifted && len(c.Lifted) == 1 && state == meant:
+			state = shared
 		}
 	}
-	return meant
+	return state
+}
+
+// liftsOthers reports whether a control has left one layer alone of all that are to stop its probe.
+func liftsOthers(c probe.Control, p probe.Probe, layer string) bool {
+	c.Lifted = append(slices.Clone(c.Lifted), layer)
+	return c.LiftsAll(p)
+}
+
+// canSucceed reports whether a probe has succeeded with all its layers lifted: otherwise what is stopped proves nothing.
+func canSucceed(row probe.Row) bool {
+	return slices.ContainsFunc(row.Controls, func(c probe.Control) bool {
+		return c.Result == probe.Succeeded && c.LiftsAll(row.Probe)
+	})
 }

@@ -32,6 +32,7 @@ func sample() *probe.Report {
 		claim("net.routes", "There is no route.", sandbox.LayerNamespaces),
 		claim("process.execve", "A sealed process starts no program.", sandbox.LayerSelfSeal),
 		claim("process.kexec", "No other kernel is loaded.", sandbox.LayerSeccomp),
+		claim("process.swap", "No swap area is added.", sandbox.LayerSeccomp, sandbox.LayerProcess),
 		claim("abi.x32", "A system call of the x32 ABI is not made.", sandbox.LayerSeccomp),
 		claim("host.name", "The host's name is not told.", sandbox.LayerNamespaces),
 		claim("tty.none", "There is no terminal.", sandbox.LayerFileSystem),
@@ -46,7 +47,7 @@ func sample() *probe.Report {
 	}
 	denied := []probe.Attempt{{What: "connect 1", Denial: probe.DeniedErrno, Errno: "EPERM"}, {What: "connect 2", Denial: probe.DeniedErrno, Errno: "EPERM"}}
 	for _, p := range r.Pairs {
-		for _, id := range []string{"net.metadata", "net.routes", "process.kexec", "process.execve"} {
+		for _, id := range []string{"net.metadata", "net.routes", "process.kexec", "process.swap", "process.execve"} {
 			r.AddOutcome(probe.Outcome{Probe: id, Driver: p.Driver, Runtime: p.Runtime, Stage: probe.Sealed, Verdict: probe.Held, Attempts: denied, DurationMs: 3.5})
 		}
 		r.AddOutcome(probe.Outcome{Probe: "abi.x32", Driver: p.Driver, Runtime: p.Runtime, Stage: probe.Sealed, Verdict: probe.NotApplicable, Why: "this processor has no such call"})
@@ -61,6 +62,7 @@ func sample() *probe.Report {
 		{Probe: "net.metadata", Lifted: all[:1], Result: probe.StillStopped, Attempts: denied},
 		{Probe: "process.execve", Lifted: all[1:], Result: probe.Succeeded, Attempts: reached},
 		{Probe: "process.kexec", Lifted: all[:1], Result: probe.NotRun, Why: "a control that succeeds has replaced the machine's kernel"},
+		{Probe: "process.swap", Lifted: all[:1], Result: probe.StillStopped, Attempts: denied},
 		{Probe: "abi.x32", Lifted: all[:1], Result: probe.StillStopped, NotApplicable: true, Why: "this kernel has no x32 ABI: ENOSYS"},
 		{Probe: "net.routes", Lifted: []string{sandbox.LayerNamespaces}, Result: probe.StillStopped, Why: hostile},
 	} {
@@ -179,7 +181,8 @@ func TestCells(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"runc net.metadata seccomp":     "shared",   // lifted alone, and still stopped
-		"runc net.metadata self-seal":   "meant",    // not lifted alone
+		"runc net.metadata self-seal":   "proven",   // it alone was left, and has stopped it
+		"runc process.swap seccomp":     "shared",   // nobody has seen it succeed
 		"runc net.metadata gvisor":      "missing",  // not in force there
 		"runsc net.metadata gvisor":     "meant",    // in force here
 		"runc net.metadata cgroup":      "unmeant",  // not meant to stop it
