@@ -1,15 +1,23 @@
 package glovebox_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/probe"
+	"glovebox/internal/probe/native"
 	"glovebox/seccomp"
 )
+
+var update = flag.Bool("update", false, "write what is generated of the documents")
 
 // The README's table of an agent's outcomes is the one table's.
 func TestReadmeListsTheOutcomes(t *testing.T) {
@@ -54,5 +62,96 @@ func TestSecurityCountsTheSystemCalls(t *testing.T) {
 		len(seccomp.Runner().Allowed()), len(seccomp.Sealed().Allowed()))
 	if !strings.Contains(text, want) {
 		t.Errorf("SECURITY.md does not say: %s", want)
+	}
+}
+
+// probes are those of both families.
+func probes() []probe.Probe { return native.Probes() }
+
+const (
+	claimsBegin = "<!-- claims -->\n"
+	claimsEnd   = "<!-- end of claims -->\n"
+)
+
+// SECURITY.md ends with every claim, as the probes say it.
+func TestSecurityListsTheClaims(t *testing.T) {
+	page, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(page), claimsBegin)
+	_, after, ended := strings.Cut(rest, claimsEnd)
+	if !found || !ended {
+		t.Fatal("SECURITY.md has no place for the claims")
+	}
+	want := before + claimsBegin + claims() + claimsEnd + after
+	if *update {
+		if err := os.WriteFile("SECURITY.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(page) != want {
+		t.Error("SECURITY.md does not list the probes' claims: go test -run TestSecurityListsTheClaims -update . writes them")
+	}
+}
+
+func claims() string {
+	var table strings.Builder
+	table.WriteString("| probe | claim | layers | why it matters |\n|---|---|---|---|\n")
+	for _, p := range probes() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", p.ID, p.Claim, strings.Join(p.Layers, ", "), p.Reference)
+	}
+	return table.String()
+}
+
+// noProbes are the words of SECURITY.md that look like a probe's id, and are none.
+var noProbes = []string{"isolation.layers", "config.json"}
+
+// Every id in SECURITY.md is a probe's, and every probe is some promise's.
+func TestSecurityAndTheProbesAreInStep(t *testing.T) {
+	page, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func(pattern string) bool {
+		return slices.ContainsFunc(probes(), func(p probe.Probe) bool { return matches(t, pattern, p.ID) })
+	}
+	ids := regexp.MustCompile("`([a-z0-9]+\\.[a-z0-9-]*\\*?)`")
+	for _, found := range ids.FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains(noProbes, found[1]) && !known(found[1]) {
+			t.Errorf("SECURITY.md names %s, which is no probe", found[1])
+		}
+	}
+	_, section, _ := strings.Cut(string(page), "### What is promised\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	promised := ids.FindAllStringSubmatch(section, -1)
+	for _, p := range probes() {
+		if !slices.ContainsFunc(promised, func(found []string) bool { return matches(t, found[1], p.ID) }) {
+			t.Errorf("no promise of SECURITY.md names the probe %s", p.ID)
+		}
+	}
+}
+
+func matches(t *testing.T, pattern, id string) bool {
+	t.Helper()
+	ok, err := path.Match(pattern, id)
+	if err != nil {
+		t.Fatalf("%s: %v", pattern, err)
+	}
+	return ok
+}
+
+// SECURITY.md and the README say how many native probes there are.
+func TestDocumentsCountTheProbes(t *testing.T) {
+	for name, format := range map[string]string{
+		"SECURITY.md": "`glovebox audit` tries %d claims of this page",
+		"README.md":   "by %d ways of a native process",
+	} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf(format, len(native.Probes())); !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+			t.Errorf("%s does not say: %s", name, want)
+		}
 	}
 }
