@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"glovebox/api"
-	"glovebox/image/engine/enginetest"
+	"glovebox/image/attacks"
 )
 
 // The bombs that the engine stops by itself. All of them, the fatal ones too, go off in real boxes in the drivers'
 // tests.
 func TestSafeBombs(t *testing.T) {
-	for _, bomb := range enginetest.Bombs() {
+	for _, bomb := range attacks.Bombs() {
 		if !bomb.Safe {
 			continue
 		}
@@ -30,7 +30,7 @@ func TestSafeBombs(t *testing.T) {
 			if !slices.Contains(bomb.Want, r.Code) {
 				t.Errorf("want %v: %v after %v", bomb.Want, r, r.took)
 			}
-			if len(r.logs) == 0 || r.logs[0] != "log: "+enginetest.Mark {
+			if len(r.logs) == 0 || r.logs[0] != "log: "+attacks.Mark {
 				t.Errorf("the log is lost: %q", r.logs)
 			}
 			t.Log(r.Code, r.took.Round(time.Millisecond), r.Error.Message)

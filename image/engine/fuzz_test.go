@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/image/attacks"
 )
 
 // FuzzRun runs whatever it is given: the engine must come back with an outcome that is whole, and must not panic.
@@ -18,7 +19,7 @@ func FuzzRun(f *testing.F) {
 		`label: { break label }`, `with ({output: 1}) output = 2`, `"use strict"; delete Object.prototype`, `Error.prototype.name = {}; x.y`,
 		`globalThis.Error = class { get message() { throw 1 } }; throw new Error`, `Error.stackTraceLimit = 0; throw new Error("x")`,
 		`throw new AggregateError([new Proxy({}, {}), , null])`, `new Promise((a, b) => { a(); throw 1 }); return new Proxy(Promise.resolve(1), {})`,
-	}, roadsToCode...) {
+	}, attacks.Roads()...) {
 		f.Add(code, false)
 		f.Add(code, true)
 	}

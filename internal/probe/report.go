@@ -8,14 +8,6 @@ import (
 	"glovebox/internal/sandbox"
 )
 
-// A Target is where probes are tried: boxes of one Spec on one driver and runtime. Native probes take a driver that
-// holds the probe's image, script probes one that holds the runner's.
-type Target struct {
-	Pair   Pair
-	Driver sandbox.Driver
-	Spec   sandbox.Spec
-}
-
 // A Runner tries the probes of one family. It is safe for concurrent use.
 type Runner interface {
 	// Probes lists what it can try, in the order of a report.

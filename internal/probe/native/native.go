@@ -18,7 +18,6 @@ import (
 	"glovebox/api"
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/plan"
-	"glovebox/internal/sandbox"
 )
 
 // A Runner tries native probes. Its zero value is ready to use.
@@ -143,9 +142,6 @@ type job struct {
 	memory  int // MiB
 }
 
-// boxLimit bounds what a box may take beyond its job: to be made, and to be removed.
-const boxLimit = 2 * time.Minute
-
 // job runs a plan in a box of its own, and says each event as it comes.
 func (a *audit) job(ctx context.Context, j job, event func(plan.Event)) (api.Result, error) {
 	code, err := json.Marshal(plan.Plan{Seal: j.seal, Trials: j.trials})
@@ -159,20 +155,10 @@ func (a *audit) job(ctx context.Context, j job, event func(plan.Event)) (api.Res
 	if j.memory != 0 {
 		request.MemoryLimitMB = &j.memory
 	}
-	request = request.WithDefaults()
-	ctx, cancel := context.WithTimeout(ctx, j.timeout+boxLimit)
-	defer cancel()
-	box, err := a.target.Driver.Create(ctx, a.target.Spec, sandbox.LimitsOf(request))
-	if err != nil {
-		return api.Result{}, err
-	}
-	result, err := box.Run(ctx, request, func(l api.Log) {
+	return a.target.Run(ctx, request.WithDefaults(), func(l api.Log) {
 		var e plan.Event
 		if json.Unmarshal([]byte(l.Message), &e) == nil {
 			event(e)
 		}
 	})
-	removeCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), boxLimit)
-	defer stop()
-	return result, errors.Join(err, box.Destroy(removeCtx))
 }

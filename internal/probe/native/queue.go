@@ -301,33 +301,14 @@ func (t *trial) outcome(pair probe.Pair) (o probe.Outcome, whole bool) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// Judge holds what came back against what the probe expects. Each attempt must have been stopped, in one of the ways
-// that are listed; none at all proves nothing.
+// Judge is [probe.Judge], but for what a box is let do until it has sealed itself.
 func Judge(p probe.Probe, stage probe.Stage, attempts []probe.Attempt) (probe.Verdict, string) {
-	if len(attempts) == 0 {
-		return probe.Failed, "nothing was tried"
+	verdict, why := probe.Judge(p, attempts)
+	if exempt := allowedAtStart(p.ID, stage); verdict == probe.Breached && exempt != "" {
+		return probe.NotApplicable, exempt
 	}
-	for _, a := range attempts {
-		if a.Succeeded {
-			if exempt := allowedAtStart(p.ID, stage); exempt != "" {
-				return probe.NotApplicable, exempt
-			}
-			return probe.Breached, a.What + ": " + a.Got
-		}
-	}
-	for _, a := range attempts {
-		switch {
-		case !slices.Contains(p.Expect.Denials, expected(a)):
-			return probe.Failed, fmt.Sprintf("%s: neither done nor denied as expected: %s %s %s", a.What, a.Denial, a.Errno, a.Got)
-		case a.Denial == probe.DeniedErrno && !slices.Contains(p.Expect.Errnos, a.Errno):
-			return probe.Failed, fmt.Sprintf("%s: %s is not among the errors that are expected", a.What, a.Errno)
-		}
-	}
-	return probe.Held, ""
+	return verdict, why
 }
-
-// expected is the way in which an attempt was stopped; nothing where it was in none.
-func expected(a probe.Attempt) probe.Denial { return a.Denial }
 
 // allowedAtStart says why a probe may succeed before the seal: what the runtime, or the runner's own start, needs until
 // then. Nothing of a script has been read at that time.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"glovebox/api"
-	"glovebox/image/engine/enginetest"
+	"glovebox/image/attacks"
 )
 
 // bombMemoryMB is the memory limit of a bomb.
@@ -51,9 +51,9 @@ func (h Harness) testBombs(t *testing.T) {
 // it; one that must end before gets enough for a slow machine.
 func bombCases() []Case {
 	var cases []Case
-	for _, bomb := range enginetest.Bombs() {
-		c := Case{Name: bomb.Name, Code: bomb.Code, Want: bomb.Want, FirstLog: enginetest.Mark, MemoryMB: bombMemoryMB,
-			TimeoutSeconds: 30, InTime: true, Script: []Step{Log(api.LevelLog, enginetest.Mark), explode(bomb.Want[0])}}
+	for _, bomb := range attacks.Bombs() {
+		c := Case{Name: bomb.Name, Code: bomb.Code, Want: bomb.Want, FirstLog: attacks.Mark, MemoryMB: bombMemoryMB,
+			TimeoutSeconds: 30, InTime: true, Script: []Step{Log(api.LevelLog, attacks.Mark), explode(bomb.Want[0])}}
 		if slices.Contains(bomb.Want, api.Timeout) {
 			c.TimeoutSeconds = 1
 		}

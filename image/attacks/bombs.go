@@ -1,7 +1,7 @@
-// Package enginetest holds scripts that try to take more than their share, for the tests of whoever
-// runs scripts: the engine's own where a bomb is harmless to its process, the drivers' in real boxes for
-// all of them. It imports no engine.
-package enginetest
+// Package attacks holds scripts that try to take more than their share, or to get at what is not theirs, for whoever
+// runs scripts: the engine's tests where an attack is harmless to its process, the drivers' tests and the isolation audit in
+// real boxes for all of them. It imports no engine.
+package attacks
 
 import "glovebox/api"
 
@@ -20,14 +20,28 @@ type Bomb struct {
 	Safe bool
 }
 
-// Bombs returns all bombs. They are meant for a memory limit of 128 MB and a time limit of one to five seconds.
+// A Group is bombs of one kind.
+type Group struct {
+	Name  string // as an id's part is written
+	Bombs []Bomb
+}
+
+// Groups returns all bombs by their kinds. They are meant for a memory limit of 128 MB and a time limit of one to five seconds.
+func Groups() []Group {
+	groups := []Group{{"growth", growth()}, {"allocation", allocations()}, {"depth", deep()}, {"deaf", deaf()}, {"endless", endless()}}
+	for _, g := range groups {
+		for i := range g.Bombs {
+			g.Bombs[i].Code = "console.log(" + quote(Mark) + ");\n" + g.Bombs[i].Code
+		}
+	}
+	return groups
+}
+
+// Bombs returns the bombs of all groups.
 func Bombs() []Bomb {
 	var all []Bomb
-	for _, group := range [][]Bomb{growth(), allocations(), deep(), deaf(), endless()} {
-		all = append(all, group...)
-	}
-	for i := range all {
-		all[i].Code = "console.log(" + quote(Mark) + ");\n" + all[i].Code
+	for _, g := range Groups() {
+		all = append(all, g.Bombs...)
 	}
 	return all
 }
