@@ -98,7 +98,7 @@ var bans = []ban{
 		reason: "the probe's image is opened by the audit and by nobody else",
 	},
 	{
-		what: "drivers in the audit's probes", from: []string{"./internal/probe/native", "./internal/probe"},
+		what: "drivers in the audit's probes", from: []string{"./internal/probe/native", "./internal/probe/script", "./internal/probe"},
 		banned: []string{"glovebox/internal/sandbox/docker", "glovebox/internal/sandbox/oci", "glovebox/internal/probe/probeimage"},
 		reason: "they are given a driver, and know neither's making",
 	},

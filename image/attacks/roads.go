@@ -43,9 +43,6 @@ func Roads() []string {
 		`new Proxy(Function, {})("return 1")`,
 		`new (new Proxy(Function, {}))("return 1")`,
 		`Symbol.prototype.constructor.constructor("return 1")`,
-		`(() => { delete Function.prototype.constructor; return (() => {}).constructor("return 1") })()`,
-		`(() => { Function.prototype.constructor = null; return (() => {}).constructor("return 1") })()`,
-		`(() => { delete globalThis.eval; delete globalThis.Function; return (() => {}).constructor("1") })()`,
 		`Object.getOwnPropertyDescriptor(Function.prototype, "constructor").value("return 1")`,
 		`setTimeout("1", 0)`,
 		`setInterval("1", 0)`,
@@ -53,6 +50,10 @@ func Roads() []string {
 		`queueMicrotask("1")`,
 		`require("lodash").template("x")`,
 		`import.meta.constructor.constructor("return 1")`,
+		// What takes something away stands last: they may be tried one after the other in one script.
+		`(() => { delete Function.prototype.constructor; return (() => {}).constructor("return 1") })()`,
+		`(() => { Function.prototype.constructor = null; return (() => {}).constructor("return 1") })()`,
+		`(() => { delete globalThis.eval; delete globalThis.Function; return (() => {}).constructor("1") })()`,
 	}
 }
 
