@@ -14,6 +14,7 @@ import (
 	"glovebox/internal/agent"
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
+	"glovebox/internal/probe/script"
 	"glovebox/seccomp"
 )
 
@@ -66,7 +67,7 @@ func TestSecurityCountsTheSystemCalls(t *testing.T) {
 }
 
 // probes are those of both families.
-func probes() []probe.Probe { return native.Probes() }
+func probes() []probe.Probe { return slices.Concat(native.Probes(), script.Probes()) }
 
 const (
 	claimsBegin = "<!-- claims -->\n"
@@ -140,17 +141,17 @@ func matches(t *testing.T, pattern, id string) bool {
 	return ok
 }
 
-// SECURITY.md and the README say how many native probes there are.
+// SECURITY.md and the README say how many probes there are.
 func TestDocumentsCountTheProbes(t *testing.T) {
 	for name, format := range map[string]string{
 		"SECURITY.md": "`glovebox audit` tries %d claims of this page",
-		"README.md":   "by %d ways of a native process",
+		"README.md":   "by %d ways, those of a script and those of a native process",
 	} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := fmt.Sprintf(format, len(native.Probes())); !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+		if want := fmt.Sprintf(format, len(probes())); !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
 			t.Errorf("%s does not say: %s", name, want)
 		}
 	}

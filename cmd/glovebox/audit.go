@@ -18,6 +18,7 @@ import (
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
 	"glovebox/internal/probe/report"
+	"glovebox/internal/probe/script"
 	"glovebox/internal/sandbox"
 )
 
@@ -49,7 +50,7 @@ Exit status: 0 when every claim holds, 1 when one does not, 2 usage, 3 the audit
 			if err := o.boxes.check(); err != nil {
 				return err
 			}
-			probes, err := selected(native.Probes(), o.only)
+			probes, err := selected(slices.Concat(native.Probes(), script.Probes()), o.only)
 			if err != nil {
 				return err
 			}
@@ -151,18 +152,12 @@ func (o *auditOptions) run(ctx context.Context, probes []probe.Probe, progress *
 	audit.Glovebox, audit.Started, audit.Host = version, time.Now().UTC(), thisHost()
 	for _, t := range targets {
 		start := time.Now()
-		pair, err := inForce(ctx, t.native)
+		pair, err := t.describe(ctx)
+		if err == nil {
+			err = t.try(ctx, probes, audit, progress)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s with %s: %w", t.native.Pair.Driver, t.native.Pair.Runtime, err)
-		}
-		progress.Begin(pair.Driver+" with "+pair.Runtime, len(probes)*len(probe.Native.Stages()))
-		err = native.Runner{}.Run(ctx, t.native, probes, func(o probe.Outcome) {
-			audit.AddOutcome(o)
-			progress.Outcome(o)
-		})
-		progress.End()
-		if err != nil {
-			return nil, fmt.Errorf("%s with %s: %w", pair.Driver, pair.Runtime, err)
 		}
 		pair.DurationMs = float64(time.Since(start).Milliseconds())
 		audit.Pairs = append(audit.Pairs, pair)
@@ -176,16 +171,44 @@ func (o *auditOptions) run(ctx context.Context, probes []probe.Probe, progress *
 	return audit, nil
 }
 
-// inForce fills a pair in with what the driver says of a box.
-func inForce(ctx context.Context, target probe.Target) (probe.Pair, error) {
-	isolation, err := native.Describe(ctx, target)
+// describe returns the pair, filled in with what its driver says of boxes of both images.
+func (t auditTarget) describe(ctx context.Context) (probe.Pair, error) {
+	pair := t.native.Pair
+	probed, err := native.Describe(ctx, t.native)
 	if err != nil {
-		return probe.Pair{}, err
+		return pair, err
 	}
-	pair := target.Pair
-	pair.RuntimeVersion, pair.Layers = isolation.RuntimeVersion, isolation.Layers
-	pair.ProbeImage, pair.Seccomp = isolation.Image, isolation.Seccomp
+	ran, err := script.Describe(ctx, t.script)
+	if err != nil {
+		return pair, err
+	}
+	pair.RuntimeVersion, pair.Layers, pair.Seccomp = ran.RuntimeVersion, ran.Layers, ran.Seccomp
+	pair.ProbeImage, pair.RunnerImage = probed.Image, ran.Image
 	return pair, nil
+}
+
+// try tries the probes of both families.
+func (t auditTarget) try(ctx context.Context, probes []probe.Probe, audit *probe.Report, progress *report.Progress) error {
+	for _, f := range []struct {
+		family probe.Family
+		runner probe.Runner
+		target probe.Target
+	}{{probe.Native, native.Runner{}, t.native}, {probe.Script, script.Runner{}, t.script}} {
+		chosen := slices.DeleteFunc(slices.Clone(probes), func(p probe.Probe) bool { return p.Family != f.family })
+		if len(chosen) == 0 {
+			continue
+		}
+		progress.Begin(fmt.Sprintf("%s with %s, %s probes", f.target.Pair.Driver, f.target.Pair.Runtime, f.family), len(chosen)*len(f.family.Stages()))
+		err := f.runner.Run(ctx, f.target, chosen, func(o probe.Outcome) {
+			audit.AddOutcome(o)
+			progress.Outcome(o)
+		})
+		progress.End()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func thisHost() probe.Host {

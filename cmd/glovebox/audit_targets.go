@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/control"
@@ -19,15 +20,26 @@ import (
 
 // This file and audit.go are the only ones of this program that know of the probe's image: a test holds that.
 
-// An auditTarget is a driver and a runtime with the probe's image in its boxes.
+// An auditTarget is a driver and a runtime: with the probe's image in its boxes, and with the runner's.
 type auditTarget struct {
-	native probe.Target
-	close  func()
+	native, script probe.Target
+	close          func()
+}
+
+// auditImages are what boxes are made of.
+type auditImages struct{ probe, runner *runnerimage.Image }
+
+func openImages() (images auditImages, err error) {
+	if images.probe, err = probeimage.Embedded(); err != nil {
+		return images, err
+	}
+	images.runner, err = runnerimage.Embedded()
+	return images, err
 }
 
 // targets finds the pairs that were asked for, or all that this machine has.
 func (o *auditOptions) targets(ctx context.Context) (targets []auditTarget, err error) {
-	image, err := probeimage.Embedded()
+	images, err := openImages()
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +56,11 @@ func (o *auditOptions) targets(ctx context.Context) (targets []auditTarget, err 
 	}()
 	var refused []error
 	if o.boxes.driver != "docker" {
-		found, err := o.ociTargets(ctx, image, state)
+		found, err := o.ociTargets(ctx, images, state)
 		targets, refused = append(targets, found...), append(refused, err)
 	}
 	if o.boxes.driver != "oci" && !isPath(o.boxes.runtime) {
-		found, err := o.dockerTargets(ctx, image, state)
+		found, err := o.dockerTargets(ctx, images, state)
 		targets = append(targets, found...)
 		if !errors.Is(err, docker.ErrNoDaemon) || o.boxes.driver == "docker" {
 			refused = append(refused, err)
@@ -63,7 +75,7 @@ func (o *auditOptions) targets(ctx context.Context) (targets []auditTarget, err 
 	return targets, nil
 }
 
-func (o *auditOptions) ociTargets(ctx context.Context, image *runnerimage.Image, state *sandbox.State) ([]auditTarget, error) {
+func (o *auditOptions) ociTargets(ctx context.Context, images auditImages, state *sandbox.State) ([]auditTarget, error) {
 	found, refused := usable(oci.FindRuntimes(ctx, oci.SearchDirs()))
 	if o.boxes.runtime != "" {
 		chosen, err := o.boxes.ociRuntime(ctx, found, refused)
@@ -77,33 +89,49 @@ func (o *auditOptions) ociTargets(ctx context.Context, image *runnerimage.Image,
 	}
 	var targets []auditTarget
 	for _, r := range found {
-		driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: r, Log: slog.New(slog.DiscardHandler)})
+		target := func(image *runnerimage.Image) (probe.Target, error) {
+			driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: r, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				return probe.Target{}, err
+			}
+			return probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: string(r.Kind)}, Driver: driver, Spec: driver.Spec()}, nil
+		}
+		probed, err := target(images.probe)
 		if err != nil {
 			return targets, err
 		}
-		targets = append(targets, auditTarget{
-			native: probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: string(r.Kind)}, Driver: driver, Spec: driver.Spec()},
-			close:  func() {},
-		})
+		ran, err := target(images.runner)
+		if err != nil {
+			return targets, err
+		}
+		targets = append(targets, auditTarget{native: probed, script: ran, close: func() {}})
 	}
 	return targets, nil
 }
 
-func (o *auditOptions) dockerTargets(ctx context.Context, image *runnerimage.Image, state *sandbox.State) ([]auditTarget, error) {
+func (o *auditOptions) dockerTargets(ctx context.Context, images auditImages, state *sandbox.State) ([]auditTarget, error) {
 	info, err := docker.Probe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var targets []auditTarget
 	for _, name := range o.dockerRuntimes(info) {
-		driver, err := docker.New(ctx, docker.Config{Image: image, State: state, Runtime: name})
+		target := func(image *runnerimage.Image) (probe.Target, func() error, error) {
+			driver, err := docker.New(ctx, docker.Config{Image: image, State: state, Runtime: name})
+			if err != nil {
+				return probe.Target{}, nil, err
+			}
+			return probe.Target{Pair: probe.Pair{Driver: "docker", Runtime: name}, Driver: driver, Spec: driver.Spec()}, driver.Close, nil
+		}
+		probed, closeProbed, err := target(images.probe)
 		if err != nil {
 			return targets, err
 		}
-		targets = append(targets, auditTarget{
-			native: probe.Target{Pair: probe.Pair{Driver: "docker", Runtime: name}, Driver: driver, Spec: driver.Spec()},
-			close:  func() { _ = driver.Close() },
-		})
+		ran, closeRan, err := target(images.runner)
+		if err != nil {
+			return targets, errors.Join(err, closeProbed())
+		}
+		targets = append(targets, auditTarget{native: probed, script: ran, close: func() { _ = errors.Join(closeProbed(), closeRan()) }})
 	}
 	return targets, nil
 }
@@ -145,7 +173,9 @@ func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, audit 
 	controller := &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), string(sandbox.KindRunc))}
 	progress.Begin("controls with "+string(runc.Kind), 0)
 	defer progress.End()
-	return controller.Control(ctx, probes, func(c probe.Control) {
+	// What scripts do without the engine is shown where an engine may be linked: by the tests of package script.
+	natives := slices.DeleteFunc(slices.Clone(probes), func(p probe.Probe) bool { return p.Family != probe.Native })
+	return controller.Control(ctx, natives, func(c probe.Control) {
 		audit.AddControl(c)
 		progress.Control(c)
 	})

@@ -6,13 +6,14 @@ import (
 
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
+	"glovebox/internal/probe/probetest"
 	"glovebox/internal/sandbox"
 )
 
 // TestABoxThatIsWeakIsFound weakens the Spec of real boxes, a field at a time, and has the probes that are named for that
 // field tried: an audit that passes such a box would pass any.
 func TestABoxThatIsWeakIsFound(t *testing.T) {
-	driver, name := newOCI(t, sandbox.KindRunc)
+	target := probetest.OCI(t, sandbox.KindRunc, image(t))
 	for _, c := range []struct {
 		field  string
 		weaken func(*sandbox.Spec)
@@ -27,8 +28,8 @@ func TestABoxThatIsWeakIsFound(t *testing.T) {
 		{"Hostname", func(s *sandbox.Spec) { s.Hostname = hostname(t) }, []string{"host.name"}},
 	} {
 		t.Run(c.field, func(t *testing.T) {
-			spec := driver.Spec()
-			c.weaken(&spec)
+			weak := target
+			c.weaken(&weak.Spec)
 			var probes []probe.Probe
 			for _, p := range native.Probes() {
 				if slices.Contains(native.SpecProbes[c.field], p.ID) {
@@ -36,7 +37,7 @@ func TestABoxThatIsWeakIsFound(t *testing.T) {
 				}
 			}
 			found := map[string]bool{}
-			err := native.Runner{}.Run(t.Context(), probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: name}, Driver: driver, Spec: spec}, probes,
+			err := native.Runner{}.Run(t.Context(), weak, probes,
 				func(o probe.Outcome) {
 					if o.Verdict == probe.Breached {
 						found[o.Probe] = true
