@@ -5,11 +5,14 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/moby/profiles/seccomp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/net/bpf"
 
 	ours "glovebox/seccomp"
@@ -190,4 +193,63 @@ func TestFarSmallerThanDockersDefault(t *testing.T) {
 	if len(runner)*4 > len(docker) || len(sealed)*8 > len(docker) {
 		t.Errorf("%d and %d syscalls are allowed, of Docker's %d", len(runner), len(sealed), len(docker))
 	}
+}
+
+// allowsMore names the calls that ours allows where Docker's default does not, each with what that is for. There is none.
+// A new one breaks the test: whoever allows more says why here.
+var allowsMore = map[string]string{}
+
+func TestWhatIsAllowedBeyondDockersDefault(t *testing.T) {
+	dockers := map[string][][]specs.LinuxSeccompArg{} // the conditions of each rule that allows a name
+	for _, rule := range seccomp.DefaultProfile().Syscalls {
+		if rule.Action != specs.ActAllow || rule.Includes != nil && len(rule.Includes.Caps) > 0 || rule.Excludes != nil && slices.Contains(rule.Excludes.Arches, "amd64") {
+			continue
+		}
+		for _, name := range rule.Names {
+			dockers[name] = append(dockers[name], rule.Args)
+		}
+	}
+	if len(dockers) < 300 {
+		t.Fatalf("of Docker's default %d names were read", len(dockers))
+	}
+	more := map[string]bool{}
+	for _, p := range []*ours.Profile{ours.Runner(), ours.Sealed()} {
+		for _, rule := range p.Rules {
+			for _, name := range rule.Names {
+				if rule.Action == ours.Allow && !slices.ContainsFunc(dockers[name], func(args []specs.LinuxSeccompArg) bool { return implies(rule.Args, args) }) {
+					more[name] = true
+				}
+			}
+		}
+	}
+	for name := range more {
+		if allowsMore[name] == "" {
+			t.Errorf("%s is allowed where Docker's default does not allow it: say in allowsMore what for", name)
+		}
+	}
+	for name := range allowsMore {
+		if !more[name] {
+			t.Errorf("%s is not allowed beyond Docker's default any more", name)
+		}
+	}
+}
+
+// implies reports whether arguments that meet all of our conditions meet all of theirs.
+func implies(our []ours.Arg, their []specs.LinuxSeccompArg) bool {
+	for _, b := range their {
+		met := slices.ContainsFunc(our, func(a ours.Arg) bool {
+			if a.Index != b.Index || b.Op != specs.OpMaskedEqual {
+				return false
+			}
+			mask, value := uint64(math.MaxUint64), a.Value // those bits have that value
+			if a.Op == ours.MaskedEqual {
+				mask, value = a.Value, a.ValueTwo
+			}
+			return b.Value&^mask == 0 && value&b.Value == b.ValueTwo
+		})
+		if !met {
+			return false
+		}
+	}
+	return true
 }
