@@ -47,6 +47,7 @@ Exit status: 0 when every claim holds, 1 when one does not, 2 usage, 3 the audit
   glovebox audit --controls --html audit.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.boxes.isolation = string(sandbox.IsolationStandard)
 			if err := o.boxes.check(); err != nil {
 				return err
 			}

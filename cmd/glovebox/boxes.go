@@ -20,15 +20,17 @@ import (
 
 // boxFlags choose how boxes are made.
 type boxFlags struct {
-	driver   string
-	runtime  string
-	strict   bool
-	stateDir string
+	driver    string
+	runtime   string
+	isolation string
+	strict    bool
+	stateDir  string
 }
 
 func (f *boxFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.driver, "driver", "auto", "docker, oci (no daemon), or auto: docker where a daemon answers, else oci")
 	flags.StringVar(&f.runtime, "runtime", "", "OCI runtime: runc, crun, runsc or the path of one, or any that Docker knows (default runsc where it is found, else runc)")
+	flags.StringVar(&f.isolation, "isolation", string(sandbox.IsolationStandard), "standard, or gvisor for a second kernel: boxes that are held by less are refused")
 	flags.BoolVar(&f.strict, "strict", false, "refuse, in place of a warning, isolation that is weaker than possible here or a runtime below the CVE floor")
 	f.registerState(flags)
 }
@@ -50,6 +52,9 @@ type boxes struct {
 func (f *boxFlags) check() error {
 	switch f.driver {
 	case "auto", "docker", "oci":
+		if _, err := sandbox.ParseIsolationLevel(f.isolation); err != nil {
+			return usageError("--isolation: %v", err)
+		}
 		return f.checkState()
 	}
 	return usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
@@ -93,19 +98,42 @@ func (f *boxFlags) open(ctx context.Context, log *slog.Logger, warn func(string)
 }
 
 func (f *boxFlags) choose(ctx context.Context, image *runnerimage.Image, state *sandbox.State, log *slog.Logger) (boxes, []string, error) {
+	inDocker := func() (boxes, []string, error) { return f.held(f.openDocker(ctx, image, state, log)) }
+	without := func() (boxes, []string, error) { return f.held(f.openOCI(ctx, image, state, log)) }
 	switch {
 	case f.driver == "docker":
-		return f.openDocker(ctx, image, state, log)
+		return inDocker()
 	case f.driver == "oci", isPath(f.runtime): // a daemon knows its runtimes by name
-		return f.openOCI(ctx, image, state, log)
+		return without()
 	}
-	found, warnings, dockerErr := f.openDocker(ctx, image, state, log)
-	if !errors.Is(dockerErr, docker.ErrNoDaemon) {
+	found, warnings, dockerErr := inDocker()
+	var weak *weakError
+	if !errors.Is(dockerErr, docker.ErrNoDaemon) && !errors.As(dockerErr, &weak) {
 		return found, warnings, dockerErr
 	}
-	found, warnings, err := f.openOCI(ctx, image, state, log)
+	found, warnings, err := without()
 	if err != nil {
 		err = errors.Join(err, dockerErr) // each says what to do
+	}
+	return found, warnings, err
+}
+
+// A weakError refuses boxes that are held by less than was asked for.
+type weakError struct {
+	driver, runtime string
+	asked           sandbox.IsolationLevel
+}
+
+func (e *weakError) Error() string {
+	return fmt.Sprintf("--isolation %s: the %s driver would use %s, whose boxes are held by less: install gVisor "+
+		"(`make gvisor` in Glovebox's source; `glovebox doctor` tells what is missing), or ask for --runtime runsc", e.asked, e.driver, e.runtime)
+}
+
+// held refuses boxes that are held by less than --isolation asks for.
+func (f *boxFlags) held(found boxes, warnings []string, err error) (boxes, []string, error) {
+	asked := sandbox.IsolationLevel(f.isolation)
+	if err == nil && !sandbox.IsolationOf(found.spec.Runtime).Meets(asked) {
+		return boxes{}, nil, &weakError{found.name, found.spec.Runtime, asked}
 	}
 	return found, warnings, err
 }

@@ -41,7 +41,7 @@ func (f *remoteFlags) server(flags *pflag.FlagSet, attested bool) (*server, erro
 	if url == "" {
 		return nil, nil
 	}
-	for _, name := range []string{"driver", "runtime", "strict", "state-dir"} {
+	for _, name := range []string{"driver", "runtime", "isolation", "strict", "state-dir"} {
 		if !flags.Changed(name) {
 			continue
 		}
