@@ -14,7 +14,7 @@ PROBE := internal/probe/probeimage/dist/probe-linux-$(GOARCH)
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner probe audit runc runsc gvisor image lint generate soak fuzz clean docker clients compare bench vm
+.PHONY: help build demo test quick libs runner probe audit runc runsc gvisor amicontained image lint generate soak fuzz clean docker clients compare bench vm
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -25,7 +25,7 @@ build: runner probe runc ## bin/glovebox with the runner and the probe inside, a
 demo: build ## run examples/monthly-sales.js in a real container
 	@bin/glovebox run examples/monthly-sales.js --input examples/sales.json --verbose
 
-test: build gvisor docker clients ## every test, in real containers on all that set-up could provide
+test: build gvisor docker clients amicontained ## every test, in real containers on all that set-up could provide
 	@scripts/test.sh
 
 quick: ## the tests that need no container
@@ -51,6 +51,9 @@ runc: ## bin/runc, from its Go module
 
 runsc gvisor: ## bin/runsc (gVisor), from its Go module
 	@scripts/setup.sh runsc
+
+amicontained: ## bin/amicontained, which looks at a box in a test, from its Go module
+	@scripts/setup.sh amicontained
 
 docker: ## look for a Docker daemon (SETUP_DOCKER=1 lets it install and start one)
 	@scripts/setup.sh docker || echo "make: going on without Docker" >&2

@@ -5,6 +5,7 @@
 #   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
 #   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
 #   scripts/setup.sh golangci  bin/golangci-lint, from its Go module
+#   scripts/setup.sh amicontained  bin/amicontained, by whose eyes a test looks at a box, from its Go module (amd64 alone)
 #   scripts/setup.sh clients   the TypeScript client, built, what it is tested with, and the official clients of the
 #                              Model Context Protocol that the server is tested with, from npm by lockfile
 #   scripts/setup.sh compare   besides, the newer Node.js that MemberJunction's service needs, from npm by lockfile
@@ -119,6 +120,17 @@ golangci() {
   mark "$stamp" "${sources[@]}"
 }
 
+amicontained() {
+  local stamp=bin/.amicontained.stamp sources=(tools/amicontained/go.mod tools/amicontained/go.sum)
+  if [ -x bin/amicontained ] && fresh "$stamp" "${sources[@]}"; then return; fi
+  need_go
+  [ "$(go env GOARCH)" = amd64 ] || { say "amicontained exists for amd64 alone"; return; }
+  mkdir -p bin
+  step "building amicontained from its Go module" \
+    env CGO_ENABLED=0 go build -C tools/amicontained -trimpath -ldflags "-s -w" -o "$PWD/bin/amicontained" github.com/genuinetools/amicontained
+  mark "$stamp" "${sources[@]}"
+}
+
 # packages DIR WHAT fetches what a folder's lock file names.
 packages() {
   local dir=$1 what=$2
@@ -161,10 +173,10 @@ docker() {
   scripts/docker-setup.sh "${args[@]}"
 }
 
-[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker clients compare golangci"
+[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker clients compare golangci amicontained"
 for what in "$@"; do
   case $what in
-    libs | runc | runsc | docker | clients | compare | golangci) "$what" ;;
+    libs | runc | runsc | docker | clients | compare | golangci | amicontained) "$what" ;;
     *) fail "unknown: $what" ;;
   esac
 done

@@ -8,6 +8,7 @@ require=libs,runner crun=
 if [ "$(id -u)" = 0 ]; then
   if [ -x bin/runc ]; then require+=,runc; fi
   if [ -x bin/runsc ]; then require+=,runsc; fi
+  if [ -x bin/amicontained ]; then require+=,amicontained; fi
   # The system's crun counts from the floor of its known holes up.
   version=$(crun --version 2>/dev/null | sed -n '1s/^crun version //p')
   if printf '%s\n' 1.4.4 "${version:-0}" | sort -CV; then

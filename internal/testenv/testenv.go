@@ -29,6 +29,8 @@ const (
 	Node   Thing = "node"   // Node.js, and what the TypeScript client is built and tested with
 	MCP    Thing = "mcp"    // Node.js, and the official clients of the Model Context Protocol
 	Curl   Thing = "curl"
+
+	Amicontained Thing = "amicontained" // the tool of that name, built
 )
 
 // Required reports whether GLOVEBOX_REQUIRE names the thing.
