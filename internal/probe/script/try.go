@@ -341,7 +341,7 @@ func bombs(all []attacks.Bomb) tryFunc {
 		return each(ctx, all, func(ctx context.Context, bomb attacks.Bomb) (probe.Attempt, error) {
 			request := job(bomb.Code)
 			if slices.Contains(bomb.Want, api.Timeout) {
-				request.TimeoutSeconds = new(0.5)
+				request.TimeoutSeconds = new(0.2)
 			}
 			result, err := run(ctx, request, ignore)
 			took := time.Duration(result.ExecutionTimeMs * float64(time.Millisecond))
