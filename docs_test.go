@@ -15,6 +15,7 @@ import (
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
 	"glovebox/internal/probe/script"
+	"glovebox/internal/sandbox"
 	"glovebox/seccomp"
 )
 
@@ -97,6 +98,24 @@ func TestSecurityListsTheClaims(t *testing.T) {
 
 func claims() string {
 	var table strings.Builder
+	table.WriteString("| layer | claims that it is to hold by itself | of these, the ones that it is meant for |\n|---|---|---|\n")
+	layers := []string{
+		sandbox.LayerEngine, sandbox.LayerProcess, sandbox.LayerSelfSeal, sandbox.LayerSeccomp, sandbox.LayerNamespaces,
+		sandbox.LayerUserNamespace, sandbox.LayerFileSystem, sandbox.LayerCgroup, sandbox.LayerGVisor,
+	}
+	for _, layer := range layers {
+		all, first := 0, 0
+		for _, p := range probes() {
+			if slices.Contains(p.Layers, layer) {
+				all++
+			}
+			if p.Layers[0] == layer {
+				first++
+			}
+		}
+		fmt.Fprintf(&table, "| %s | %d | %d |\n", layer, all, first)
+	}
+	table.WriteString("\n")
 	table.WriteString("| probe | claim | layers | why it matters |\n|---|---|---|---|\n")
 	for _, p := range probes() {
 		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", p.ID, p.Claim, strings.Join(p.Layers, ", "), p.Reference)

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +67,19 @@ func trials() []trial {
 		claim("flood.errors", "An error's text is bounded.", by(engine), "unbounded output", contained, floodedErrors),
 	}
 	for _, g := range attacks.Groups() {
-		t := claim("bomb."+g.Name, bombClaims[g.Name], by(engine, cgroup), bombReferences[g.Name], coded, bombs(g.Bombs))
+		t := claim("bomb."+g.Name, bombClaims[g.Name], bombLayers(g), bombReferences[g.Name], coded, bombs(g.Bombs))
 		t.Deadline = 3 * time.Minute
 		all = append(all, t)
 	}
 	return all
+}
+
+// bombLayers are those that stop every bomb of a group by themselves: the engine where it stops them all.
+func bombLayers(g attacks.Group) []string {
+	if slices.ContainsFunc(g.Bombs, func(b attacks.Bomb) bool { return !b.Safe }) {
+		return by(cgroup)
+	}
+	return by(engine, cgroup)
 }
 
 var bombClaims = map[string]string{
