@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,9 +37,6 @@ type Controller struct {
 
 var _ probe.Controller = (*Controller)(nil)
 
-// workers is how many boxes are used at once.
-const workers = 4
-
 // Control implements [probe.Controller]. It must not be called twice at once.
 func (c *Controller) Control(ctx context.Context, probes []probe.Probe, seen func(probe.Control)) (err error) {
 	c.files, err = newPlace(c.Image.Binary())
@@ -53,30 +49,7 @@ func (c *Controller) Control(ctx context.Context, probes []probe.Probe, seen fun
 		return err
 	}
 	defer c.host.stop()
-	queue := make(chan *group, len(probes)*8)
-	for _, g := range c.groups(probes, seen) {
-		queue <- g
-	}
-	close(queue)
-	var mu sync.Mutex
-	say := func(control probe.Control) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen(control)
-	}
-	errs := make([]error, workers)
-	var wait sync.WaitGroup
-	for i := range workers {
-		wait.Go(func() {
-			for g := range queue {
-				if errs[i] = c.work(ctx, g, say); errs[i] != nil {
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
+	return probe.Share(c.groups(probes, seen), seen, func(g *group, say func(probe.Control)) error { return c.work(ctx, g, say) })
 }
 
 // A group is what shares boxes: the same layers are lifted.

@@ -28,9 +28,6 @@ var _ probe.Runner = Runner{}
 // Probes implements [probe.Runner].
 func (Runner) Probes() []probe.Probe { return Probes() }
 
-// workers is how many boxes are used at once. More than processors, since a box waits for much of its start.
-const workers = 4
-
 // Run implements [probe.Runner].
 func (Runner) Run(ctx context.Context, target probe.Target, probes []probe.Probe, seen func(probe.Outcome)) error {
 	a, err := newAudit(target)

@@ -2,10 +2,8 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"glovebox/api"
@@ -36,30 +34,7 @@ func (a *audit) tryAll(ctx context.Context, probes []probe.Probe, seen func(prob
 	if err != nil {
 		return err
 	}
-	queue := make(chan batch, len(batches))
-	for _, b := range batches {
-		queue <- b
-	}
-	close(queue)
-	var mu sync.Mutex
-	say := func(o probe.Outcome) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen(o)
-	}
-	errs := make([]error, workers)
-	var wait sync.WaitGroup
-	for i := range workers {
-		wait.Go(func() {
-			for b := range queue {
-				if errs[i] = a.work(ctx, b, say); errs[i] != nil {
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
+	return probe.Share(batches, seen, func(b batch, say func(probe.Outcome)) error { return a.work(ctx, b, say) })
 }
 
 // batches puts what does not disturb each other together: a share for each worker, at each stage. What disturbs comes
@@ -83,7 +58,7 @@ func (a *audit) batches(probes []probe.Probe) ([]batch, error) {
 				together = append(together, t)
 			}
 		}
-		size := (len(together) + workers - 1) / workers
+		size := (len(together) + probe.Workers - 1) / probe.Workers
 		for share := range slices.Chunk(together, max(size, 1)) {
 			shared = append(shared, batch(share))
 		}

@@ -123,15 +123,15 @@ func sweepTrials(p probe.Probe, stage probe.Stage) ([]batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	shares := make([][]string, workers+1)
+	shares := make([][]string, probe.Workers+1)
 	deadly := 0
 	for n := range PastNewest {
 		switch {
 		case want[n] != seccomp.Kill && !ends(n):
-			shares[workers] = append(shares[workers], strconv.Itoa(n))
+			shares[probe.Workers] = append(shares[probe.Workers], strconv.Itoa(n))
 		case want[n] == seccomp.Kill && stage == probe.Sealed && before[n] == seccomp.Kill:
 		default:
-			shares[deadly%workers] = append(shares[deadly%workers], strconv.Itoa(n))
+			shares[deadly%probe.Workers] = append(shares[deadly%probe.Workers], strconv.Itoa(n))
 			deadly++
 		}
 	}

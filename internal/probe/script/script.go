@@ -5,9 +5,7 @@ package script
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"glovebox/api"
@@ -42,9 +40,6 @@ type trial struct {
 // run runs a script in a box of its own, and says each log as it comes.
 type run func(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
 
-// workers is how many probes are tried at once; a probe with many scripts has as many boxes besides.
-const workers = 4
-
 // Run implements [probe.Runner].
 func (Runner) Run(ctx context.Context, target probe.Target, probes []probe.Probe, seen func(probe.Outcome)) error {
 	byID := map[string]trial{}
@@ -52,7 +47,7 @@ func (Runner) Run(ctx context.Context, target probe.Target, probes []probe.Probe
 		byID[t.ID] = t
 	}
 	// Boxes are few, however many probes are tried at once.
-	boxes := make(chan struct{}, workers)
+	boxes := make(chan struct{}, probe.Workers)
 	inBox := func(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
 		select {
 		case boxes <- struct{}{}:
@@ -62,37 +57,25 @@ func (Runner) Run(ctx context.Context, target probe.Target, probes []probe.Probe
 		defer func() { <-boxes }()
 		return target.Run(ctx, request.WithDefaults(), onLog)
 	}
-	queue := make(chan trial, len(probes))
+	var asked []trial
 	for _, p := range probes {
 		t, ok := byID[p.ID]
 		if !ok {
 			return fmt.Errorf("probe: there is no script probe %s", p.ID)
 		}
-		queue <- t
+		asked = append(asked, t)
 	}
-	close(queue)
-	var mu sync.Mutex
-	errs := make([]error, workers)
-	var wait sync.WaitGroup
-	for i := range workers {
-		wait.Go(func() {
-			for t := range queue {
-				began := time.Now()
-				attempts, err := t.try(ctx, inBox)
-				if err != nil {
-					errs[i] = fmt.Errorf("probe: %s: %w", t.ID, err)
-					return
-				}
-				o := outcome(t.Probe, target.Pair, attempts)
-				o.DurationMs = float64(time.Since(began).Microseconds()) / 1000
-				mu.Lock()
-				seen(o)
-				mu.Unlock()
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
+	return probe.Share(asked, seen, func(t trial, say func(probe.Outcome)) error {
+		began := time.Now()
+		attempts, err := t.try(ctx, inBox)
+		if err != nil {
+			return fmt.Errorf("probe: %s: %w", t.ID, err)
+		}
+		o := outcome(t.Probe, target.Pair, attempts)
+		o.DurationMs = float64(time.Since(began).Microseconds()) / 1000
+		say(o)
+		return nil
+	})
 }
 
 func outcome(p probe.Probe, pair probe.Pair, attempts []probe.Attempt) probe.Outcome {
