@@ -59,7 +59,7 @@ func image(t *testing.T) *runnerimage.Image {
 func TestWithoutADaemon(t *testing.T) {
 	for _, kind := range []sandbox.Kind{sandbox.KindRunc, sandbox.KindCrun, sandbox.KindRunsc} {
 		t.Run(string(kind), func(t *testing.T) {
-			probetest.Audit(t, native.Runner{}, probetest.OCI(t, kind, image(t)))
+			probetest.Audit(t, native.Runner{}, probetest.OCI(t, kind, image(t)), native.Probes())
 		})
 	}
 }
@@ -89,7 +89,7 @@ func TestTheRunnersDriverMakesNoBoxOfTheProbe(t *testing.T) {
 func TestWithDocker(t *testing.T) {
 	for _, name := range []string{"runc", "crun", "runsc"} {
 		t.Run(name, func(t *testing.T) {
-			probetest.Audit(t, native.Runner{}, probetest.Docker(t, name, image(t)))
+			probetest.Audit(t, native.Runner{}, probetest.Docker(t, name, image(t)), native.Probes())
 		})
 	}
 }
