@@ -7,8 +7,10 @@ package cgroup
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,4 +116,20 @@ func PIDs(path string) ([]int, error) {
 		}
 	}
 	return pids, nil
+}
+
+// Find returns the cgroup of a process in the tree that has the controller, from the lines of its /proc/PID/cgroup: its path
+// from the root of whoever reads them.
+func Find(lines, controller string, v2 bool) (string, error) {
+	for line := range strings.Lines(lines) {
+		// 4:memory:/a/b of v1, 0::/a/b of v2
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 || (parts[0] == "0" && parts[1] == "") != v2 {
+			continue
+		}
+		if v2 || slices.Contains(strings.Split(parts[1], ","), controller) {
+			return parts[2], nil
+		}
+	}
+	return "", fmt.Errorf("cgroups: the process is in no cgroup with %s", controller)
 }

@@ -100,26 +100,11 @@ func (c *cgroupFS) group(path string) cgroup.Group {
 
 // of returns the cgroup of a process in the tree that has the controller.
 func (c *cgroupFS) of(pid int, controller string) (string, error) {
-	body, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	body, err := cgroup.Read(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return "", err
 	}
-	return findCgroup(string(body), controller, c.v2)
-}
-
-// findCgroup reads the lines of /proc/PID/cgroup.
-func findCgroup(lines, controller string, v2 bool) (string, error) {
-	for line := range strings.Lines(lines) {
-		// 4:memory:/a/b of v1, 0::/a/b of v2
-		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(parts) != 3 || (parts[0] == "0" && parts[1] == "") != v2 {
-			continue
-		}
-		if v2 || slices.Contains(strings.Split(parts[1], ","), controller) {
-			return parts[2], nil
-		}
-	}
-	return "", fmt.Errorf("cgroups: the process is in no cgroup with %s", controller)
+	return cgroup.Find(body, controller, c.v2)
 }
 
 // killAll sends SIGKILL to every process in the cgroup and below. What was not there when it looked

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/cgroup"
 )
 
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
@@ -60,11 +61,11 @@ func TestFindCgroup(t *testing.T) {
 		v2         bool
 		want       string
 	}{{"memory", false, "/a/b:c"}, {"cpuacct", false, "/cpu"}, {"memory", true, "/two"}} {
-		if got, err := findCgroup(lines, c.controller, c.v2); got != c.want || err != nil {
+		if got, err := cgroup.Find(lines, c.controller, c.v2); got != c.want || err != nil {
 			t.Errorf("%s: %q, %v", c.controller, got, err)
 		}
 	}
-	if got, err := findCgroup(lines, "pids", false); err == nil {
+	if got, err := cgroup.Find(lines, "pids", false); err == nil {
 		t.Errorf("pids: %q", got)
 	}
 }
@@ -170,7 +171,7 @@ func TestCheckCgroupFindsEachLimitThatIsNotInForce(t *testing.T) {
 	}
 	in := map[string]string{}
 	for _, controller := range []string{"memory", "pids", "cpu"} {
-		if in[controller], err = findCgroup(string(own), controller, false); err != nil {
+		if in[controller], err = cgroup.Find(string(own), controller, false); err != nil {
 			t.Skip("needs cgroup v1: ", err)
 		}
 	}

@@ -127,6 +127,10 @@ func cpusOf(quota, period string) float64 {
 
 // holds reports whether the process is in the cgroup, of each controller that bounds it.
 func (g group) holds(pid int) (bool, error) {
+	if lines, err := cgroup.Read(fmt.Sprintf("/proc/%d/cgroup", pid)); err == nil && g.isIn(lines) {
+		return true, nil
+	}
+	// It has ended, or this process counts paths from elsewhere than the mounts do. To list a cgroup's processes takes longer.
 	for _, controller := range needed {
 		pids, err := readPIDs(g.file(controller, "cgroup.procs"))
 		if err != nil || !pids[pid] {
@@ -137,6 +141,16 @@ func (g group) holds(pid int) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// isIn reads a process's lines of /proc/PID/cgroup.
+func (g group) isIn(lines string) bool {
+	for _, controller := range needed {
+		if its, err := cgroup.Find(lines, controller, g.isV2()); err != nil || its != g.path() {
+			return false
+		}
+	}
+	return true
 }
 
 func isSwapFile(name string) bool {

@@ -52,6 +52,12 @@ func TestFindRuntimesTakesTheFirstThatAnswers(t *testing.T) {
 		{Kind: sandbox.KindRunc, Path: filepath.Join(second, "runc"), Version: "1.3.3"},
 		{Kind: sandbox.KindRunsc, Path: filepath.Join(first, "runsc"), Version: "release-20260224.0"},
 	}
+	for i := range found {
+		if found[i].identity == "" {
+			t.Errorf("%s has no identity: another file in its place would not be noticed", found[i].Path)
+		}
+		found[i].identity = ""
+	}
 	if len(found) != 2 || found[0] != want[0] || found[1] != want[1] {
 		t.Errorf("found %+v, want %+v", found, want)
 	}
