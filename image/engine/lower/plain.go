@@ -199,7 +199,7 @@ func hasPlainEscapes(text string) bool {
 }
 
 // tokenMap is the source map from the program as goja sees it to the user's own source, where the wrapped source is what goja
-// sees after a line of ours: a mapping for each token, which is where goja has its positions. Columns are as in [userMap].
+// sees after a line of ours: a mapping for each token that goja could have a position for. Columns are as in [userMap].
 func tokenMap(wrapped, file string) (*sourcemap.Consumer, error) {
 	own := strings.IndexByte(wrapped, '\n') + 1 // the user's first line begins there
 	var m strings.Builder
@@ -215,12 +215,20 @@ func tokenMap(wrapped, file string) (*sourcemap.Consumer, error) {
 	at, lineStart := 0, 0             // how far lines have been counted, and where this one begins
 	sourceLine, sourceColumn := -1, 0 // of the segment before
 	line, column, begins := 0, 0, true
-	for t := s.next(); t.kind != tokEOF; t = s.next() {
+	for {
+		operand := s.regexpAllowed() // what comes begins one
+		t := s.next()
+		if t.kind == tokEOF {
+			break
+		}
 		for ; at < t.start; at++ {
 			if c := s.src[at]; c == '\n' || c == '\r' && !strings.HasPrefix(s.src[at:], "\r\n") {
 				line, lineStart, column, begins = line+1, at+1, 0, true
 				m.WriteByte(';')
 			}
+		}
+		if t.kind == tokPunct && !operand {
+			continue // the bracket of a call has the place of what is called
 		}
 		if !begins {
 			m.WriteByte(',')

@@ -1,11 +1,13 @@
 package lower
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
@@ -347,3 +349,29 @@ func alone(s ast.Statement) ast.Statement {
 }
 
 var nothing = &ast.EmptyStatement{}
+
+// What goes wrong in a plain script is told at the same place as when esbuild has read it.
+func TestPlainPositions(t *testing.T) {
+	for _, code := range []string{
+		"nope()", "x = 1\n  undefined.foo.bar", "const a = null; a[0]", "f(); function f() { throw new Error('x') }", "return JSON.parse('{bad')",
+		"let a = {}; a.b.c()", "[1].map(x => x.y.z)", "new nope(1)", "`a${nope}`", "let a = 1;\n\ta()", "return 1 + nope", "if (nope) { }",
+		"const { a } = null", "for (const x of 5) { }", "let o = { f() { return this.g.h } }\r\no.f()", "(function () { null.x })()", "return (\n  1 +\n  nope\n)",
+		"throw new Error('a' + 1)", "return typeof x + y", "let a = [1, nope]", "return { a: nope }", "x => x; (() => nope())()", "switch (1) { case nope: }",
+	} {
+		l := newLowering(code)
+		place := func(s *Script, err error) string {
+			if s == nil || err != nil {
+				t.Fatalf("%q is not plain: %v", code, err)
+			}
+			_, err = call(t, s)
+			var ex *goja.Exception
+			if !errors.As(err, &ex) {
+				t.Fatalf("%q: no exception but %v", code, err)
+			}
+			return ex.Stack()[0].Position().String()
+		}
+		if got, want := place(l.plain(), nil), place(l.rewrite()); got != want {
+			t.Errorf("%q fails at %s, and by way of esbuild at %s", code, got, want)
+		}
+	}
+}
