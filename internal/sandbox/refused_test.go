@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"glovebox/api"
 	"glovebox/internal/sandbox"
@@ -38,9 +39,17 @@ func (l lifted) Limit(ctx context.Context, limits sandbox.Limits) (*sandbox.Cgro
 // A box that differs from its Spec, when it has started or when it gets its limits, never gets the job: that fails, and the
 // difference is logged and counted, each time.
 func TestABoxThatDiffersGetsNoJob(t *testing.T) {
-	for name, atStart := range map[string]bool{"at its start": true, "at the hand-over": false} {
+	for name, c := range map[string]struct {
+		atStart  bool
+		waits    time.Duration
+		memoryMB int
+	}{
+		"at its start": {atStart: true, memoryMB: 32}, "at the hand-over": {memoryMB: 32},
+		"while it waits": {waits: 1500 * time.Millisecond, memoryMB: 16},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				atStart := c.atStart
 				var ran bool
 				fake := drivertest.NewFake().Teach("code", drivertest.Log("log", "it ran"), drivertest.Output("1")).
 					Wrap(func(c sandbox.Container) sandbox.Container { return lifted{c, atStart} })
@@ -64,7 +73,8 @@ func TestABoxThatDiffersGetsNoJob(t *testing.T) {
 					fill(t, executor)
 				}
 				r := request("code")
-				r.MemoryLimitMB = new(32)
+				r.MemoryLimitMB = new(c.memoryMB)
+				time.Sleep(c.waits) // of the bubble's clock
 				_, err = executor.Execute(t.Context(), r, func(api.Log) { ran = true })
 				var difference *sandbox.AttestationError
 				if atStart && !errors.As(err, &difference) {

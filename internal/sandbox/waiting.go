@@ -47,8 +47,12 @@ var (
 // lookLimit bounds a look at counters beside a job's hand-over: a daemon far away is slow to tell.
 const lookLimit = 100 * time.Millisecond
 
-// freshLimit is how long limits that were read back, and are those of the job, are taken to be in force still.
-const freshLimit = time.Second
+// The limits of a box that waits are read back now and then, when it costs nobody time, so that a job which wants the same
+// need not wait for that: freshLimit is for how long they are taken to be in force still.
+const (
+	recheckEvery = time.Second
+	freshLimit   = 2 * recheckEvery
+)
 
 // look reads what the box has cost: its start, its warming. That is not the script's. It is read while the box waits, when it
 // costs nobody time; where it cannot be read, the box's start counts as the script's.
@@ -74,10 +78,14 @@ func (w *waiting) spent() time.Duration {
 func (b *box) watch() {
 	w := b.waiting
 	defer close(w.watched)
+	recheck := time.NewTicker(recheckEvery)
+	defer recheck.Stop()
 	for {
 		select {
 		case <-w.taken:
 			return
+		case <-recheck.C:
+			b.recheck()
 		case <-b.stop:
 			w.lose(errDestroyed)
 			return
@@ -95,6 +103,20 @@ func (b *box) watch() {
 			w.mu.Unlock()
 			w.answers <- *e.frame.Warmed // there is room: no second order is sent before the answer to the first is read
 		}
+	}
+}
+
+// recheck reads back what bounds the box. What differs stays unknown until the box is taken: it is found again then, and told.
+func (b *box) recheck() {
+	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+	defer cancel()
+	w := b.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.since = time.Time{}
+	inForce, err := b.container.Limit(ctx, w.limits)
+	if err == nil && b.attested.bound(inForce, w.limits) == nil {
+		w.since = time.Now()
 	}
 }
 
