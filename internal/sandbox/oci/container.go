@@ -36,12 +36,13 @@ type container struct {
 	config   *specs.Spec // what the runtime was given
 	early    early       // as the runtime left it
 
-	mu      sync.Mutex
-	starter int        // the pid, and process group, of the runtime that started it
-	main    *process   // nil until it has started
-	helpers []*process // other children of ours in the box: gVisor's gofer
-	pipes   []*os.File // our ends
-	removed bool
+	mu        sync.Mutex
+	starter   int        // the pid, and process group, of the runtime that started it
+	startedAt uint64     // when that began, in clock ticks since boot
+	main      *process   // nil until it has started
+	helpers   []*process // other children of ours in the box: gVisor's gofer
+	pipes     []*os.File // our ends
+	removed   bool
 }
 
 var _ sandbox.Container = (*container)(nil)
@@ -134,8 +135,9 @@ func (c *container) noteRuntime(pid int) error {
 	if pid == 0 {
 		return nil
 	}
+	_, _, start := stat(pid)
 	c.mu.Lock()
-	c.starter = pid
+	c.starter, c.startedAt = pid, start
 	c.mu.Unlock()
 	return noteProcess(processesFile(c.dir), pid)
 }
@@ -329,7 +331,17 @@ func (c *container) end(ctx context.Context) error {
 			return fmt.Errorf("oci: process %d of the box lives on: %w", p.pid, errors.Join(context.Cause(ctx), c.group.kill(ctx)))
 		}
 	}
+	if since, ok := c.mayHaveForgotten(); ok {
+		reapForgotten(since)
+	}
 	return c.group.kill(ctx) // as a rule nobody is left, which one look shows
+}
+
+// mayHaveForgotten reports whether gVisor's gofer was gone before it could be adopted, and since when it could have been there.
+func (c *container) mayHaveForgotten() (since uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.startedAt, c.bundle.kind == sandbox.KindRunsc && c.startedAt > 0 && len(c.helpers) == 0
 }
 
 // removeAfter removes what a failed start has left, also where the caller's time is up.

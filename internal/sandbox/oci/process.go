@@ -42,13 +42,18 @@ func watch(pid int) (*process, error) {
 		_ = p.pidfd.Close()
 		return nil, fmt.Errorf("oci: pidfd of process %d: %w", pid, err)
 	}
+	watched.Store(pid, nil)
 	go p.await(conn.Read)
 	return p, nil
 }
 
+// watched are the processes that somebody waits for.
+var watched sync.Map
+
 // await reaps the process: that one, and never any other child, since os/exec waits for its own.
 func (p *process) await(whenReadable func(func(uintptr) bool) error) {
 	defer close(p.done)
+	defer watched.Delete(p.pid)
 	var status unix.WaitStatus
 	err := whenReadable(func(uintptr) bool {
 		var pid int
@@ -117,6 +122,31 @@ func reapGroup(pgid int) {
 				break
 			}
 		}
+	}
+}
+
+// reapForgotten reaps the helpers of gVisor's that ended before they were seen in the box's cgroup, where the dead are not listed:
+// children of ours that have ended, begun no earlier than the runtime that left them, leaders of sessions of their own, as no
+// child is that os/exec waits for here, and that nobody waits for.
+func reapForgotten(since uint64) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if _, known := watched.Load(pid); known {
+			continue
+		}
+		state, parent, start := stat(pid)
+		if session, err := unix.Getsid(pid); err != nil || session != pid || state != 'Z' || parent != os.Getpid() || start < since {
+			continue
+		}
+		var status unix.WaitStatus
+		_, _ = unix.Wait4(pid, &status, unix.WNOHANG, nil)
 	}
 }
 
