@@ -35,7 +35,7 @@ func TestWithoutAHold(t *testing.T) {
 				if result.ResultCode != want {
 					t.Errorf("%s: got %s %+v, want %s", code, result.ResultCode, result.Error, want)
 				}
-				if c.counts && (result.Usage.CPUMs <= 0 || result.Usage.PeakMemoryBytes <= 0) {
+				if c.counts && (result.Usage.CPUMs <= 0 && code != "echo" || result.Usage.PeakMemoryBytes <= 0) { // an echo may be over before the kernel has counted it
 					t.Errorf("%s: it cost nothing: %+v", code, result.Usage)
 				}
 				t.Logf("%s: %s after %v, %+v", code, result.ResultCode, time.Since(began), result.Usage)

@@ -45,7 +45,9 @@ func (f *fixture) testOneJob(t *testing.T) {
 	if result.QueueTimeMs < 0 || result.QueueTimeMs > 60_000 {
 		t.Errorf("the hand-over took %v ms", result.QueueTimeMs)
 	}
-	if result.Usage.CPUMs <= 0 || result.Usage.PeakMemoryBytes <= 0 {
+	// The kernel counts a process's time when it ticks, or lets go of the processor: of a job that took less the answer may be
+	// there before. That the counter counts is seen by the case of half a processor.
+	if result.Usage.CPUMs < 0 || result.Usage.PeakMemoryBytes <= 0 {
 		t.Errorf("usage %+v: the counters were not read", result.Usage)
 	}
 	if result.ExecutionTimeMs <= 0 || result.ExecutionTimeMs > 60_000 {
