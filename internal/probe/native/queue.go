@@ -162,8 +162,8 @@ func (a *audit) round(ctx context.Context, b batch) error {
 	return nil
 }
 
-// again has a trial of which nothing was heard but its end begin anew in another box, a few times. It was seen twice in
-// hundreds of audits, with Docker on a busy machine.
+// again has a trial of which nothing was heard but its end begin anew in another box, a few times. It was seen twice, with Docker on
+// a busy machine.
 func (t *trial) again() {
 	if t.done && t.parts == nil && len(t.attempts) == 0 && t.empty < idleBoxes {
 		t.empty++

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -36,19 +34,7 @@ type liar struct {
 // newLiar points DOCKER_HOST at a liar before the daemon of this machine.
 func newLiar(t *testing.T, runtime string, lift func(host, config map[string]any)) {
 	t.Helper()
-	socket, ok := strings.CutPrefix(needDaemon(t, runtime).Host, "unix://")
-	if !ok {
-		t.Skip("needs a daemon on a socket of this host")
-	}
-	dir, err := os.MkdirTemp("", "gbx")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	socket, listener := listenBefore(t, runtime)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}

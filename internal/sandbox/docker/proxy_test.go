@@ -30,8 +30,21 @@ type proxy struct {
 // newProxy points DOCKER_HOST at a proxy before the daemon of this machine.
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	info := needDaemon(t, "runc")
-	daemon, ok := strings.CutPrefix(info.Host, "unix://")
+	daemon, listener := listenBefore(t, "runc")
+	p := &proxy{listener: listener, daemon: daemon}
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.breakAll()
+	})
+	go p.serve()
+	return p
+}
+
+// listenBefore listens where a test's driver is to look for the daemon, which knows the runtime. daemon is the socket of the
+// real one. Who takes the listener closes it.
+func listenBefore(t *testing.T, runtime string) (daemon string, listener net.Listener) {
+	t.Helper()
+	daemon, ok := strings.CutPrefix(needDaemon(t, runtime).Host, "unix://")
 	if !ok {
 		t.Skip("needs a daemon on a socket of this host")
 	}
@@ -40,18 +53,12 @@ func newProxy(t *testing.T) *proxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
+	listener, err = net.Listen("unix", filepath.Join(dir, "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: listener, daemon: daemon}
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.breakAll()
-	})
 	t.Setenv("DOCKER_HOST", "unix://"+listener.Addr().String())
-	go p.serve()
-	return p
+	return daemon, listener
 }
 
 func (p *proxy) serve() {
