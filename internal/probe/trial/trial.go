@@ -23,10 +23,11 @@ import (
 
 // A T is one trial that runs. Its methods are called on one goroutine.
 type T struct {
-	trial plan.Trial
-	say   func(plan.Event)
-	n     int  // of the next attempt
-	reuse bool // what succeeds changes nothing of its thread
+	trial  plan.Trial
+	say    func(plan.Event)
+	n      int     // of the next attempt
+	reuse  bool    // what succeeds changes nothing of its thread
+	worker *worker // on whose thread the next attempt is made; nil before the first, and where that was left
 }
 
 // trials are all that there are, by the ids of their probes.
@@ -50,7 +51,9 @@ func IDs() []string { return slices.Sorted(maps.Keys(trials)) }
 func Run(t plan.Trial, say func(plan.Event)) {
 	say(plan.Event{Kind: plan.Begin, Trial: t.ID})
 	if run := trials[t.ID]; run != nil {
-		run(&T{trial: t, say: say})
+		one := &T{trial: t, say: say}
+		run(one)
+		one.leave()
 	}
 	say(plan.Event{Kind: plan.End, Trial: t.ID})
 }
@@ -75,7 +78,7 @@ func contained(format string, args ...any) error {
 
 func absent(format string, args ...any) error { return stopped{"absent", fmt.Sprintf(format, args...)} }
 
-// try makes one attempt on a thread of its own, and says what came of it: f returns what it got, or what stopped it.
+// try makes one attempt on a worker's thread, and says what came of it: f returns what it got, or what stopped it.
 func (t *T) try(what string, f func() (got string, err error)) {
 	t.within(attemptLimit, what, f)
 }
@@ -88,48 +91,80 @@ func (t *T) within(limit time.Duration, what string, f func() (got string, err e
 		return
 	}
 	t.say(plan.Event{Kind: plan.Try, Trial: t.trial.ID, N: n, What: what})
-	type answer struct {
-		got string
-		err error
+	if t.worker == nil {
+		t.worker = newWorker()
 	}
-	done := make(chan answer, 1)
-	thread, told := make(chan int, 1), make(chan struct{})
-	defer close(told)
-	go func() {
-		runtime.LockOSThread()
-		thread <- unix.Gettid()
-		got, err := f()
-		done <- answer{got, err}
-		<-told // the thread stays until it is known that it was not killed
-		if err != nil || t.reuse {
-			// What succeeded may have changed its thread, which then ends. The others are used again: threads that die
-			// faster than the kernel is done with them count against the box's number of processes.
-			runtime.UnlockOSThread()
-		}
-	}()
+	t.worker.tasks <- f
 	event := plan.Event{Kind: plan.Got, Trial: t.trial.ID, N: n, What: what}
 	timer, look := time.NewTimer(limit), time.NewTicker(5*time.Millisecond)
 	defer timer.Stop()
 	defer look.Stop()
-	id := <-thread
 	for waiting := true; waiting; {
 		select {
-		case a := <-done:
+		case a := <-t.worker.answers:
 			event.Got, event.Succeeded = a.got, a.err == nil
 			describe(&event, a.err)
+			if a.err == nil && !t.reuse {
+				t.leave()
+			}
 			waiting = false
 		case <-timer.C:
 			describe(&event, errBlocked)
+			t.leave()
 			waiting = false
 		case <-look.C:
 			// A filter may kill the thread alone.
-			if gone := unix.Tgkill(unix.Getpid(), id, 0); errors.Is(gone, unix.ESRCH) && len(done) == 0 {
+			if t.worker.killed() {
 				event.Stopped, event.Got = "killed", plan.ThreadGone
+				t.leave()
 				waiting = false
 			}
 		}
 	}
 	t.say(event)
+}
+
+// leave has the next attempt made on another thread. This one ends, unless it is stuck.
+func (t *T) leave() {
+	if t.worker != nil {
+		close(t.worker.tasks)
+		t.worker = nil
+	}
+}
+
+// A worker is a thread on which attempts are made, one after another. What succeeded may have changed its thread, which
+// is then left. What did not leaves it as it was: a thread for each attempt would be more than the box may have, on a
+// machine that is slow to end them.
+type worker struct {
+	thread  int
+	tasks   chan func() (string, error)
+	answers chan outcome
+}
+
+type outcome struct {
+	got string
+	err error
+}
+
+func newWorker() *worker {
+	w := &worker{tasks: make(chan func() (string, error)), answers: make(chan outcome, 1)}
+	thread := make(chan int)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		thread <- unix.Gettid()
+		for f := range w.tasks {
+			got, err := f()
+			w.answers <- outcome{got, err}
+		}
+	}()
+	w.thread = <-thread
+	return w
+}
+
+// killed reports whether the thread is gone, and left no answer.
+func (w *worker) killed() bool {
+	gone := unix.Tgkill(unix.Getpid(), w.thread, 0)
+	return errors.Is(gone, unix.ESRCH) && len(w.answers) == 0
 }
 
 // trapped is the errno that the handler of SIGSYS puts in a call's place: the filter refused the call by a signal.
