@@ -3,8 +3,10 @@ package oci
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -179,4 +181,27 @@ func TestMembersAreThoseOfEveryHierarchyAndOfWhatIsInIt(t *testing.T) {
 	if want := map[int]bool{7: true, 8: true, 9: true, 10: true, 11: true}; err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
+}
+
+func TestHurryLeavesTheProcessWhereItIs(t *testing.T) {
+	h, err := findHierarchies()
+	if err != nil {
+		t.Skip(err)
+	}
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	where := fmt.Sprintf("/proc/%d/cgroup", child.Process.Pid)
+	before, err := os.ReadFile(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groupOf(h, "none").hurry(child.Process.Pid)
+	after, err := os.ReadFile(where)
+	if err != nil || string(after) != string(before) {
+		t.Errorf("it was in\n%sand is in\n%s%v", before, after, err)
+	}
+	groupOf(h, "none").hurry(0) // a runtime that did not start
 }
