@@ -1,0 +1,49 @@
+package tenant
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"glovebox/api"
+)
+
+func TestValidate(t *testing.T) {
+	good := []Tenant{
+		{ID: "a"}, {ID: "acme-2"}, {ID: strings.Repeat("a", 63)},
+		{ID: "a", Quota: Quota{Weight: MaxWeight, Concurrency: 4, CPUSecondsPerDay: 0.5, Isolation: IsolationGVisor, Languages: []api.Language{api.TypeScript}, Libraries: []string{}}},
+	}
+	for _, tenant := range good {
+		if err := tenant.Validate(); err != nil {
+			t.Errorf("%+v: %v", tenant, err)
+		}
+	}
+	for field, tenant := range map[string]Tenant{
+		"id":                      {ID: "A"},
+		"quota.weight":            {ID: "a", Quota: Quota{Weight: MaxWeight + 1}},
+		"quota.concurrency":       {ID: "a", Quota: Quota{Concurrency: -1}},
+		"quota.cpuSecondsPerDay":  {ID: "a", Quota: Quota{CPUSecondsPerDay: math.NaN()}},
+		"quota.memoryLimitMB":     {ID: "a", Quota: Quota{MemoryLimitMB: api.MaxMemoryLimitMB + 1}},
+		"quota.timeoutSeconds":    {ID: "a", Quota: Quota{TimeoutSeconds: math.Inf(1)}},
+		"quota.isolation":         {ID: "a", Quota: Quota{Isolation: "none"}},
+		"quota.languages":         {ID: "a", Quota: Quota{Languages: []api.Language{"cobol"}}},
+		"quota.requestsPerMinute": {ID: "a", Quota: Quota{RequestsPerMinute: -1}},
+	} {
+		var invalid *InvalidError
+		if err := tenant.Validate(); !errors.As(err, &invalid) || invalid.Field != field {
+			t.Errorf("%+v: %v, want a complaint of %s", tenant, err, field)
+		}
+	}
+	for _, id := range []string{"", "-a", "a_b", "a b", "1a", strings.Repeat("a", 64), "a\n"} {
+		if (Tenant{ID: id}).Validate() == nil {
+			t.Errorf("%q is taken as an id", id)
+		}
+	}
+}
+
+func TestAWeightThatWasNotGivenIsTheDefault(t *testing.T) {
+	if (Quota{}).EffectiveWeight() != DefaultWeight || (Quota{Weight: 3}).EffectiveWeight() != 3 {
+		t.Error("wrong weight")
+	}
+}
