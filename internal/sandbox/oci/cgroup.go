@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -183,20 +184,26 @@ func checkNoSwap() error {
 
 // hurry has the kernel begin what it does before it moves a process into another cgroup: unless it has moved one in the
 // last moments, it waits for all processors to have passed through their schedulers once (cgroup_threadgroup_rwsem and RCU),
-// which takes some 10 ms on a machine that idles. The runtime comes to its move only after a few, and finds it done. The
-// process stays in the cgroup in which it is; nothing depends on the outcome.
-func (g group) hurry(pid int) {
-	controller, point := needed[0], g.v1[needed[0]]
-	if g.isV2() {
-		point = g.unified
+// which takes some 10 ms on a machine that idles. The runtime comes to its move only after a few, and finds it done.
+//
+// What is written is a thread's own id, to the cgroup in which it is: nothing moves. The thread is made for it and ends with it, so
+// that the one in whose way it comes, should somebody move this process at that moment, is nobody. (The runtime's own pid will not do: it
+// may have put itself in the box's cgroup while the kernel waits, and would be taken out of it.)
+func (h hierarchies) hurry() {
+	point, file := h.v1[needed[0]], "tasks"
+	if h.isV2() {
+		point, file = h.unified, "cgroup.threads"
 	}
-	own, err := cgroup.Read(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return
-	}
-	if path, err := cgroup.Find(own, controller, g.isV2()); err == nil {
-		_ = cgroup.Write(filepath.Join(point, path, "cgroup.procs"), strconv.Itoa(pid))
-	}
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends
+		own, err := cgroup.Read("/proc/thread-self/cgroup")
+		if err != nil {
+			return
+		}
+		if path, err := cgroup.Find(own, needed[0], h.isV2()); err == nil {
+			_ = cgroup.Write(filepath.Join(point, path, file), strconv.Itoa(unix.Gettid())) // nothing depends on it
+		}
+	}()
 }
 
 // files reads and writes the box's cgroup.

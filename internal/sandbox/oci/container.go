@@ -115,11 +115,8 @@ func (c *container) run(ctx context.Context, stdio stdio) error {
 	defer stop()
 	started := make(chan int)
 	noted := make(chan error, 1)
-	go func() {
-		pid := <-started // 0, from the closed channel, where it did not start
-		noted <- c.noteRuntime(pid)
-		c.group.hurry(pid)
-	}()
+	go func() { noted <- c.noteRuntime(<-started) }() // 0, from the closed channel, where it did not start
+	c.group.hurry()
 	_, err := client.Run(runCtx, c.claim.ID, c.dir, &runc.CreateOpts{
 		IO: stdio, PidFile: c.pidFile(), Detach: true, Started: started,
 	})
