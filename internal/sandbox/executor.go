@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"glovebox/api"
 )
 
@@ -80,28 +78,28 @@ func (e *Executor) Load() (running, waiting int) { return len(e.slots), len(e.qu
 func (e *Executor) Pool() PoolStats { return e.pool.read() }
 
 // Execute runs one request that has passed its checks, with its defaults filled in. When ctx ends while the
-// request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. The error is a
-// *[BusyError], [ErrClosed], or a failure of ours, for which the script is not to blame. The box is
+// request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of ctx it takes [Hooks]. The error is a
+// *[BusyError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not to blame. The box is
 // destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
 func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	if err := e.enter(); err != nil {
 		return api.Result{}, err
 	}
-	id := ulid.Make().String()
+	hooks := hooksOf(ctx)
 	admitted := time.Now()
 	if err := e.admit(ctx); err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {
-			return cancelledInQueue(id, time.Since(admitted)), nil
+			return cancelledInQueue(hooks.ID, time.Since(admitted)), nil
 		}
 		return api.Result{}, err
 	}
-	return e.execute(ctx, job{id, admitted, request, onLog})
+	return e.execute(ctx, job{hooks, admitted, request, onLog})
 }
 
 // A job is one request on its way through the Executor.
 type job struct {
-	id       string
+	hooks    Hooks
 	admitted time.Time
 	request  api.Request
 	onLog    func(api.Log)
@@ -118,7 +116,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if err != nil {
 			e.leave()
 			if ctx.Err() != nil {
-				return cancelledInQueue(j.id, time.Since(j.admitted)), nil
+				return cancelledInQueue(j.hooks.ID, time.Since(j.admitted)), nil
 			}
 			return api.Result{}, fmt.Errorf("sandbox: no box: %w", errors.Join(append(lost, err)...))
 		}
@@ -127,7 +125,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if again {
 			// The script has not run, and does not pay for it.
 			lost = append(lost, err)
-			e.log.Warn("a box was not fit for its job: the job gets another", "execution", j.id, "error", err)
+			e.log.Warn("a box was not fit for its job: the job gets another", "execution", j.hooks.ID, "error", err)
 			continue
 		}
 		if err != nil {
@@ -137,7 +135,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if e.config.Observe.HandedOver != nil {
 			e.config.Observe.HandedOver(handOver, waited)
 		}
-		result.ID = j.id
+		result.ID = j.hooks.ID
 		result.QueueTimeMs = milliseconds(inQueue + handOver)
 		return result, nil
 	}
@@ -148,15 +146,18 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (result api.Result, again bool, err error) {
 	defer func() {
 		if again {
-			e.inFlight.Go(func() { destroy(ctx, e.log, j.id, box) })
+			e.inFlight.Go(func() { destroy(ctx, e.log, j.hooks.ID, box) })
 			return
 		}
 		go func() {
 			defer e.leave()
 			e.linger()
-			destroy(ctx, e.log, j.id, box)
+			destroy(ctx, e.log, j.hooks.ID, box)
 		}()
 	}()
+	if err := j.hooks.begin(); err != nil {
+		return api.Result{}, false, err
+	}
 	result, err = box.Run(ctx, j.request, j.onLog)
 	e.pool.refused(err)
 	var notHanded *NotHandedError

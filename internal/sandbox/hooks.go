@@ -1,0 +1,40 @@
+package sandbox
+
+import (
+	"context"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Hooks let whoever has accepted an execution follow it into the [Executor].
+type Hooks struct {
+	// ID is the execution's; "" has the Executor give it one, a ULID.
+	ID string
+	// Begin, where it is not nil, is called once a box is there, and before that gets the job: until it has returned, nothing
+	// of the execution has run. An error keeps the job from the box, which is destroyed, and is what Execute returns. It is
+	// called again where a box that was not fit is followed by another.
+	Begin func() error
+}
+
+type hooksKey struct{}
+
+// WithHooks returns a context whose executions have the hooks.
+func WithHooks(ctx context.Context, h Hooks) context.Context {
+	return context.WithValue(ctx, hooksKey{}, h)
+}
+
+// hooksOf returns the context's hooks, with an id.
+func hooksOf(ctx context.Context) Hooks {
+	h, _ := ctx.Value(hooksKey{}).(Hooks)
+	if h.ID == "" {
+		h.ID = ulid.Make().String()
+	}
+	return h
+}
+
+func (h Hooks) begin() error {
+	if h.Begin == nil {
+		return nil
+	}
+	return h.Begin()
+}
