@@ -1,0 +1,71 @@
+package execution
+
+import (
+	"context"
+
+	"glovebox/api"
+)
+
+// An Event is one thing that happened to an execution: an entry of its logs, or its end.
+type Event struct {
+	// N counts from 1: the n-th entry is event n, and the end is the one behind the last entry.
+	N   int
+	Log *api.Log
+	End *Record
+}
+
+// Events tells what happens to an execution from the event behind after on, until it has ended, tell returns an error, or ctx ends. What was
+// told is told in the same order with the same numbers to whoever asks again, for as long as its result is kept. An execution that this server left before
+// its end stops without an End.
+func (s *Service) Events(ctx context.Context, tenant, id string, after int, tell func(Event) error) error {
+	r, err := s.Get(ctx, tenant, id)
+	if err != nil {
+		return err
+	}
+	n := max(after, 0)
+	if l := s.lookUp(id); l != nil && r.State != api.ExecutionEnded {
+		if n, err = l.follow(ctx, n, tell); err != nil {
+			return err
+		}
+		if r, err = s.Get(ctx, tenant, id); err != nil {
+			return err
+		}
+	}
+	if r.State != api.ExecutionEnded {
+		return nil
+	}
+	var logs []api.Log
+	if r.Result != nil {
+		logs = r.Result.Logs
+	}
+	for ; n < len(logs); n++ {
+		if err := tell(Event{N: n + 1, Log: &logs[n]}); err != nil {
+			return err
+		}
+	}
+	if n > len(logs) && after > len(logs) {
+		return nil // the end was told already
+	}
+	return tell(Event{N: len(logs) + 1, End: &r})
+}
+
+// follow tells entries from the n-th on until nothing more comes, and returns how many there were.
+func (l *live) follow(ctx context.Context, n int, tell func(Event) error) (int, error) {
+	for {
+		logs, over, change := l.from(n)
+		for i := range logs {
+			n++
+			if err := tell(Event{N: n, Log: &logs[i]}); err != nil {
+				return n, err
+			}
+		}
+		if over {
+			return n, nil
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return n, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+// Package execution is an execution as a resource: accepted, run once, told, kept for a while, and forgotten. What has been
+// accepted is never silently gone: it is kept before its caller hears of it, and whoever starts after a crash runs it, or says
+// that it had begun.
+package execution
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Record is all that is kept of one execution.
+type Record struct {
+	// ID is a ULID: ids sort by the time at which they were given.
+	ID string
+	// Tenant is who it belongs to; "" is whoever reaches a server that is open.
+	Tenant string
+	State  api.ExecutionState
+	// CreatedAt is when it was accepted, BeganAt when a box was about to get it, EndedAt when it had its result.
+	CreatedAt, BeganAt, EndedAt time.Time
+	// SafeToRepeat says that it may be run again where nobody knows whether it ran.
+	SafeToRepeat bool
+	// KeepData says that its tenant wants code, data and result kept until the record goes.
+	KeepData bool
+	// Idempotency is the caller's key, and what it stood for; the zero value is none.
+	Idempotency Idempotency
+	// Request is what was asked, with its defaults; nil once it has ended, unless KeepData, and once it has been forgotten.
+	Request *api.Request
+	// Salt is that of the digests, and goes with the request: then they can be held against nothing.
+	Salt                    []byte
+	CodeDigest, InputDigest string
+	// Result is nil until it has ended, and once it has been forgotten; ResultCode stays.
+	Result     *api.Result
+	ResultCode api.ResultCode
+	// ReadAt is when its result was first told; zero is not yet.
+	ReadAt time.Time
+}
+
+// An Idempotency says that requests with one key are one execution.
+type Idempotency struct {
+	Key string
+	// Body is the SHA-256 of the request's body: the same key with another body is a mistake.
+	Body [sha256.Size]byte
+}
+
+// Errors that callers tell apart.
+var (
+	// ErrNotFound: the tenant has no such execution.
+	ErrNotFound = errors.New("execution: there is none of this id")
+	// ErrOtherBody: the idempotency key stands for another request.
+	ErrOtherBody = errors.New("execution: the idempotency key was used for another request")
+	// ErrFull: no more can be accepted now.
+	ErrFull = errors.New("execution: too many are accepted and not ended")
+)
+
+// A Filter picks executions of one tenant, newest first.
+type Filter struct {
+	State      api.ExecutionState // "" is each
+	ResultCode api.ResultCode     // "" is each
+	// Since and Until bound CreatedAt: from Since on, before Until; zero is no bound.
+	Since, Until time.Time
+	// Before is the id behind which a page begins; "" is the newest.
+	Before string
+	Limit  int
+}
+
+// A Policy says what is kept, and for how long.
+type Policy struct {
+	// Result is how long after its end a result stays that nobody has read, unless KeepData; one that was read goes after a few minutes.
+	Result time.Duration
+	// Record is how long after its end anything stays; Records is how many stay at most.
+	Record  time.Duration
+	Records int
+}
+
+// DefaultPolicy is what a server keeps that was told nothing else.
+var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Records: 1_000_000}
+
+// A Store keeps records. Its methods are safe for concurrent use, and what they were told is durable when they return, as far as
+// the store is. Records that it returns are the caller's own.
+type Store interface {
+	// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
+	Add(ctx context.Context, r Record) (existing *Record, err error)
+	// Begin marks a queued execution as running; false says that it is not queued any more.
+	Begin(ctx context.Context, id string, at time.Time) (bool, error)
+	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has
+	// ended already, or is gone.
+	End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error)
+	// Get returns a tenant's execution, or [ErrNotFound].
+	Get(ctx context.Context, tenant, id string) (Record, error)
+	// List returns records without Request and Result.
+	List(ctx context.Context, tenant string, f Filter) ([]Record, error)
+	// Unfinished returns every execution that has not ended, of all tenants, oldest first.
+	Unfinished(ctx context.Context) ([]Record, error)
+	// Read marks that the result was told.
+	Read(ctx context.Context, id string, at time.Time) error
+	// Forget removes code, data, salt and result of one that has ended, or returns [ErrNotFound].
+	Forget(ctx context.Context, tenant, id string) error
+	// Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
+	Expire(ctx context.Context, p Policy, now time.Time) (forgotten, removed int, err error)
+}
+
+// saltBytes is how long a salt is: as long as its digest.
+const saltBytes = sha256.Size
+
+// digest makes a record's salt and its digests: HMACs, so that nobody can guess a short input from its digest once the salt is gone.
+func (r *Record) digest() {
+	r.Salt = make([]byte, saltBytes)
+	_, _ = rand.Read(r.Salt) // it never fails
+	r.CodeDigest = hmacOf(r.Salt, []byte(r.Request.Code))
+	r.InputDigest = hmacOf(r.Salt, r.Request.InputData)
+}
+
+func hmacOf(salt, data []byte) string {
+	mac := hmac.New(sha256.New, salt)
+	mac.Write(data)
+	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// forget takes away what is the tenant's own: code, data, and what came of them.
+func (r *Record) forget() { r.Request, r.Result, r.Salt = nil, nil, nil }
+
+// end takes over a result.
+func (r *Record) end(result api.Result, at time.Time) {
+	r.State, r.EndedAt, r.Result, r.ResultCode = api.ExecutionEnded, at, &result, result.ResultCode
+	if !r.KeepData {
+		r.Request, r.Salt = nil, nil
+	}
+}
+
+// expired reports whether what is left of one that has ended is to be forgotten.
+func (r *Record) expired(p Policy, now time.Time) bool {
+	return !r.KeepData && r.Result != nil && (!r.ReadAt.IsZero() && now.Sub(r.ReadAt) >= ReadGrace || now.Sub(r.EndedAt) >= p.Result)
+}
+
+// ReadGrace is how long a result stays that was told, for an answer that was lost on its way.
+const ReadGrace = 5 * time.Minute
+
+// Document is the record as its tenant sees it.
+func (r Record) Document() api.Execution {
+	e := api.Execution{ID: r.ID, State: r.State, CreatedAt: r.CreatedAt, CodeDigest: r.CodeDigest, InputDigest: r.InputDigest,
+		ResultCode: r.ResultCode, Result: r.Result}
+	if !r.BeganAt.IsZero() {
+		e.BeganAt = &r.BeganAt
+	}
+	if !r.EndedAt.IsZero() {
+		e.EndedAt = &r.EndedAt
+		e.Forgotten = r.Result == nil
+	}
+	return e
+}

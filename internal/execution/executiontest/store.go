@@ -1,0 +1,331 @@
+// Package executiontest is the suite that every store of executions passes.
+package executiontest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"glovebox/api"
+	"glovebox/internal/execution"
+)
+
+// began is a moment that every store can keep: of whole microseconds, in UTC.
+var began = time.Date(2026, 11, 29, 12, 0, 0, 123000, time.UTC)
+
+// id makes an id of a moment.
+func id(at time.Time) string { return ulid.MustNew(ulid.Timestamp(at), ulid.DefaultEntropy()).String() }
+
+// Queued is a record as it is when it is accepted.
+func Queued(tenant string, at time.Time) execution.Record {
+	request := api.Request{Code: "return input", InputData: json.RawMessage(`{"a":1}`), Now: &began}.WithDefaults()
+	return execution.Record{
+		ID: id(at), Tenant: tenant, State: api.ExecutionQueued, CreatedAt: at, SafeToRepeat: true, Request: &request,
+		Salt: []byte("salt"), CodeDigest: "hmac-sha256:c", InputDigest: "hmac-sha256:i",
+	}
+}
+
+func result(id string) api.Result {
+	return api.Result{ID: id, Success: true, ResultCode: api.Success, Output: json.RawMessage(`{"a":1}`), Logs: []api.Log{{Level: api.LevelLog, Message: "hi", AtMs: 1.5}}, Warnings: []string{},
+		Isolation: api.Isolation{Layers: []string{"engine"}}}
+}
+
+func add(t *testing.T, s execution.Store, r execution.Record) execution.Record {
+	t.Helper()
+	existing, err := s.Add(t.Context(), r)
+	if err != nil || existing != nil {
+		t.Fatalf("add: %+v, %v", existing, err)
+	}
+	return r
+}
+
+func get(t *testing.T, s execution.Store, r execution.Record) execution.Record {
+	t.Helper()
+	got, err := s.Get(t.Context(), r.Tenant, r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func same(t *testing.T, got, want execution.Record) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// ok fails the test where a step did not do what it was asked.
+func ok(t *testing.T, done bool, err error) {
+	t.Helper()
+	if err != nil || !done {
+		t.Fatalf("done: %v, %v", done, err)
+	}
+}
+
+// TestStore holds a store to its contract. open returns an empty one, which the test's end closes.
+func TestStore(t *testing.T, open func(*testing.T) execution.Store) {
+	for name, test := range map[string]func(*testing.T, execution.Store){
+		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce,
+		"begun once": begunOnce, "lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func aLife(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	r := add(t, s, Queued("acme", began))
+	same(t, get(t, s, r), r)
+	done, err := s.Begin(ctx, r.ID, began.Add(time.Second))
+	ok(t, done, err)
+	r.State, r.BeganAt = api.ExecutionRunning, began.Add(time.Second)
+	same(t, get(t, s, r), r)
+	done, err = s.End(ctx, r.ID, result(r.ID), began.Add(2*time.Second))
+	ok(t, done, err)
+	ended := result(r.ID)
+	r.State, r.EndedAt, r.Result, r.ResultCode, r.Request, r.Salt = api.ExecutionEnded, began.Add(2*time.Second), &ended, api.Success, nil, nil
+	same(t, get(t, s, r), r)
+	if done, err := s.End(ctx, r.ID, result(r.ID), began); done || err != nil {
+		t.Errorf("it ended twice: %v, %v", done, err)
+	}
+	for range 2 { // the first time counts
+		if err := s.Read(ctx, r.ID, began.Add(3*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.ReadAt = began.Add(3 * time.Second)
+	same(t, get(t, s, r), r)
+}
+
+func keptData(t *testing.T, s execution.Store) {
+	r := Queued("acme", began)
+	r.KeepData = true
+	add(t, s, r)
+	done, err := s.End(t.Context(), r.ID, result(r.ID), began)
+	ok(t, done, err)
+	if got := get(t, s, r); got.Request == nil || got.Request.Code != r.Request.Code || string(got.Salt) != "salt" || got.Result == nil {
+		t.Errorf("%+v has lost its data", got)
+	}
+}
+
+func absent(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	r := add(t, s, Queued("acme", began))
+	for tenant, id := range map[string]string{"acme": id(began), "other": r.ID, "": r.ID} {
+		if _, err := s.Get(ctx, tenant, id); !errors.Is(err, execution.ErrNotFound) {
+			t.Errorf("%s gets %s: %v", tenant, id, err)
+		}
+		if err := s.Forget(ctx, tenant, id); !errors.Is(err, execution.ErrNotFound) {
+			t.Errorf("%s forgets %s: %v", tenant, id, err)
+		}
+	}
+	if done, err := s.Begin(ctx, id(began), began); done || err != nil {
+		t.Errorf("%v, %v", done, err)
+	}
+	if done, err := s.End(ctx, id(began), result("x"), began); done || err != nil {
+		t.Errorf("%v, %v", done, err)
+	}
+}
+
+func keyed(tenant, key string, body byte) execution.Record {
+	r := Queued(tenant, began)
+	r.Idempotency = execution.Idempotency{Key: key, Body: [32]byte{body}}
+	return r
+}
+
+func idempotency(t *testing.T, s execution.Store) {
+	first := add(t, s, keyed("acme", "k", 1))
+	for _, body := range []byte{1, 2} { // judging is the caller's
+		existing, err := s.Add(t.Context(), keyed("acme", "k", body))
+		if err != nil || existing == nil {
+			t.Fatalf("%+v, %v", existing, err)
+		}
+		same(t, *existing, first)
+	}
+	add(t, s, keyed("acme", "other", 1))
+	add(t, s, keyed("other", "k", 1))
+	add(t, s, keyed("acme", "", 1))
+	add(t, s, keyed("acme", "", 1))
+}
+
+func idempotencyAtOnce(t *testing.T, s execution.Store) {
+	var kept atomic.Int32
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			existing, err := s.Add(t.Context(), keyed("acme", "k", 1))
+			if err != nil {
+				t.Error(err)
+			}
+			if existing == nil {
+				kept.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if kept.Load() != 1 {
+		t.Errorf("%d executions were kept for one key", kept.Load())
+	}
+}
+
+func begunOnce(t *testing.T, s execution.Store) {
+	r := add(t, s, Queued("acme", began))
+	var begun atomic.Int32
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if done, err := s.Begin(t.Context(), r.ID, began); err != nil {
+				t.Error(err)
+			} else if done {
+				begun.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if begun.Load() != 1 {
+		t.Errorf("it has begun %d times", begun.Load())
+	}
+}
+
+func lists(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	var all []execution.Record
+	for i := range 7 {
+		all = append(all, add(t, s, Queued("acme", began.Add(time.Duration(i)*time.Minute))))
+	}
+	add(t, s, Queued("other", began))
+	done, err := s.End(ctx, all[2].ID, result(all[2].ID), began)
+	ok(t, done, err)
+	list := func(f execution.Filter) (got []string) {
+		t.Helper()
+		if f.Limit == 0 {
+			f.Limit = 100
+		}
+		page, err := s.List(ctx, "acme", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page {
+			if r.Request != nil || r.Result != nil {
+				t.Errorf("%+v is listed with its data", r)
+			}
+			got = append(got, r.ID)
+		}
+		return got
+	}
+	want := func(numbers ...int) (ids []string) {
+		for _, n := range numbers {
+			ids = append(ids, all[n].ID)
+		}
+		return ids
+	}
+	for name, c := range map[string]struct {
+		filter execution.Filter
+		want   []string
+	}{
+		"all":       {execution.Filter{}, want(6, 5, 4, 3, 2, 1, 0)},
+		"a page":    {execution.Filter{Limit: 2}, want(6, 5)},
+		"the next":  {execution.Filter{Limit: 2, Before: all[5].ID}, want(4, 3)},
+		"the last":  {execution.Filter{Before: all[0].ID}, nil},
+		"ended":     {execution.Filter{State: api.ExecutionEnded}, want(2)},
+		"queued":    {execution.Filter{State: api.ExecutionQueued, Limit: 3}, want(6, 5, 4)},
+		"succeeded": {execution.Filter{ResultCode: api.Success}, want(2)},
+		"failed":    {execution.Filter{ResultCode: api.RuntimeError}, nil},
+		"in time":   {execution.Filter{Since: began.Add(time.Minute), Until: began.Add(3 * time.Minute)}, want(2, 1)},
+	} {
+		if got := list(c.filter); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func unfinished(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	var all []execution.Record
+	for i := range 4 {
+		all = append(all, add(t, s, Queued(fmt.Sprint("tenant-", i), began.Add(time.Duration(i)*time.Second))))
+	}
+	done, err := s.Begin(ctx, all[2].ID, began)
+	ok(t, done, err)
+	done, err = s.End(ctx, all[1].ID, result(all[1].ID), began)
+	ok(t, done, err)
+	left, err := s.Unfinished(ctx)
+	if err != nil || len(left) != 3 || left[0].ID != all[0].ID || left[1].ID != all[2].ID || left[2].ID != all[3].ID {
+		t.Fatalf("%+v, %v", left, err)
+	}
+	if left[1].State != api.ExecutionRunning || left[1].Request == nil || string(left[1].Request.InputData) != `{"a":1}` {
+		t.Errorf("%+v is not whole", left[1])
+	}
+}
+
+func expiry(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	policy := execution.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: 100}
+	end := func(r execution.Record, at time.Time) execution.Record {
+		t.Helper()
+		add(t, s, r)
+		done, err := s.End(ctx, r.ID, result(r.ID), at)
+		ok(t, done, err)
+		return r
+	}
+	now := began.Add(48 * time.Hour)
+	old := end(keyed("acme", "old", 1), now.Add(-25*time.Hour))
+	unread := end(Queued("acme", began), now.Add(-time.Hour))
+	fresh := end(Queued("acme", began), now.Add(-time.Hour+time.Second))
+	read := end(Queued("acme", began), now.Add(-execution.ReadGrace))
+	if err := s.Read(ctx, read.ID, now.Add(-execution.ReadGrace)); err != nil {
+		t.Fatal(err)
+	}
+	lasting := Queued("acme", began)
+	lasting.KeepData = true
+	end(lasting, now.Add(-2*time.Hour))
+	waiting := add(t, s, Queued("acme", began))
+	forgotten, removed, err := s.Expire(ctx, policy, now)
+	if err != nil || forgotten != 2 || removed != 1 {
+		t.Errorf("%d were forgotten and %d removed, %v; want 2 and 1", forgotten, removed, err)
+	}
+	if _, err := s.Get(ctx, "acme", old.ID); !errors.Is(err, execution.ErrNotFound) {
+		t.Errorf("what is old is still there: %v", err)
+	}
+	add(t, s, keyed("acme", "old", 2)) // its key is free again
+	for r, has := range map[*execution.Record]bool{&unread: false, &fresh: true, &read: false, &lasting: true} {
+		if got := get(t, s, *r); (got.Result != nil) != has || got.ResultCode != api.Success || got.CodeDigest == "" {
+			t.Errorf("%+v, want a result: %v", got, has)
+		}
+	}
+	if got := get(t, s, waiting); got.Request == nil {
+		t.Error("what waits has lost its code")
+	}
+	// The oldest go where there are too many.
+	policy.Records = 3
+	if _, removed, err := s.Expire(ctx, policy, now); err != nil || removed != 3 {
+		t.Errorf("%d were removed, %v; want 3", removed, err)
+	}
+	get(t, s, waiting) // what has not ended stays
+}
+
+func forgetting(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	r := Queued("acme", began)
+	r.KeepData = true
+	add(t, s, r)
+	if err := s.Forget(ctx, "acme", r.ID); !errors.Is(err, execution.ErrNotFound) {
+		t.Errorf("what has not ended was forgotten: %v", err)
+	}
+	done, err := s.End(ctx, r.ID, result(r.ID), began)
+	ok(t, done, err)
+	if err := s.Forget(ctx, "acme", r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, s, r); got.Request != nil || got.Result != nil || got.Salt != nil || got.ResultCode != api.Success {
+		t.Errorf("%+v is not forgotten", got)
+	}
+}

@@ -1,0 +1,345 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"glovebox/api"
+	"glovebox/internal/sandbox"
+)
+
+// An Executor runs requests; see controller.Executor. Of the context it takes [sandbox.Hooks].
+type Executor interface {
+	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+}
+
+// Config is what a Service needs; Executor and Store must be set.
+type Config struct {
+	Executor Executor
+	Store    Store
+	// Accepted is how many executions may be accepted and not ended; 0 means 1,000.
+	Accepted int
+	// Policy says what is kept; the zero value is [DefaultPolicy].
+	Policy Policy
+	// Log is told what goes wrong behind an answer; nil means nowhere.
+	Log *slog.Logger
+}
+
+const defaultAccepted = 1000
+
+// A Service accepts executions, runs each once, and tells of them. It is safe for concurrent use. It is opened by [Open], and must be
+// closed.
+type Service struct {
+	config Config
+	// base is the context of all that runs; its end cancels.
+	base   context.Context
+	cancel context.CancelCauseFunc
+	runs   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	live   map[string]*live // accepted, and not ended
+}
+
+// Open returns a service, and takes up what an earlier one has left in the store: what had not begun is run, and so is what is safe to
+// repeat; of the rest it says that it failed, and may be tried again.
+func Open(ctx context.Context, config Config) (*Service, error) {
+	if config.Executor == nil || config.Store == nil {
+		return nil, errors.New("execution: an Executor and a Store are needed")
+	}
+	if config.Accepted == 0 {
+		config.Accepted = defaultAccepted
+	}
+	if config.Policy == (Policy{}) {
+		config.Policy = DefaultPolicy
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{config: config, live: map[string]*live{}}
+	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := s.recover(ctx); err != nil {
+		s.cancel(nil)
+		return nil, err
+	}
+	s.runs.Go(s.expire)
+	return s, nil
+}
+
+// recover takes up what was accepted and has not ended.
+func (s *Service) recover(ctx context.Context) error {
+	left, err := s.config.Store.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("execution: %w", err)
+	}
+	for _, r := range left {
+		if r.State == api.ExecutionQueued || r.SafeToRepeat {
+			s.config.Log.Info("an execution that was accepted before is run", "execution", r.ID, "hadBegun", r.State == api.ExecutionRunning)
+			s.start(r)
+			continue
+		}
+		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
+		if _, err := s.config.Store.End(ctx, r.ID, lost(r.ID), time.Now().UTC()); err != nil {
+			return fmt.Errorf("execution: %w", err)
+		}
+	}
+	return nil
+}
+
+// lost is the result of an execution of which nobody knows how far it came.
+func lost(id string) api.Result {
+	return failed(id, "the server ended while the script ran; it may have run, and is not run again unasked")
+}
+
+func failed(id, message string) api.Result {
+	return api.Result{
+		ID: id, ResultCode: api.ExecutionFailed, Logs: []api.Log{}, Warnings: []string{},
+		Error: &api.ScriptError{Name: "ExecutionFailed", Message: message}, Isolation: api.Isolation{Layers: []string{}},
+	}
+}
+
+// A Submission is what a caller wants run. Request has passed its checks, with its defaults.
+type Submission struct {
+	Tenant       string
+	Request      api.Request
+	Idempotency  Idempotency
+	SafeToRepeat bool
+	KeepData     bool
+}
+
+// Submit accepts an execution, which then runs whatever becomes of its caller. When it returns, the store has it. The same idempotency
+// key gives the same execution: again is true then. The errors are [ErrFull], [ErrOtherBody], sandbox.ErrClosed, and the store's.
+func (s *Service) Submit(ctx context.Context, sub Submission) (r Record, again bool, err error) {
+	r = Record{
+		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: time.Now().UTC(), SafeToRepeat: sub.SafeToRepeat,
+		KeepData: sub.KeepData, Idempotency: sub.Idempotency, Request: &sub.Request,
+	}
+	r.digest()
+	l, err := s.reserve(r.ID)
+	if err != nil {
+		return Record{}, false, err
+	}
+	existing, err := s.config.Store.Add(ctx, r)
+	if err != nil || existing != nil {
+		s.release(r.ID, l)
+	}
+	switch {
+	case err != nil:
+		return Record{}, false, fmt.Errorf("execution: %w", err)
+	case existing == nil:
+		s.runs.Go(func() { s.run(r, l) })
+		return r, false, nil
+	case existing.Idempotency.Body != sub.Idempotency.Body:
+		return Record{}, false, ErrOtherBody
+	}
+	return *existing, true, nil
+}
+
+// reserve takes a place among what is accepted.
+func (s *Service) reserve(id string) (*live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, sandbox.ErrClosed
+	}
+	if len(s.live) >= s.config.Accepted {
+		return nil, ErrFull
+	}
+	l := newLive()
+	s.live[id] = l
+	return l, nil
+}
+
+func (s *Service) release(id string, l *live) {
+	s.mu.Lock()
+	delete(s.live, id)
+	s.mu.Unlock()
+	l.end()
+}
+
+// start runs what an earlier server has accepted: bounds do not count.
+func (s *Service) start(r Record) {
+	l := newLive()
+	s.mu.Lock()
+	s.live[r.ID] = l
+	s.mu.Unlock()
+	s.runs.Go(func() { s.run(r, l) })
+}
+
+// run has an execution run, and keeps its result.
+func (s *Service) run(r Record, l *live) {
+	defer s.release(r.ID, l)
+	ctx, cancel := context.WithCancel(s.base)
+	defer cancel()
+	l.onCancel(cancel)
+	result, err := s.execute(ctx, r, l)
+	switch {
+	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
+		return // the next server takes it up
+	case err != nil:
+		s.config.Log.Error("an execution failed", "execution", r.ID, "error", err)
+		result = failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
+	}
+	result.ID = r.ID
+	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, time.Now().UTC())
+	if err != nil || !ended {
+		s.config.Log.Error("a result could not be kept", "execution", r.ID, "error", err)
+		return
+	}
+	l.finish(result)
+}
+
+// errLeft says that the service was closed before an execution had begun: it stays queued.
+var errLeft = errors.New("execution: left for the next server")
+
+// execute waits for as long as there is no place: what was accepted is not refused any more.
+func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, error) {
+	begun := r.State == api.ExecutionRunning // before a crash
+	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error {
+		if begun {
+			return nil
+		}
+		if s.leaving() {
+			return errLeft
+		}
+		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, time.Now().UTC())
+		if err == nil && !ok {
+			err = errors.New("it is not queued any more")
+		}
+		begun = err == nil
+		return err
+	}}
+	for {
+		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, l.log)
+		var busy interface{ RetryAfter() time.Duration }
+		if !errors.As(err, &busy) {
+			if err == nil && result.ResultCode == api.Cancelled && !l.cancelled() { // this server stops
+				if !begun || r.SafeToRepeat {
+					return result, errLeft
+				}
+				result = lost(r.ID)
+			}
+			return result, err
+		}
+		timer := time.NewTimer(min(max(busy.RetryAfter(), 10*time.Millisecond), time.Second))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			if !l.cancelled() {
+				return api.Result{}, errLeft
+			}
+			return cancelledBefore(), nil
+		}
+	}
+}
+
+func cancelledBefore() api.Result {
+	return api.Result{
+		ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{}, Isolation: api.Isolation{Layers: []string{}},
+		Error: &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
+	}
+}
+
+func (s *Service) leaving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// Get returns an execution of a tenant's as it is now, or [ErrNotFound].
+func (s *Service) Get(ctx context.Context, tenant, id string) (Record, error) {
+	return s.config.Store.Get(ctx, tenant, id)
+}
+
+// Wait returns it once it has ended, or as it is when ctx ends: that is no error.
+func (s *Service) Wait(ctx context.Context, tenant, id string) (Record, error) {
+	always := context.WithoutCancel(ctx)
+	if r, err := s.Get(always, tenant, id); err != nil || r.State == api.ExecutionEnded {
+		return r, err
+	}
+	if l := s.lookUp(id); l != nil {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+		}
+	}
+	return s.Get(always, tenant, id)
+}
+
+func (s *Service) lookUp(id string) *live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[id]
+}
+
+// Told marks that the result of an execution has been told to its tenant.
+func (s *Service) Told(ctx context.Context, id string) error {
+	return s.config.Store.Read(ctx, id, time.Now().UTC())
+}
+
+// List returns a page; see [Store].
+func (s *Service) List(ctx context.Context, tenant string, f Filter) ([]Record, error) {
+	return s.config.Store.List(ctx, tenant, f)
+}
+
+// Cancel ends an execution that has not ended, and returns it once its box is dead, or ctx ends. One that has ended stays as it is.
+func (s *Service) Cancel(ctx context.Context, tenant, id string) (Record, error) {
+	if r, err := s.Get(ctx, tenant, id); err != nil || r.State == api.ExecutionEnded {
+		return r, err
+	}
+	if l := s.lookUp(id); l != nil {
+		l.cancel()
+	}
+	return s.Wait(ctx, tenant, id)
+}
+
+// Forget takes away code, data and result of an execution that has ended, or returns [ErrNotFound].
+func (s *Service) Forget(ctx context.Context, tenant, id string) error {
+	return s.config.Store.Forget(ctx, tenant, id)
+}
+
+// expireEvery is how often retention is looked after.
+const expireEvery = time.Minute
+
+func (s *Service) expire() {
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
+	for {
+		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, time.Now().UTC()); err != nil && s.base.Err() == nil {
+			s.config.Log.Error("what is old could not be forgotten", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-s.base.Done():
+			return
+		}
+	}
+}
+
+// Close accepts nothing more, leaves what has not begun to the next server, and waits for what runs, until ctx ends: then it is
+// cancelled.
+func (s *Service) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	var waiting []*live
+	for _, l := range s.live {
+		waiting = append(waiting, l)
+	}
+	s.mu.Unlock()
+	for _, l := range waiting {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+		}
+	}
+	s.cancel(errors.New("the server stops"))
+	s.runs.Wait()
+	return nil
+}

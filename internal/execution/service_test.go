@@ -1,0 +1,312 @@
+package execution_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/execution"
+	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/sandbox/drivertest"
+)
+
+// A bench is a service on a fake driver, in a bubble of time.
+type bench struct {
+	*execution.Service
+	store    execution.Store
+	fake     *drivertest.Fake
+	executor *sandbox.Executor
+}
+
+// open makes a service; what it runs is on an executor with one place and a queue of two.
+func open(t *testing.T, store execution.Store, fake *drivertest.Fake) *bench {
+	t.Helper()
+	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: fake, Spec: sandbox.Sealed("image", "runc"), Concurrency: 1, Queue: 2,
+		Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := execution.Open(t.Context(), execution.Config{Executor: executor, Store: store, Accepted: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{service, store, fake, executor}
+}
+
+// close closes both, and lets what runs go on for a while.
+func (b *bench) close(t *testing.T, grace time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := errors.Join(b.Close(ctx), b.executor.Close(context.Background())); err != nil {
+		t.Error(err)
+	}
+	if b.fake.Living() != 0 {
+		t.Errorf("%d boxes are left", b.fake.Living())
+	}
+}
+
+func inBubble(t *testing.T, test func(*testing.T)) { synctest.Test(t, test) }
+
+func newFake() *drivertest.Fake {
+	return drivertest.NewFake().
+		Teach("quick", drivertest.Log(api.LevelLog, "one"), drivertest.Log(api.LevelLog, "two"), drivertest.Output("1")).
+		Teach("slow", drivertest.Log(api.LevelLog, "one"), drivertest.Sleep(10*time.Second), drivertest.Log(api.LevelLog, "two"), drivertest.Output("2"))
+}
+
+func submission(code string) execution.Submission {
+	return execution.Submission{Tenant: "acme", Request: api.Request{Code: code, InputData: json.RawMessage("[1]")}.WithDefaults()}
+}
+
+func (b *bench) submit(t *testing.T, s execution.Submission) execution.Record {
+	t.Helper()
+	r, again, err := b.Submit(t.Context(), s)
+	if err != nil || again {
+		t.Fatalf("again: %v, %v", again, err)
+	}
+	return r
+}
+
+func (b *bench) wait(t *testing.T, id string) execution.Record {
+	t.Helper()
+	r, err := b.Wait(t.Context(), "acme", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestAnAcceptedExecutionIsKeptAndRun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		r := b.submit(t, submission("slow"))
+		if r.State != api.ExecutionQueued || r.CodeDigest == "" || r.InputDigest == r.CodeDigest {
+			t.Errorf("%+v", r)
+		}
+		synctest.Wait()
+		if now, err := b.Get(t.Context(), "acme", r.ID); err != nil || now.State != api.ExecutionRunning {
+			t.Errorf("%+v, %v", now, err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if now, err := b.Wait(short, "acme", r.ID); err != nil || now.State != api.ExecutionRunning {
+			t.Errorf("%+v, %v", now, err)
+		}
+		ended := b.wait(t, r.ID)
+		if ended.State != api.ExecutionEnded || ended.Result == nil || string(ended.Result.Output) != "2" || ended.Result.ID != r.ID || ended.Request != nil {
+			t.Errorf("%+v", ended)
+		}
+		if _, err := b.Get(t.Context(), "other", r.ID); !errors.Is(err, execution.ErrNotFound) {
+			t.Errorf("another tenant gets it: %v", err)
+		}
+	})
+}
+
+func TestTheSameKeyIsTheSameExecution(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		s := submission("quick")
+		s.Idempotency = execution.Idempotency{Key: "k", Body: sha256.Sum256([]byte("a"))}
+		r := b.submit(t, s)
+		for range 3 {
+			again, known, err := b.Submit(t.Context(), s)
+			if err != nil || !known || again.ID != r.ID {
+				t.Errorf("%+v, %v, %v", again, known, err)
+			}
+		}
+		b.wait(t, r.ID)
+		s.Idempotency.Body = sha256.Sum256([]byte("b"))
+		if _, _, err := b.Submit(t.Context(), s); !errors.Is(err, execution.ErrOtherBody) {
+			t.Errorf("another body: %v", err)
+		}
+		if b.fake.Created() != 1 {
+			t.Errorf("%d boxes for one execution", b.fake.Created())
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		running, waiting := b.submit(t, submission("slow")), execution.Record{}
+		synctest.Wait()
+		waiting = b.submit(t, submission("slow"))
+		synctest.Wait()
+		for _, id := range []string{waiting.ID, running.ID} {
+			r, err := b.Cancel(t.Context(), "acme", id)
+			if err != nil || r.ResultCode != api.Cancelled {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+		if r, err := b.Cancel(t.Context(), "acme", running.ID); err != nil || r.ResultCode != api.Cancelled {
+			t.Errorf("cancelled again: %+v, %v", r, err)
+		}
+		if b.fake.Created() != 1 {
+			t.Errorf("%d boxes were made, for one that ran", b.fake.Created())
+		}
+	})
+}
+
+// What was accepted waits for as long as the executor has no place.
+func TestABusyExecutorLosesNothingThatWasAccepted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		var all []execution.Record
+		for range 5 { // one runs, two are in its queue, two wait before it
+			all = append(all, b.submit(t, submission("slow")))
+			synctest.Wait()
+		}
+		if _, _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, execution.ErrFull) {
+			t.Errorf("a sixth: %v", err)
+		}
+		for _, r := range all {
+			if ended := b.wait(t, r.ID); ended.ResultCode != api.Success {
+				t.Errorf("%+v", ended)
+			}
+		}
+		b.submit(t, submission("quick"))
+	})
+}
+
+func TestWhatAServerLeftIsTakenUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := execution.NewMemory()
+		left := map[string]execution.Record{}
+		for name, begun := range map[string]bool{"waited": false, "ran": true, "ran, may be repeated": true} {
+			r := executiontest.Queued("acme", time.Now().UTC())
+			r.Request.Code, r.SafeToRepeat = "quick", name == "ran, may be repeated"
+			if _, err := store.Add(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if begun {
+				if _, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			left[name] = r
+		}
+		b := open(t, store, newFake())
+		defer b.close(t, time.Minute)
+		for name, want := range map[string]api.ResultCode{"waited": api.Success, "ran": api.ExecutionFailed, "ran, may be repeated": api.Success} {
+			if r := b.wait(t, left[name].ID); r.ResultCode != want || r.Result.ID != r.ID {
+				t.Errorf("%s: %+v, want %s", name, r, want)
+			}
+		}
+		if b.fake.Created() != 2 {
+			t.Errorf("%d boxes were made", b.fake.Created())
+		}
+	})
+}
+
+func TestCloseLeavesWhatHasNotBegun(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		grace time.Duration
+		ran   api.ExecutionState
+		code  api.ResultCode
+	}{
+		{"in time", time.Minute, api.ExecutionEnded, api.Success},
+		{"too late", time.Second, api.ExecutionEnded, api.ExecutionFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				store := execution.NewMemory()
+				b := open(t, store, newFake())
+				running := b.submit(t, submission("slow"))
+				synctest.Wait()
+				waiting := b.submit(t, submission("quick"))
+				synctest.Wait()
+				b.close(t, c.grace)
+				if _, _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, sandbox.ErrClosed) {
+					t.Errorf("a closed service accepts: %v", err)
+				}
+				ran, err := store.Get(t.Context(), "acme", running.ID)
+				if err != nil || ran.State != c.ran || ran.ResultCode != c.code {
+					t.Errorf("%+v, %v", ran, err)
+				}
+				left, err := store.Get(t.Context(), "acme", waiting.ID)
+				if err != nil || left.State != api.ExecutionQueued || left.Request == nil {
+					t.Errorf("%+v, %v; want it as it was", left, err)
+				}
+				next := open(t, store, newFake())
+				defer next.close(t, time.Minute)
+				if r := next.wait(t, waiting.ID); r.ResultCode != api.Success {
+					t.Errorf("%+v", r)
+				}
+			})
+		})
+	}
+}
+
+func TestEvents(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		r := b.submit(t, submission("slow"))
+		start := time.Now()
+		follow := func(after int) (told []string) {
+			t.Helper()
+			err := b.Events(t.Context(), "acme", r.ID, after, func(e execution.Event) error {
+				text := fmt.Sprint(e.N)
+				if e.Log != nil {
+					text += " " + e.Log.Message
+				} else {
+					text += " " + string(e.End.ResultCode)
+				}
+				told = append(told, fmt.Sprintf("%s at %v", text, time.Since(start)))
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return told
+		}
+		if got := follow(0); !slices.Equal(got, []string{"1 one at 0s", "2 two at 10s", "3 SUCCESS at 10s"}) {
+			t.Errorf("live: %q", got)
+		}
+		for after, want := range map[int][]string{
+			0: {"1 one at 10s", "2 two at 10s", "3 SUCCESS at 10s"}, 1: {"2 two at 10s", "3 SUCCESS at 10s"}, 2: {"3 SUCCESS at 10s"}, 3: nil, 99: nil,
+			-1: {"1 one at 10s", "2 two at 10s", "3 SUCCESS at 10s"},
+		} {
+			if got := follow(after); !slices.Equal(got, want) {
+				t.Errorf("after %d: %q, want %q", after, got, want)
+			}
+		}
+		gone := errors.New("gone")
+		if err := b.Events(t.Context(), "acme", r.ID, 0, func(execution.Event) error { return gone }); !errors.Is(err, gone) {
+			t.Errorf("%v", err)
+		}
+		if err := b.Events(t.Context(), "other", r.ID, 0, nil); !errors.Is(err, execution.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestResultsAreForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		r := b.submit(t, submission("quick"))
+		b.wait(t, r.ID)
+		if err := b.Told(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(execution.ReadGrace + 2*time.Minute) // of the bubble's clock
+		if got := b.wait(t, r.ID); got.Result != nil || got.ResultCode != api.Success || !got.Document().Forgotten {
+			t.Errorf("%+v", got)
+		}
+	})
+}
