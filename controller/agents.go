@@ -113,12 +113,31 @@ type eventStream struct {
 func (e *eventStream) tell(step Step) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.begin()
+	return e.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", step.ID, step.Type, step.Data))
+}
+
+// begin must be called with mu held.
+func (e *eventStream) begin() {
 	if !e.begun {
 		e.begun = true
 		e.w.Header().Set("Content-Type", eventsType)
 		e.w.WriteHeader(http.StatusOK)
 	}
-	return e.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", step.ID, step.Type, step.Data))
+}
+
+// open begins the stream before there is an event.
+func (e *eventStream) open() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begin()
+	return e.write(": events follow\n\n")
+}
+
+func (e *eventStream) opened() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.begun
 }
 
 // keepAlive writes a comment now and then, so that what stands between does not take a long thought for a dead

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"glovebox/api"
+	"glovebox/internal/execution"
 )
 
 // An Executor runs requests. It is safe for concurrent use.
@@ -38,13 +39,16 @@ type Build = api.Build
 // Library is one that scripts may require.
 type Library = api.Library
 
-// Config is all that a Server depends on. Executor and HostCPUs must be set.
+// Config is all that a Server depends on. Executor, Executions and HostCPUs must be set.
 type Config struct {
 	Executor Executor
 	// HostCPUs is how many processors the host has: more cannot be asked for.
 	HostCPUs  int
 	Build     Build
 	Libraries []Library
+	// Executions makes what keeps executions as resources, of an executor that counts what it runs. Whoever
+	// makes it closes it, behind Serve.
+	Executions func(Executor) (*execution.Service, error)
 	// Actions makes the actions that can be run by name, of an executor that counts what it runs; nil means
 	// that there are none.
 	Actions func(Executor) ([]Action, error)
@@ -91,17 +95,18 @@ var defaultBounds = bounds{
 type Server struct {
 	config Config
 	// executor is the configured one, counted.
-	executor Executor
-	actions  []Action
-	agents   []Agent
-	mcp      http.Handler // nil where there is none
-	hosts    hostRule
-	bounds   bounds
-	table    []route
-	echo     *echo.Echo
-	metrics  *metrics
-	page     page
-	held     budget // bytes of bodies in memory
+	executor   Executor
+	executions *execution.Service
+	actions    []Action
+	agents     []Agent
+	mcp        http.Handler // nil where there is none
+	hosts      hostRule
+	bounds     bounds
+	table      []route
+	echo       *echo.Echo
+	metrics    *metrics
+	page       page
+	held       budget // bytes of bodies in memory
 
 	draining atomic.Bool
 	// drainStart ends when draining begins.
@@ -117,6 +122,9 @@ func New(config Config) (*Server, error) { return newServer(config, defaultBound
 func newServer(config Config, b bounds) (*Server, error) {
 	if config.Executor == nil {
 		return nil, errors.New("controller: an Executor is needed")
+	}
+	if config.Executions == nil {
+		return nil, errors.New("controller: Executions are needed")
 	}
 	if config.HostCPUs < 1 {
 		return nil, fmt.Errorf("controller: HostCPUs is %d; at least 1 is needed", config.HostCPUs)
@@ -138,6 +146,9 @@ func newServer(config Config, b bounds) (*Server, error) {
 	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage()}
 	s.held.most = b.heldBytes
 	s.executor = measured{config.Executor, counted}
+	if s.executions, err = config.Executions(s.executor); err != nil {
+		return nil, err
+	}
 	if config.Actions != nil {
 		if s.actions, err = config.Actions(s.executor); err != nil {
 			return nil, err
@@ -177,6 +188,10 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{http.MethodPost, "/v1/executions", s.execute},
+		{http.MethodGet, "/v1/executions", s.listExecutions},
+		{http.MethodGet, "/v1/executions/:id", s.showExecution},
+		{http.MethodDelete, "/v1/executions/:id", s.cancelExecution},
+		{http.MethodGet, "/v1/executions/:id/events", s.followExecution},
 		{http.MethodGet, "/v1/actions", s.listActions},
 		{http.MethodGet, "/v1/actions/:name", s.showAction},
 		{http.MethodPost, "/v1/actions/:name/runs", s.runAction},

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,45 +17,6 @@ import (
 type retrier interface {
 	error
 	RetryAfter() time.Duration
-}
-
-// execute runs a script and waits for it.
-func (s *Server) execute(c echo.Context) error {
-	body, release, err := s.admit(c)
-	defer release()
-	if err != nil {
-		return err
-	}
-	full, err := wantsStatement(c.Request().URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	request, err := api.DecodeRequest(body)
-	if err != nil {
-		return err
-	}
-	request = request.WithDefaults()
-	if err := request.Validate(s.config.HostCPUs); err != nil {
-		return err
-	}
-	result, err := s.executor.Execute(c.Request().Context(), request, nil)
-	if err != nil {
-		return s.executorRefusal(c.Request().Context(), err)
-	}
-	c.Set(keyResultCode, string(result.ResultCode))
-	if full {
-		result.Isolation.Attestation = result.Isolation.Attestation.InFull()
-	}
-	return s.writeJSON(c, http.StatusOK, jsonType, result)
-}
-
-// wantsStatement reads the query: whether the result is to come with the whole of its attestation.
-func wantsStatement(query string) (bool, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return false, &api.Error{Kind: api.KindInvalid, Detail: "the query does not parse"}
-	}
-	return api.ParseAttestation(values["attestation"])
 }
 
 // admit reads the body of a request that wants something run, unless the server stops. release is as that of
@@ -77,6 +36,10 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 	var refused *api.Error
 	if errors.As(err, &refused) {
 		return refused
+	}
+	var answered *refusal
+	if errors.As(err, &answered) {
+		return answered
 	}
 	var busy retrier
 	if errors.As(err, &busy) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"glovebox/internal/execution"
 )
 
 func TestCheckListenAddress(t *testing.T) {
@@ -125,17 +127,19 @@ func TestUsualPortMayBeLeftOut(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
+	none := func(Executor) (*execution.Service, error) { return nil, nil }
 	for name, c := range map[string]Config{
-		"no executor":     {HostCPUs: 1},
-		"no processors":   {Executor: succeeds},
-		"empty host":      {Executor: succeeds, HostCPUs: 1, AllowedHosts: []string{""}},
-		"host with a URL": {Executor: succeeds, HostCPUs: 1, AllowedHosts: []string{"http://x"}},
+		"no executor":     {HostCPUs: 1, Executions: none},
+		"no executions":   {Executor: succeeds, HostCPUs: 1},
+		"no processors":   {Executor: succeeds, Executions: none},
+		"empty host":      {Executor: succeeds, Executions: none, HostCPUs: 1, AllowedHosts: []string{""}},
+		"host with a URL": {Executor: succeeds, Executions: none, HostCPUs: 1, AllowedHosts: []string{"http://x"}},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	if _, err := New(Config{Executor: succeeds, HostCPUs: 1}); err != nil {
+	if _, err := New(Config{Executor: succeeds, Executions: none, HostCPUs: 1}); err != nil {
 		t.Error(err)
 	}
 }
@@ -147,14 +151,19 @@ func TestMethodsAndPaths(t *testing.T) {
 		status       int
 		allow        string
 	}{
-		{"GET", "/v1/executions", 405, "OPTIONS, POST"},
-		{"HEAD", "/v1/executions", 405, "OPTIONS, POST"},
-		{"PUT", "/v1/executions", 405, "OPTIONS, POST"},
-		{"TRACE", "/v1/executions", 405, "OPTIONS, POST"},
-		{"BREW", "/v1/executions", 405, "OPTIONS, POST"},
+		{"GET", "/v1/executions", 200, ""},
+		{"HEAD", "/v1/executions", 200, ""},
+		{"PUT", "/v1/executions", 405, "GET, HEAD, OPTIONS, POST"},
+		{"TRACE", "/v1/executions", 405, "GET, HEAD, OPTIONS, POST"},
+		{"BREW", "/v1/executions", 405, "GET, HEAD, OPTIONS, POST"},
+		{"POST", "/v1/executions/x", 405, "DELETE, GET, HEAD, OPTIONS"},
+		{"POST", "/v1/executions/x/events", 405, "GET, HEAD, OPTIONS"},
+		{"GET", "/v1/executions/x", 404, ""},
+		{"DELETE", "/v1/executions/x", 404, ""},
+		{"GET", "/v1/executions/x/events", 404, ""},
 		{"POST", "/healthz", 405, "GET, HEAD, OPTIONS"},
 		{"DELETE", "/", 405, "GET, HEAD, OPTIONS"},
-		{"OPTIONS", "/v1/executions", 204, "OPTIONS, POST"},
+		{"OPTIONS", "/v1/executions", 204, "GET, HEAD, OPTIONS, POST"},
 		{"OPTIONS", "/healthz", 204, "GET, HEAD, OPTIONS"},
 		{"OPTIONS", "/nowhere", 404, ""},
 		{"GET", "/nowhere", 404, ""},

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"glovebox/api"
+	"glovebox/internal/execution"
 )
 
 func TestMain(m *testing.M) {
@@ -71,6 +72,13 @@ func testServer(t testing.TB, executor Executor, options ...option) *Server {
 		Libraries: []Library{{Name: "lodash", Version: "4.17.21"}},
 	}
 	b := defaultBounds
+	config.Executions = func(e Executor) (*execution.Service, error) {
+		service, err := execution.Open(context.Background(), execution.Config{Executor: e, Store: execution.NewMemory(), Log: config.Log})
+		if err == nil {
+			t.Cleanup(func() { closeExecutions(t, service) })
+		}
+		return service, err
+	}
 	for _, o := range options {
 		o(&config, &b)
 	}
@@ -79,6 +87,15 @@ func testServer(t testing.TB, executor Executor, options ...option) *Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// closeExecutions cancels what still runs.
+func closeExecutions(t testing.TB, service *execution.Service) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := service.Close(ended); err != nil {
+		t.Error(err)
+	}
 }
 
 // A served server listens for real, and is stopped by the test's end at the latest.

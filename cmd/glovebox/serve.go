@@ -12,6 +12,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/controller"
+	"glovebox/internal/execution"
 	"glovebox/internal/sandbox"
 	"glovebox/metadata"
 )
@@ -103,8 +104,13 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
+	var executions *execution.Service
 	server, err := controller.New(controller.Config{
-		Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
+		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
+			executions, err = execution.Open(ctx, execution.Config{Executor: e, Store: execution.NewMemory(), Log: log})
+			return executions, err
+		},
+		DrainLimit: drainLimit, Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
 		Collectors: metrics.Collectors(executor.Pool),
@@ -114,7 +120,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
 			"pool", poolText(pool))
-		err = server.Serve(ctx, listener)
+		err = serveUntil(ctx, server, executions, listener)
 	}
 	// Every box is gone before the process is.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
@@ -124,6 +130,24 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	}
 	return nil
 }
+
+// serveUntil serves until ctx ends; then requests and accepted executions are let end side by side, within one limit.
+func serveUntil(ctx context.Context, server *controller.Server, executions *execution.Service, listener net.Listener) error {
+	stop, stopNow := context.WithCancel(ctx)
+	closed := make(chan error, 1)
+	go func() {
+		<-stop.Done()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+		defer cancel()
+		closed <- executions.Close(limit)
+	}()
+	err := server.Serve(ctx, listener)
+	stopNow()
+	return errors.Join(err, <-closed)
+}
+
+// drainLimit is how long scripts may go on once the server has been told to stop.
+const drainLimit = 30 * time.Second
 
 // closeLimit bounds the wait for the last boxes to be destroyed.
 const closeLimit = 30 * time.Second

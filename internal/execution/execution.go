@@ -87,6 +87,9 @@ var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Recor
 type Store interface {
 	// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
 	Add(ctx context.Context, r Record) (existing *Record, err error)
+	// Note keeps records of executions that have ended, and whose callers have been told: without request, salt and result, unless
+	// KeepData. It keeps all or none.
+	Note(ctx context.Context, ended []Record) error
 	// Begin marks a queued execution as running; false says that it is not queued any more.
 	Begin(ctx context.Context, id string, at time.Time) (bool, error)
 	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has

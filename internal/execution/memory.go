@@ -47,12 +47,27 @@ func (m *Memory) Add(_ context.Context, r Record) (*Record, error) {
 		}
 		m.keys[keyOf(&r)] = r.ID
 	}
+	m.put(r)
+	return nil, nil
+}
+
+// put adds a record. mu is held.
+func (m *Memory) put(r Record) {
 	m.records[r.ID] = &r
 	at, _ := slices.BinarySearch(m.order, r.ID)
 	m.order = slices.Insert(m.order, at, r.ID)
 	m.bytes += size(&r)
 	m.shrink()
-	return nil, nil
+}
+
+// Note implements [Store].
+func (m *Memory) Note(_ context.Context, ended []Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range ended {
+		m.put(r)
+	}
+	return nil
 }
 
 // size is about what a record holds.

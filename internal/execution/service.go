@@ -23,15 +23,23 @@ type Executor interface {
 type Config struct {
 	Executor Executor
 	Store    Store
-	// Accepted is how many executions may be accepted and not ended; 0 means 1,000.
-	Accepted int
+	// Accepted is how many executions may be accepted and not ended, and AcceptedBytes what their code and data may hold in memory; 0
+	// means 1,000 and 256 MiB.
+	Accepted      int
+	AcceptedBytes int64
 	// Policy says what is kept; the zero value is [DefaultPolicy].
 	Policy Policy
 	// Log is told what goes wrong behind an answer; nil means nowhere.
 	Log *slog.Logger
 }
 
-const defaultAccepted = 1000
+const (
+	defaultAccepted      = 1000
+	defaultAcceptedBytes = 256 << 20
+)
+
+// now is the time as every store can keep it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // A Service accepts executions, runs each once, and tells of them. It is safe for concurrent use. It is opened by [Open], and must be
 // closed.
@@ -45,6 +53,9 @@ type Service struct {
 	mu     sync.Mutex
 	closed bool
 	live   map[string]*live // accepted, and not ended
+	bytes  int64            // of their code and data
+	notes  []Record         // to be kept
+	noted  chan struct{}    // has a token while there are notes
 }
 
 // Open returns a service, and takes up what an earlier one has left in the store: what had not begun is run, and so is what is safe to
@@ -56,19 +67,23 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	if config.Accepted == 0 {
 		config.Accepted = defaultAccepted
 	}
+	if config.AcceptedBytes == 0 {
+		config.AcceptedBytes = defaultAcceptedBytes
+	}
 	if config.Policy == (Policy{}) {
 		config.Policy = DefaultPolicy
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{config: config, live: map[string]*live{}}
+	s := &Service{config: config, live: map[string]*live{}, noted: make(chan struct{}, 1)}
 	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel(nil)
 		return nil, err
 	}
 	s.runs.Go(s.expire)
+	s.runs.Go(s.keepNotes)
 	return s, nil
 }
 
@@ -85,7 +100,7 @@ func (s *Service) recover(ctx context.Context) error {
 			continue
 		}
 		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
-		if _, err := s.config.Store.End(ctx, r.ID, lost(r.ID), time.Now().UTC()); err != nil {
+		if _, err := s.config.Store.End(ctx, r.ID, lost(r.ID), now()); err != nil {
 			return fmt.Errorf("execution: %w", err)
 		}
 	}
@@ -114,51 +129,96 @@ type Submission struct {
 }
 
 // Submit accepts an execution, which then runs whatever becomes of its caller. When it returns, the store has it. The same idempotency
-// key gives the same execution: again is true then. The errors are [ErrFull], [ErrOtherBody], sandbox.ErrClosed, and the store's.
-func (s *Service) Submit(ctx context.Context, sub Submission) (r Record, again bool, err error) {
-	r = Record{
-		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: time.Now().UTC(), SafeToRepeat: sub.SafeToRepeat,
+// key gives the same execution. The errors are [ErrFull], [ErrOtherBody], sandbox.ErrClosed, and the store's.
+func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
+	all, err := s.SubmitAll(ctx, []Submission{sub})
+	if err != nil {
+		return Record{}, err
+	}
+	return all[0], nil
+}
+
+// SubmitAll accepts executions, in their order: all, or none where there is no place for all. Where the store fails halfway, those that it
+// has are cancelled.
+func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
+	fresh := make([]Record, len(subs))
+	for i, sub := range subs {
+		fresh[i] = sub.record()
+	}
+	lives, err := s.reserve(fresh)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Record, 0, len(subs))
+	for i, r := range fresh {
+		existing, addErr := s.config.Store.Add(ctx, r)
+		switch {
+		case addErr != nil:
+			err = fmt.Errorf("execution: %w", addErr)
+		case existing == nil:
+			s.runs.Go(func() { s.run(r, lives[i]) })
+			all = append(all, r)
+			continue
+		case existing.Idempotency.Body != r.Idempotency.Body:
+			err = ErrOtherBody
+		default:
+			all = append(all, *existing)
+		}
+		s.release(r, lives[i])
+		if err == nil {
+			continue
+		}
+		for j := range i {
+			lives[j].cancel()
+		}
+		for j := i + 1; j < len(fresh); j++ {
+			s.release(fresh[j], lives[j])
+		}
+		return nil, err
+	}
+	return all, nil
+}
+
+// record is what is kept of a submission.
+func (sub Submission) record() Record {
+	r := Record{
+		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: now(), SafeToRepeat: sub.SafeToRepeat,
 		KeepData: sub.KeepData, Idempotency: sub.Idempotency, Request: &sub.Request,
 	}
 	r.digest()
-	l, err := s.reserve(r.ID)
-	if err != nil {
-		return Record{}, false, err
-	}
-	existing, err := s.config.Store.Add(ctx, r)
-	if err != nil || existing != nil {
-		s.release(r.ID, l)
-	}
-	switch {
-	case err != nil:
-		return Record{}, false, fmt.Errorf("execution: %w", err)
-	case existing == nil:
-		s.runs.Go(func() { s.run(r, l) })
-		return r, false, nil
-	case existing.Idempotency.Body != sub.Idempotency.Body:
-		return Record{}, false, ErrOtherBody
-	}
-	return *existing, true, nil
+	return r
 }
 
-// reserve takes a place among what is accepted.
-func (s *Service) reserve(id string) (*live, error) {
+// held is what a record's request holds in memory.
+func (r Record) held() int64 { return int64(len(r.Request.Code) + len(r.Request.InputData)) }
+
+// reserve takes places among what is accepted: all or none.
+func (s *Service) reserve(records []Record) ([]*live, error) {
+	var bytes int64
+	for _, r := range records {
+		bytes += r.held()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, sandbox.ErrClosed
 	}
-	if len(s.live) >= s.config.Accepted {
+	if len(s.live)+len(records) > s.config.Accepted || s.bytes+bytes > s.config.AcceptedBytes {
 		return nil, ErrFull
 	}
-	l := newLive()
-	s.live[id] = l
-	return l, nil
+	s.bytes += bytes
+	lives := make([]*live, len(records))
+	for i, r := range records {
+		lives[i] = newLive()
+		s.live[r.ID] = lives[i]
+	}
+	return lives, nil
 }
 
-func (s *Service) release(id string, l *live) {
+func (s *Service) release(r Record, l *live) {
 	s.mu.Lock()
-	delete(s.live, id)
+	delete(s.live, r.ID)
+	s.bytes -= r.held()
 	s.mu.Unlock()
 	l.end()
 }
@@ -168,13 +228,14 @@ func (s *Service) start(r Record) {
 	l := newLive()
 	s.mu.Lock()
 	s.live[r.ID] = l
+	s.bytes += r.held()
 	s.mu.Unlock()
 	s.runs.Go(func() { s.run(r, l) })
 }
 
 // run has an execution run, and keeps its result.
 func (s *Service) run(r Record, l *live) {
-	defer s.release(r.ID, l)
+	defer s.release(r, l)
 	ctx, cancel := context.WithCancel(s.base)
 	defer cancel()
 	l.onCancel(cancel)
@@ -187,7 +248,7 @@ func (s *Service) run(r Record, l *live) {
 		result = failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
-	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, time.Now().UTC())
+	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, now())
 	if err != nil || !ended {
 		s.config.Log.Error("a result could not be kept", "execution", r.ID, "error", err)
 		return
@@ -208,7 +269,7 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		if s.leaving() {
 			return errLeft
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, time.Now().UTC())
+		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, now())
 		if err == nil && !ok {
 			err = errors.New("it is not queued any more")
 		}
@@ -281,7 +342,7 @@ func (s *Service) lookUp(id string) *live {
 
 // Told marks that the result of an execution has been told to its tenant.
 func (s *Service) Told(ctx context.Context, id string) error {
-	return s.config.Store.Read(ctx, id, time.Now().UTC())
+	return s.config.Store.Read(ctx, id, now())
 }
 
 // List returns a page; see [Store].
@@ -312,7 +373,7 @@ func (s *Service) expire() {
 	ticker := time.NewTicker(expireEvery)
 	defer ticker.Stop()
 	for {
-		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, time.Now().UTC()); err != nil && s.base.Err() == nil {
+		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, now()); err != nil && s.base.Err() == nil {
 			s.config.Log.Error("what is old could not be forgotten", "error", err)
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,9 +70,9 @@ func submission(code string) execution.Submission {
 
 func (b *bench) submit(t *testing.T, s execution.Submission) execution.Record {
 	t.Helper()
-	r, again, err := b.Submit(t.Context(), s)
-	if err != nil || again {
-		t.Fatalf("again: %v, %v", again, err)
+	r, err := b.Submit(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return r
 }
@@ -120,14 +121,13 @@ func TestTheSameKeyIsTheSameExecution(t *testing.T) {
 		s.Idempotency = execution.Idempotency{Key: "k", Body: sha256.Sum256([]byte("a"))}
 		r := b.submit(t, s)
 		for range 3 {
-			again, known, err := b.Submit(t.Context(), s)
-			if err != nil || !known || again.ID != r.ID {
-				t.Errorf("%+v, %v, %v", again, known, err)
+			if again, err := b.Submit(t.Context(), s); err != nil || again.ID != r.ID {
+				t.Errorf("%+v, %v", again, err)
 			}
 		}
 		b.wait(t, r.ID)
 		s.Idempotency.Body = sha256.Sum256([]byte("b"))
-		if _, _, err := b.Submit(t.Context(), s); !errors.Is(err, execution.ErrOtherBody) {
+		if _, err := b.Submit(t.Context(), s); !errors.Is(err, execution.ErrOtherBody) {
 			t.Errorf("another body: %v", err)
 		}
 		if b.fake.Created() != 1 {
@@ -140,9 +140,9 @@ func TestCancel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())
 		defer b.close(t, time.Minute)
-		running, waiting := b.submit(t, submission("slow")), execution.Record{}
+		running := b.submit(t, submission("slow"))
 		synctest.Wait()
-		waiting = b.submit(t, submission("slow"))
+		waiting := b.submit(t, submission("slow"))
 		synctest.Wait()
 		for _, id := range []string{waiting.ID, running.ID} {
 			r, err := b.Cancel(t.Context(), "acme", id)
@@ -169,7 +169,7 @@ func TestABusyExecutorLosesNothingThatWasAccepted(t *testing.T) {
 			all = append(all, b.submit(t, submission("slow")))
 			synctest.Wait()
 		}
-		if _, _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, execution.ErrFull) {
+		if _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, execution.ErrFull) {
 			t.Errorf("a sixth: %v", err)
 		}
 		for _, r := range all {
@@ -230,7 +230,7 @@ func TestCloseLeavesWhatHasNotBegun(t *testing.T) {
 				waiting := b.submit(t, submission("quick"))
 				synctest.Wait()
 				b.close(t, c.grace)
-				if _, _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, sandbox.ErrClosed) {
+				if _, err := b.Submit(t.Context(), submission("quick")); !errors.Is(err, sandbox.ErrClosed) {
 					t.Errorf("a closed service accepts: %v", err)
 				}
 				ran, err := store.Get(t.Context(), "acme", running.ID)
@@ -307,6 +307,66 @@ func TestResultsAreForgotten(t *testing.T) {
 		time.Sleep(execution.ReadGrace + 2*time.Minute) // of the bubble's clock
 		if got := b.wait(t, r.ID); got.Result != nil || got.ResultCode != api.Success || !got.Document().Forgotten {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestABatchIsAcceptedAsAWhole(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		b.submit(t, submission("slow"))
+		batch := []execution.Submission{submission("quick"), submission("slow"), submission("quick"), submission("quick"), submission("quick")}
+		if _, err := b.SubmitAll(t.Context(), batch); !errors.Is(err, execution.ErrFull) {
+			t.Errorf("five beside one, where five may be: %v", err)
+		}
+		all, err := b.SubmitAll(t.Context(), batch[1:])
+		if err != nil || len(all) != 4 {
+			t.Fatal(all, err)
+		}
+		for i, r := range all {
+			if ended := b.wait(t, r.ID); ended.ResultCode != api.Success || (string(ended.Result.Output) == "2") != (i == 0) {
+				t.Errorf("%d: %+v", i, ended)
+			}
+		}
+	})
+}
+
+func TestWhatIsHeldIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, execution.NewMemory(), newFake())
+		defer b.close(t, time.Minute)
+		big := submission("slow")
+		big.Request.InputData = json.RawMessage("[" + strings.Repeat(" ", 300<<20) + "]")
+		if _, err := b.Submit(t.Context(), big); !errors.Is(err, execution.ErrFull) {
+			t.Errorf("300 MB at once: %v", err)
+		}
+	})
+}
+
+func TestNotesAreKeptSoonAndAtTheEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := execution.NewMemory()
+		b := open(t, store, newFake())
+		note := func(id string, keep bool) {
+			n := execution.Note{Submission: submission("quick"), ID: id, CreatedAt: time.Now(), Began: time.Now(), Result: api.Result{ResultCode: api.Timeout, Output: []byte("1")}}
+			n.KeepData = keep
+			b.Note(n)
+		}
+		note("a", false)
+		note("b", true)
+		time.Sleep(time.Second)
+		a, err := store.Get(t.Context(), "acme", "a")
+		if err != nil || a.Result != nil || a.Request != nil || a.ResultCode != api.Timeout || a.CodeDigest == "" {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if kept, err := store.Get(t.Context(), "acme", "b"); err != nil || kept.Result == nil || kept.Request == nil {
+			t.Errorf("%+v, %v", kept, err)
+		}
+		note("c", false)
+		b.close(t, time.Minute)
+		if _, err := store.Get(t.Context(), "acme", "c"); err != nil {
+			t.Errorf("the last note is lost: %v", err)
 		}
 	})
 }

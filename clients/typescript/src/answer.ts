@@ -1,5 +1,5 @@
 import { AnswerError, problemError, type ProblemError } from './errors.js';
-import type { ExecutionResult, Info, LogLevel, Problem, ResultCode } from './types.js';
+import type { Execution, ExecutionPage, ExecutionResult, ExecutionState, Info, Log, LogLevel, Problem, ResultCode } from './types.js';
 
 const mebi = 1024 * 1024;
 
@@ -7,13 +7,13 @@ const mebi = 1024 * 1024;
  * The most that answers may hold, in bytes. A result is its output (16 MiB) and its logs (1 MiB, in which a byte may be
  * written as six), and a few MiB for all the rest.
  */
-export const most = { result: (16 + 6 + 8) * mebi, info: mebi, problem: 64 * 1024 };
+export const most = { result: (16 + 6 + 8) * mebi, batch: 512 * mebi, info: mebi, problem: 64 * 1024 };
 
 const day = 24 * 60 * 60;
 
 /** Reads the body of a success, or throws: a ProblemError, an AnswerError, or whatever the connection throws. */
 export async function readAnswer(response: Response, bytes: number): Promise<unknown> {
-  const ok = response.status === 200;
+  const ok = response.status === 200 || response.status === 202;
   const wanted = ok ? 'application/json' : 'application/problem+json';
   const mediaType = response.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase();
   if (mediaType !== wanted) {
@@ -102,9 +102,38 @@ function fault(result: unknown): string | undefined {
   return undefined;
 }
 
-function isLog(entry: unknown): boolean {
+function isLog(entry: unknown): entry is Log {
   return isObject(entry) && typeof entry['message'] === 'string' && typeof entry['atMs'] === 'number' &&
     typeof entry['level'] === 'string' && Object.hasOwn(levels, entry['level']);
+}
+
+const states: Record<ExecutionState, true> = { queued: true, running: true, ended: true };
+
+/** Holds an execution against what the contract says of executions. */
+export function asExecution<Output>(document: unknown): Execution<Output> {
+  if (!isObject(document)) throw new AnswerError(200, 'the execution is no object');
+  const { id, state, createdAt, result } = document;
+  if (typeof id !== 'string' || id === '' || typeof createdAt !== 'string') throw new AnswerError(200, 'the execution has no id, or no time');
+  if (typeof state !== 'string' || !Object.hasOwn(states, state)) throw new AnswerError(200, 'the state is none that this client knows');
+  if (result !== undefined) {
+    const failed = isObject(result) && result['resultCode'] === 'EXECUTION_FAILED' && result['success'] === false;
+    const reason = state !== 'ended' ? 'a result is there before the end' : failed ? undefined : fault(result);
+    if (reason !== undefined) throw new AnswerError(200, reason);
+  }
+  return document as unknown as Execution<Output>;
+}
+
+/** Holds a list of executions against the contract. */
+export function asPage(document: unknown): ExecutionPage {
+  if (!isObject(document) || !Array.isArray(document['executions'])) throw new AnswerError(200, 'it is no list of executions');
+  for (const execution of document['executions']) asExecution(execution);
+  return document as unknown as ExecutionPage;
+}
+
+/** Holds an entry of the logs against the contract. */
+export function asLog(document: unknown): Log {
+  if (!isLog(document)) throw new AnswerError(200, 'an entry of the logs is none');
+  return document;
 }
 
 /** Holds an answer of /v1/info against the contract, as far as a wrong server would be noticed. */

@@ -1,5 +1,6 @@
 import { asInfo, asResult, most, readAnswer } from './answer.js';
 import { ConnectionError, GloveboxError, ProblemError } from './errors.js';
+import { Executions, type Call } from './executions.js';
 import type { ExecutionRequest, ExecutionResult, Info } from './types.js';
 
 export interface GloveboxOptions {
@@ -24,6 +25,8 @@ export interface CallOptions {
 export interface ExecuteOptions extends CallOptions {
   /** `full` has the result come with every check of its container; the server's default is `short`. */
   attestation?: 'short' | 'full';
+  /** The same key with the same request is the same execution, run once; it goes on when its client has gone. */
+  idempotencyKey?: string;
 }
 
 /** Asks one Glovebox server. It keeps no state: one instance serves any number of calls at once. */
@@ -32,6 +35,8 @@ export class Glovebox {
   readonly #fetch: typeof globalThis.fetch;
   readonly #headers: GloveboxOptions['headers'];
   readonly #retryForMs: number;
+  /** Executions as resources: accepted, followed, ended. */
+  readonly executions: Executions;
 
   constructor(options: GloveboxOptions) {
     this.#base = parseBase(options.baseUrl);
@@ -39,6 +44,7 @@ export class Glovebox {
     this.#fetch = options.fetch ?? ((...call) => globalThis.fetch(...call));
     this.#headers = options.headers;
     this.#retryForMs = options.retryForMs ?? 0;
+    this.executions = new Executions((call) => this.#open(call), (call) => this.#ask(call));
   }
 
   /**
@@ -47,14 +53,13 @@ export class Glovebox {
    * JSON cannot hold throws as JSON.stringify does.
    */
   async execute<Output = unknown>(request: ExecutionRequest, options: ExecuteOptions = {}): Promise<ExecutionResult<Output>> {
-    // Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant.
-    if (/\p{Surrogate}/u.test(request.code)) throw new TypeError('code: holds half a surrogate pair');
-    const body = JSON.stringify(request);
+    const body = encode(request);
     const path = options.attestation === undefined ? '/v1/executions' : `/v1/executions?attestation=${options.attestation}`;
+    const headers = options.idempotencyKey === undefined ? {} : { 'Idempotency-Key': options.idempotencyKey };
     const deadline = Date.now() + this.#retryForMs;
     for (;;) {
       try {
-        return asResult<Output>(await this.#ask('POST', path, body, most.result, options.signal));
+        return asResult<Output>(await this.#ask({ method: 'POST', path, body, headers, bytes: most.result, signal: options.signal }));
       } catch (error) {
         const waitMs = noPlaceForMs(error);
         // Not later than the deadline would allow a second try to one who asked for none, in the same millisecond.
@@ -66,29 +71,49 @@ export class Glovebox {
 
   /** Asks what the server is and can do. It rejects as `execute` does. */
   async info(options: CallOptions = {}): Promise<Info> {
-    return asInfo(await this.#ask('GET', '/v1/info', undefined, most.info, options.signal));
+    return asInfo(await this.#ask({ path: '/v1/info', bytes: most.info, signal: options.signal }));
   }
 
-  async #ask(method: string, path: string, body: string | undefined, bytes: number, signal: AbortSignal | undefined): Promise<unknown> {
+  async #ask(call: Call): Promise<unknown> {
+    return this.#guard(call.signal, async () => readAnswer(await this.#fetch(this.#base + call.path, this.#init(call)), call.bytes));
+  }
+
+  async #open(call: Call): Promise<Response> {
+    return this.#guard(call.signal, () => this.#fetch(this.#base + call.path, this.#init(call)));
+  }
+
+  #init({ method = 'GET', body, headers: more = {}, signal }: Call): RequestInit {
     const headers = new Headers(typeof this.#headers === 'function' ? this.#headers() : this.#headers);
     headers.set('Accept', 'application/json, application/problem+json');
     if (body !== undefined) headers.set('Content-Type', 'application/json');
+    for (const [name, value] of Object.entries(more)) headers.set(name, value);
+    return {
+      method,
+      headers,
+      cache: 'no-store',
+      redirect: 'error', // code and data go to the server that was named, and to no other
+      ...(body !== undefined && { body }),
+      ...(signal && { signal }),
+    };
+  }
+
+  async #guard<T>(signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     try {
-      const response = await this.#fetch(this.#base + path, {
-        method,
-        headers,
-        cache: 'no-store',
-        redirect: 'error', // code and data go to the server that was named, and to no other
-        ...(body !== undefined && { body }),
-        ...(signal && { signal }),
-      });
-      return await readAnswer(response, bytes);
+      return await ask();
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof GloveboxError) throw error;
       throw new ConnectionError(`no answer from ${this.#base}: ${reasonOf(error)}`, { cause: error });
     }
   }
+}
+
+/** Writes a request. Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant. */
+export function encode(request: ExecutionRequest | readonly ExecutionRequest[]): string {
+  for (const { code } of Array.isArray(request) ? (request as readonly ExecutionRequest[]) : [request as ExecutionRequest]) {
+    if (/\p{Surrogate}/u.test(code)) throw new TypeError('code: holds half a surrogate pair');
+  }
+  return JSON.stringify(request);
 }
 
 function parseBase(base: string | URL): string {

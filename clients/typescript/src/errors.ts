@@ -58,7 +58,7 @@ export class ForbiddenOriginError extends ProblemError {
   override name = 'ForbiddenOriginError';
 }
 
-/** There is nothing at that path (404): `baseUrl` is wrong, or the server older than this client. */
+/** There is nothing at that path (404): no such execution, a `baseUrl` that is wrong, or a server older than this client. */
 export class NotFoundError extends ProblemError {
   override name = 'NotFoundError';
 }
@@ -81,6 +81,16 @@ export class TooLargeError extends ProblemError {
 /** The body was not plain JSON (415): something between changed it. */
 export class UnsupportedMediaTypeError extends ProblemError {
   override name = 'UnsupportedMediaTypeError';
+}
+
+/** The execution has ended, and its result is not kept any more (410). */
+export class ForgottenError extends ProblemError {
+  override name = 'ForgottenError';
+}
+
+/** The idempotency key stands for another request (422): a new request needs a new key. */
+export class IdempotencyConflictError extends ProblemError {
+  override name = 'IdempotencyConflictError';
 }
 
 /** Glovebox itself failed (500). The same request may succeed. */
@@ -107,6 +117,8 @@ const classes: Record<ProblemType, typeof ProblemError> = {
   'urn:glovebox:problem:slow-body': SlowBodyError,
   'urn:glovebox:problem:too-large': TooLargeError,
   'urn:glovebox:problem:unsupported-media-type': UnsupportedMediaTypeError,
+  'urn:glovebox:problem:forgotten': ForgottenError,
+  'urn:glovebox:problem:idempotency-conflict': IdempotencyConflictError,
   'urn:glovebox:problem:internal': InternalError,
   'urn:glovebox:problem:busy': BusyError,
   'urn:glovebox:problem:unavailable': UnavailableError,

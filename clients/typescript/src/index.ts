@@ -1,9 +1,10 @@
 export { Glovebox, type CallOptions, type ExecuteOptions, type GloveboxOptions } from './client.js';
+export { Executions, type ListOptions, type SubmitOptions } from './executions.js';
 export {
-  AnswerError, BusyError, ConnectionError, ForbiddenOriginError, GloveboxError, InternalError, InvalidRequestError,
+  AnswerError, BusyError, ConnectionError, ForbiddenOriginError, ForgottenError, GloveboxError, IdempotencyConflictError, InternalError, InvalidRequestError,
   MethodNotAllowedError, NotFoundError, ProblemError, SlowBodyError, TooLargeError, UnavailableError, UnsupportedMediaTypeError,
 } from './errors.js';
 export type {
-  ExecutionRequest, ExecutionResult, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
+  Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
   Success, Truncation, Usage,
 } from './types.js';

@@ -11,16 +11,81 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The executions of the last days, newest first
+         * @description Without their results. A page has a cursor for the next where there is one.
+         */
+        get: operations["listExecutions"];
         put?: never;
         /**
-         * Run a script and wait for its result
+         * Run a script, or up to a hundred
          * @description Runs the script in a container of its own, which is destroyed whatever happens. A client that closes
          *     its connection cancels the run. Where every place is taken, the request waits in a bounded queue
          *     (`queueTimeMs`, which does not count against the script's time); where that is full too, the answer is
          *     503 with `Retry-After`.
+         *
+         *     With `Prefer: respond-async` the script is accepted: the answer is 202 with the execution, which `Location` names, and it
+         *     runs whatever becomes of its client. `Prefer: respond-async, wait=10` waits for its end for up to ten seconds first (at most
+         *     60), and answers 200 where it came. With an `Idempotency-Key` the same body and query are the same execution, run once, for as
+         *     long as that is kept; another body under the same key is 422. Such a request goes on without its client too.
+         *
+         *     An array of requests is a batch: it is accepted as a whole, and answered with a list of executions in the same order, 200 once all
+         *     have ended, or 202 at once where that is preferred.
          */
         post: operations["execute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The execution's id. */
+                id: components["parameters"]["ExecutionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * How far an execution is, and its result
+         * @description A result stays for an hour after its end, or for five minutes once it has been told; then `forgotten` is true and the result
+         *     code is what is left.
+         */
+        get: operations["showExecution"];
+        put?: never;
+        post?: never;
+        /**
+         * End an execution, or forget it
+         * @description One that has not ended ends as CANCELLED, and the answer comes once its box is dead. One that has ended stays as it is; with
+         *     `forget=true` its code, data and result go at once.
+         */
+        delete: operations["cancelExecution"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The execution's id. */
+                id: components["parameters"]["ExecutionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The logs of an execution as they come, and its end
+         * @description Server-Sent Events: `log` with an entry of the result's `logs`, and at last `end` with the execution. Whoever comes again with
+         *     `Last-Event-ID` gets what came behind that event; 204 says that there is nothing behind it.
+         */
+        get: operations["followExecution"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -434,13 +499,54 @@ export interface components {
          * @enum {string}
          */
         Vantage: "inside" | "outside" | "engine";
+        /**
+         * @description `queued`: accepted, and no container has it yet. `running`: a container was about to get it, or has it. `ended`: it has a result.
+         * @enum {string}
+         */
+        ExecutionState: "queued" | "running" | "ended";
+        /** @description An execution as a resource. */
+        Execution: {
+            id: components["schemas"]["Ulid"];
+            state: components["schemas"]["ExecutionState"];
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When a container was about to get it.
+             */
+            beganAt?: string;
+            /**
+             * Format: date-time
+             * @description When it had its result.
+             */
+            endedAt?: string;
+            /**
+             * @description HMAC-SHA-256 of the code, with a salt of this execution. The salt goes with the code and the data, when the execution
+             *     has ended.
+             */
+            codeDigest?: string;
+            /** @description The same of the data. */
+            inputDigest?: string;
+            resultCode?: components["schemas"]["ResultCode"];
+            result?: components["schemas"]["Result"];
+            /** @description It has ended, and its result is not kept any more. */
+            forgotten?: boolean;
+        };
+        ExecutionPage: {
+            executions: components["schemas"]["Execution"][];
+            /** @description The cursor of the next page; it is left out on the last. */
+            next?: string;
+        };
         /** @description A problem document (RFC 9457). */
         Problem: {
             /**
              * Format: uri
              * @enum {string}
              */
-            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable";
+            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
             /** @description The same for each problem of the type. */
             title: string;
             status: number;
@@ -668,6 +774,26 @@ export interface components {
                 "application/json": components["schemas"]["Health"];
             };
         };
+        /** @description The request is not valid; `field` names the parameter. */
+        Invalid: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no execution of this id, or it is another tenant's. */
+        NoSuchExecution: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description There is no agent of this name; a server has agents where it was started with a model. */
         NoSuchAgent: {
             headers: {
@@ -801,6 +927,17 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The execution's id. */
+        ExecutionId: string;
+        /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
+        Prefer: string;
+        /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+        IdempotencyKey: string;
+        /**
+         * @description Whether the script may be run again where the server ended while it ran, and nobody knows how far it came. Otherwise such an
+         *     execution ends as EXECUTION_FAILED.
+         */
+        SafeToRepeat: boolean;
         /**
          * @description `full` has the result come with every check of its container, in `isolation.attestation.statement`. Another value is
          *     refused.
@@ -822,6 +959,40 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listExecutions: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["ExecutionState"];
+                resultCode?: components["schemas"]["ResultCode"];
+                /** @description Those that were accepted at this time or later. */
+                since?: string;
+                /** @description Those that were accepted before this time. */
+                until?: string;
+                limit?: number;
+                /** @description The `next` of an earlier page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the list. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+        };
+    };
     execute: {
         parameters: {
             query?: {
@@ -830,26 +1001,51 @@ export interface operations {
                  *     refused.
                  */
                 attestation?: components["parameters"]["Attestation"];
+                /**
+                 * @description Whether the script may be run again where the server ended while it ran, and nobody knows how far it came. Otherwise such an
+                 *     execution ends as EXECUTION_FAILED.
+                 */
+                safeToRepeat?: components["parameters"]["SafeToRepeat"];
             };
-            header?: never;
+            header?: {
+                /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
         /** @description At most 23,134,208 bytes. */
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Request"];
+                "application/json": components["schemas"]["Request"] | components["schemas"]["Request"][];
             };
         };
         responses: {
-            /** @description The script ran. `resultCode` says how it ended. */
+            /**
+             * @description The script ran. `resultCode` says how it ended. Of a batch all ended: a list. Where `respond-async` was preferred with a wait:
+             *     the execution, which has ended.
+             */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Result"];
+                    "application/json": components["schemas"]["Result"] | components["schemas"]["Execution"] | components["schemas"]["ExecutionPage"];
+                };
+            };
+            /** @description It is accepted, and kept. Of a batch all are. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    /** @description Where the execution is told of; not of a batch. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"] | components["schemas"]["ExecutionPage"];
                 };
             };
             /**
@@ -869,10 +1065,134 @@ export interface operations {
             };
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
+            /** @description The execution of this idempotency key has ended, and its result is not kept any more. */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description The idempotency key stands for another request. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    showExecution: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `full` has the result come with every check of its container, in `isolation.attestation.statement`. Another value is
+                 *     refused.
+                 */
+                attestation?: components["parameters"]["Attestation"];
+                /** @description How long to wait for its end, as in `10s`; up to `1m0s`. The answer is the execution as it is then. */
+                wait?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The execution's id. */
+                id: components["parameters"]["ExecutionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The execution. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchExecution"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    cancelExecution: {
+        parameters: {
+            query?: {
+                forget?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The execution's id. */
+                id: components["parameters"]["ExecutionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The execution, which has ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Execution"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchExecution"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    followExecution: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                /** @description The execution's id. */
+                id: components["parameters"]["ExecutionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, until the execution has ended or the server stops. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Everything was told before. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchExecution"];
+            500: components["responses"]["Internal"];
         };
     };
     listActions: {

@@ -42,3 +42,30 @@ export interface Failure extends Ended {
 
 /** How one execution ended. */
 export type ExecutionResult<Output = unknown> = Success<Output> | Failure;
+
+export type ExecutionState = Schemas['ExecutionState'];
+
+/** An execution as a resource. `result` is there once it has ended, until it is forgotten. */
+export interface Execution<Output = unknown> extends Omit<Schemas['Execution'], 'result'> {
+  result?: ExecutionResult<Output> | Failed;
+}
+
+/** Glovebox itself failed: the script is not to blame, and may not have run. */
+export interface Failed extends Ended {
+  success: false;
+  resultCode: 'EXECUTION_FAILED';
+  output?: never;
+  error?: ScriptError;
+}
+
+/** A part of a list of executions, newest first. */
+export interface ExecutionPage {
+  executions: Execution[];
+  /** The cursor of the next page; it is left out on the last. */
+  next?: string;
+}
+
+/** What happened to an execution: an entry of its logs, or its end. `id` says where to go on. */
+export type ExecutionEvent<Output = unknown> =
+  | { id: number; type: 'log'; log: Log }
+  | { id: number; type: 'end'; execution: Execution<Output> };

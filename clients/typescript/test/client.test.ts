@@ -50,7 +50,8 @@ test('each class of problem is a class of error', async () => {
   for (const [status, kind, name] of [
     [400, 'invalid-request', 'InvalidRequestError'], [403, 'forbidden-origin', 'ForbiddenOriginError'], [404, 'not-found', 'NotFoundError'],
     [405, 'method-not-allowed', 'MethodNotAllowedError'], [408, 'slow-body', 'SlowBodyError'], [413, 'too-large', 'TooLargeError'],
-    [415, 'unsupported-media-type', 'UnsupportedMediaTypeError'], [500, 'internal', 'InternalError'], [503, 'busy', 'BusyError'],
+    [415, 'unsupported-media-type', 'UnsupportedMediaTypeError'], [410, 'forgotten', 'ForgottenError'],
+    [422, 'idempotency-conflict', 'IdempotencyConflictError'], [500, 'internal', 'InternalError'], [503, 'busy', 'BusyError'],
     [503, 'unavailable', 'UnavailableError'],
   ] as const) {
     const { fetch } = fakeFetch(() => problem(status, kind, { field: 'code', resultCode: 'MISSING_CODE' }, { 'Retry-After': '7' }));

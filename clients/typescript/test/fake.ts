@@ -29,7 +29,7 @@ export const good = {
 };
 
 export function json(document: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  const type = status === 200 ? 'application/json' : 'application/problem+json';
+  const type = status < 300 ? 'application/json' : 'application/problem+json';
   return new Response(JSON.stringify(document), { status, headers: { 'Content-Type': type, ...headers } });
 }
 

@@ -75,3 +75,15 @@ test('what is no Glovebox is told apart', live, async () => {
   const page: typeof fetch = () => fetch(`${server}/`);
   await assert.rejects(new Glovebox({ baseUrl: server ?? '', fetch: page }).execute({ code: '1' }), AnswerError);
 });
+
+test('an execution is accepted, followed and ended', live, async () => {
+  const { id } = await client.executions.submit({ code: 'console.log("one"); await new Promise((go) => setTimeout(go, 200)); console.log("two"); return 1' });
+  const seen: string[] = [];
+  for await (const event of client.executions.events<number>(id)) seen.push(event.type === 'log' ? event.log.message : `${event.execution.result?.output}`);
+  assert.deepEqual(seen, ['one', 'two', '1']);
+  const endless = await client.executions.submit({ code: 'for (;;) {}' });
+  assert.equal((await client.executions.cancel(endless.id)).resultCode, 'CANCELLED');
+  const key = `live-${Date.now()}`;
+  const [first, again] = await Promise.all([1, 2].map(() => client.execute<number>({ code: 'return Math.random()' }, { idempotencyKey: key })));
+  assert.equal(first?.id, again?.id);
+});

@@ -73,7 +73,7 @@ func ok(t *testing.T, done bool, err error) {
 // TestStore holds a store to its contract. open returns an empty one, which the test's end closes.
 func TestStore(t *testing.T, open func(*testing.T) execution.Store) {
 	for name, test := range map[string]func(*testing.T, execution.Store){
-		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce,
+		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce, "notes": notes,
 		"begun once": begunOnce, "lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
@@ -173,6 +173,28 @@ func idempotencyAtOnce(t *testing.T, s execution.Store) {
 	all.Wait()
 	if kept.Load() != 1 {
 		t.Errorf("%d executions were kept for one key", kept.Load())
+	}
+}
+
+func notes(t *testing.T, s execution.Store) {
+	var all []execution.Record
+	for i := range 3 {
+		r := Queued("acme", began.Add(time.Duration(i)*time.Second))
+		r.State, r.BeganAt, r.EndedAt, r.ReadAt, r.ResultCode = api.ExecutionEnded, began, began, began, api.Timeout
+		r.Request, r.Salt = nil, nil
+		all = append(all, r)
+	}
+	if err := s.Note(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		same(t, get(t, s, r), r)
+	}
+	if err := s.Note(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if left, err := s.Unfinished(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("%d are left, %v", len(left), err)
 	}
 }
 

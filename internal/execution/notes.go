@@ -1,0 +1,69 @@
+package execution
+
+import (
+	"context"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Note is an execution that was run for a caller who waited, and has been told its result.
+type Note struct {
+	Submission
+	ID               string
+	CreatedAt, Began time.Time
+	Result           api.Result
+}
+
+// Note keeps what is left of it, soon, and behind the caller's back: its codes and digests alone, unless its tenant keeps data. What
+// the process holds when it is killed is lost: nobody was promised it.
+func (s *Service) Note(n Note) {
+	r := n.record()
+	r.ID, r.CreatedAt, r.BeganAt = n.ID, n.CreatedAt.UTC().Truncate(time.Microsecond), n.Began.UTC().Truncate(time.Microsecond)
+	r.end(n.Result, now())
+	r.ReadAt = r.EndedAt
+	if !r.KeepData {
+		r.Result = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = append(s.notes, r)
+	select {
+	case s.noted <- struct{}{}:
+	default:
+	}
+}
+
+// noteEvery is how long notes are gathered, so that many of them are one transaction.
+const noteEvery = 100 * time.Millisecond
+
+func (s *Service) keepNotes() {
+	for {
+		select {
+		case <-s.noted:
+		case <-s.base.Done():
+			s.flush()
+			return
+		}
+		timer := time.NewTimer(noteEvery)
+		select {
+		case <-timer.C:
+		case <-s.base.Done():
+			timer.Stop()
+		}
+		s.flush()
+	}
+}
+
+func (s *Service) flush() {
+	s.mu.Lock()
+	notes := s.notes
+	s.notes = nil
+	s.mu.Unlock()
+	if len(notes) == 0 {
+		return
+	}
+	if err := s.config.Store.Note(context.WithoutCancel(s.base), notes); err != nil {
+		s.config.Log.Error("executions that have ended could not be noted", "executions", len(notes), "error", err)
+	}
+}
