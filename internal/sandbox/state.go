@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"glovebox/internal/private"
 )
 
 // A State is the directory in which the processes of one user agree about boxes: which there are, whose
@@ -38,16 +38,8 @@ func OpenState(dir string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: who am I: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("state: %w; name a directory of your own with --state-dir", err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Lstat(dir, &stat); err != nil {
-		return nil, fmt.Errorf("state: %s: %w", dir, err)
-	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
-		return nil, fmt.Errorf("state: %s must be a directory of uid %d with mode 0700; mend it, or name another with --state-dir",
-			dir, os.Geteuid())
+	if err := private.Dir(dir); err != nil {
+		return nil, fmt.Errorf("state: %w; mend it, or name a directory of your own with --state-dir", err)
 	}
 	// Nothing is made in the directory before it has been found to be ours.
 	if err := os.MkdirAll(filepath.Join(dir, claimsDir), 0o700); err != nil {
