@@ -11,3 +11,12 @@ func TestAContextTellsItsTenant(t *testing.T) {
 		t.Errorf("%+v, %v", got, ok)
 	}
 }
+
+func TestAContextTellsItsKey(t *testing.T) {
+	if _, ok := KeyFromContext(NewContext(t.Context(), Tenant{ID: "acme"})); ok {
+		t.Error("a tenant is taken for a key")
+	}
+	if got, ok := KeyFromContext(NewKeyContext(t.Context(), Key{ID: "k"})); !ok || got.ID != "k" {
+		t.Errorf("%+v, %v", got, ok)
+	}
+}

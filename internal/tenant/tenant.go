@@ -46,8 +46,8 @@ type Quota struct {
 	Isolation string `json:"isolation,omitempty"`
 	// Languages are those that it may use, and Libraries those that its scripts may require; nil is each, and an empty list is
 	// none.
-	Languages []api.Language `json:"languages,omitempty"`
-	Libraries []string       `json:"libraries,omitempty"`
+	Languages []api.Language `json:"languages,omitzero"` // omitempty would make each of none
+	Libraries []string       `json:"libraries,omitzero"`
 }
 
 // The bounds of a weight.

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -45,5 +46,22 @@ func TestValidate(t *testing.T) {
 func TestAWeightThatWasNotGivenIsTheDefault(t *testing.T) {
 	if (Quota{}).EffectiveWeight() != DefaultWeight || (Quota{Weight: 3}).EffectiveWeight() != 3 {
 		t.Error("wrong weight")
+	}
+}
+
+// To allow none is not to allow each: the two must differ in JSON, as they are kept.
+func TestNoneStaysNoneInJSON(t *testing.T) {
+	for text, q := range map[string]Quota{
+		`{"languages":[],"libraries":[]}`: {Languages: []api.Language{}, Libraries: []string{}},
+		`{}`:                              {},
+	} {
+		got, err := json.Marshal(q)
+		if err != nil || string(got) != text {
+			t.Errorf("%+v becomes %s, want %s; %v", q, got, text, err)
+		}
+		var back Quota
+		if err := json.Unmarshal(got, &back); err != nil || (back.Languages == nil) != (q.Languages == nil) || (back.Libraries == nil) != (q.Libraries == nil) {
+			t.Errorf("%s becomes %+v; %v", got, back, err)
+		}
 	}
 }
