@@ -113,6 +113,17 @@ var bans = []ban{
 		reason: "routes and errors are one thing, and how a box is made is another",
 	},
 	{
+		what: "SQLite outside its package", from: []string{"./..."}, banned: []string{"modernc.org", "github.com/pressly/goose"}, direct: true,
+		except: []string{"glovebox/internal/store/sqlite"},
+		reason: "what keeps things can be taken out, and another put beside it",
+	},
+	{
+		what: "what keeps things in what is kept", from: []string{"./internal/tenant", "./internal/store"},
+		banned: []string{"glovebox/internal", "glovebox/controller", "database/sql", "net/http"},
+		allow:  []string{"glovebox/internal/tenant", "glovebox/internal/secret"},
+		reason: "tenants and their keys can be judged without a database, and a database be written without the house",
+	},
+	{
 		what: "the project in its contract", from: []string{"./api/..."}, banned: []string{"glovebox"},
 		except: []string{"glovebox/api/client"},
 		reason: "the contract can be taken without the house",
@@ -186,6 +197,10 @@ var bans = []ban{
 	{
 		what: "anything but the standard library in secrets", from: []string{"./internal/secret"}, banned: []string{"glovebox", "github.com", "golang.org"},
 		reason: "who holds keys depends on nobody",
+	},
+	{
+		what: "the project in what makes private files", from: []string{"./internal/private"}, banned: []string{"glovebox"},
+		reason: "whoever keeps something builds on it",
 	},
 	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"glovebox/internal/store"
+)
+
+// A querier is a database, or a transaction in one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// A scan reads one row.
+type scan[T any] func(row func(into ...any) error) (T, error)
+
+// all returns what a query finds.
+func all[T any](ctx context.Context, s *Store, q querier, doing string, read scan[T], query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.failed(doing, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var found []T
+	for rows.Next() {
+		one, err := read(rows.Scan)
+		if err != nil {
+			return nil, s.failed(doing, err)
+		}
+		found = append(found, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.failed(doing, err)
+	}
+	return found, nil
+}
+
+// one returns what a query for an id finds, or [store.ErrNotFound].
+func one[T any](ctx context.Context, s *Store, q querier, what, id string, read scan[T], query string, args ...any) (T, error) {
+	var zero T
+	found, err := all(ctx, s, q, what+" "+id, read, query, args...)
+	if err != nil {
+		return zero, err
+	}
+	if len(found) == 0 {
+		return zero, notFound(what, id)
+	}
+	return found[0], nil
+}
+
+func notFound(what, id string) error {
+	return fmt.Errorf("store: %s %s: %w", what, id, store.ErrNotFound)
+}
+
+// write has f do something that is done as a whole or not at all. The transaction is the writer's from its beginning, so that what
+// f reads is true until it ends. f's errors are returned as they are.
+func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return s.failed(doing, err)
+	}
+	if err := f(tx); err != nil {
+		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+			err = errors.Join(err, s.failed(doing, undo))
+		}
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return s.failed(doing, err)
+	}
+	return nil
+}
+
+func fromMicros(t int64) time.Time { return time.UnixMicro(t).UTC() }
+
+func fromNullMicros(t sql.NullInt64) time.Time {
+	if !t.Valid {
+		return time.Time{}
+	}
+	return fromMicros(t.Int64)
+}
+
+func nullMicros(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
