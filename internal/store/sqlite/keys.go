@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -78,13 +77,7 @@ func (s *Store) CreateKey(ctx context.Context, k tenant.Key) error {
 	_, err := s.writer.ExecContext(ctx,
 		"INSERT INTO keys (id, tenant, name, scopes, created_at, expires_at, revoked_at, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		k.ID, k.Tenant, k.Name, strings.Join(scopes, " "), k.CreatedAt.UnixMicro(), nullMicros(k.ExpiresAt), nullMicros(k.RevokedAt), k.Digest[:])
-	if errors.Is(kindOf(err), store.ErrNotFound) {
-		return notFound("tenant", k.Tenant)
-	}
-	if err != nil {
-		return s.failed("create key "+k.ID, err)
-	}
-	return nil
+	return s.notCreated("key", k.ID, k.Tenant, err)
 }
 
 // Key implements [store.Keys].

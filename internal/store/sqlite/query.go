@@ -87,3 +87,16 @@ func fromNullMicros(t sql.NullInt64) time.Time {
 func nullMicros(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
 }
+
+// notCreated says why something was not kept: there is one by its id, or not the tenant that it is to belong to.
+func (s *Store) notCreated(what, id, owner string, err error) error {
+	switch kind := kindOf(err); {
+	case err == nil:
+		return nil
+	case errors.Is(kind, store.ErrExists):
+		return fmt.Errorf("store: %s %s: %w", what, id, store.ErrExists)
+	case errors.Is(kind, store.ErrNotFound):
+		return notFound("tenant", owner)
+	}
+	return s.failed("create "+what+" "+id, err)
+}

@@ -55,10 +55,7 @@ func (s *Store) CreateTenant(ctx context.Context, t tenant.Tenant) error {
 	}
 	_, err = s.writer.ExecContext(ctx, "INSERT INTO tenants (id, created_at, suspended, keep_data, quota) VALUES (?, ?, ?, ?, ?)",
 		t.ID, t.CreatedAt.UnixMicro(), t.Suspended, t.KeepData, string(quota))
-	if err != nil {
-		return s.failed("create tenant "+t.ID, err)
-	}
-	return nil
+	return s.notCreated("tenant", t.ID, "", err)
 }
 
 func (s *Store) tenant(ctx context.Context, q querier, id string) (tenant.Tenant, error) {
