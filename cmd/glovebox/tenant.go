@@ -15,8 +15,8 @@ func newTenantCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tenant",
 		Short: "Say who may have scripts run by a server, and how many",
-		Long: `A tenant is a party that has scripts run by glovebox serve, with keys of its own (glovebox key) and within its quota. A
-server that is running heeds every change with the next request.`,
+		Long: `A tenant is a party that is to have scripts run by glovebox serve, with keys of its own (glovebox key) and within its quota.
+In this version glovebox serve neither asks for keys nor holds anybody to a quota: what is kept here has no effect on it yet.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -56,8 +56,8 @@ func newTenantCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create ID",
 		Short: "Make a tenant",
-		Long: `Makes a tenant, whose id is 1 to 63 of a to z, 0 to 9 and hyphens, beginning with a letter. Where there was none before, servers on
-this data directory ask everybody for keys from now on. What is not bounded by a flag is bounded by the server alone.`,
+		Long: `Makes a tenant, whose id is 1 to 63 of a to z, 0 to 9 and hyphens, beginning with a letter. What is not bounded by a flag is
+bounded by the server alone.`,
 		Example: `  glovebox tenant create acme --concurrency 4 --cpu-seconds-per-day 3600
   glovebox key create acme`,
 		Args: cobra.ExactArgs(1),
@@ -200,8 +200,7 @@ func newTenantDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID",
 		Short: "Delete a tenant and everything that is its own",
-		Long: `Deletes a tenant, its quota and its keys, for good. To shut it out and keep them, see glovebox tenant set --suspended. A
-running server goes on asking for keys when the last tenant is gone; one that starts after that does not, on loopback.`,
+		Long: `Deletes a tenant, its quota and its keys, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return data.withStore(cmd, false, func(ctx context.Context, s store.Store) error {
