@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -26,9 +25,9 @@ type order struct {
 
 // readOrder reads a request to run one script, or several.
 func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
-	query, err := url.ParseQuery(c.Request().URL.RawQuery) // what is not known here is not heard, as it never was
+	query, err := parseQuery(c) // what is not known here is not heard, as it never was
 	if err != nil {
-		return o, &api.Error{Kind: api.KindInvalid, Detail: "the query does not parse"}
+		return o, err
 	}
 	if o.full, err = api.ParseAttestation(query["attestation"]); err != nil {
 		return o, err
@@ -46,6 +45,10 @@ func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
 	if requests, o.batch, err = api.DecodeRequests(body); err != nil {
 		return o, err
 	}
+	var digest [sha256.Size]byte
+	if key != "" {
+		digest = bodyDigest(body, c.Request().URL.RawQuery) // once for a whole batch
+	}
 	t, _ := tenant.FromContext(c.Request().Context())
 	for i, r := range requests {
 		r = r.WithDefaults()
@@ -54,7 +57,7 @@ func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
 		}
 		sub := execution.Submission{Tenant: t.ID, Request: r, SafeToRepeat: safe, KeepData: t.KeepData}
 		if key != "" {
-			sub.Idempotency = execution.Idempotency{Key: key, Body: bodyDigest(body, c.Request().URL.RawQuery)}
+			sub.Idempotency = execution.Idempotency{Key: key, Body: digest}
 			if o.batch {
 				sub.Idempotency.Key += " " + strconv.Itoa(i) // no key of a client's has a space
 			}
@@ -119,8 +122,9 @@ func (s *Server) runNow(c echo.Context, o order) error {
 		return s.executorRefusal(ctx, err)
 	}
 	note.ID, note.Result = result.ID, result
-	s.executions.Note(note)
-	return s.writeResult(c, result, o.full)
+	err = s.writeResult(c, result, o.full)
+	s.executions.Note(note) // which hashes code and data: the client has its answer
+	return err
 }
 
 func (s *Server) writeResult(c echo.Context, result api.Result, full bool) error {

@@ -171,9 +171,9 @@ func filterOf(query url.Values) (f execution.Filter, err error) {
 
 // queryOf reads a query, and takes no parameter but those that are named, each once at most.
 func queryOf(c echo.Context, names ...string) (url.Values, error) {
-	values, err := url.ParseQuery(c.Request().URL.RawQuery)
+	values, err := parseQuery(c)
 	if err != nil {
-		return nil, &api.Error{Kind: api.KindInvalid, Detail: "the query does not parse"}
+		return nil, err
 	}
 	known := map[string]bool{}
 	for _, name := range names {
@@ -186,6 +186,14 @@ func queryOf(c echo.Context, names ...string) (url.Values, error) {
 		if len(given) > 1 {
 			return nil, invalidQuery(name, "is given more than once")
 		}
+	}
+	return values, nil
+}
+
+func parseQuery(c echo.Context) (url.Values, error) {
+	values, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, &api.Error{Kind: api.KindInvalid, Detail: "the query does not parse"}
 	}
 	return values, nil
 }
