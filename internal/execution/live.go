@@ -14,7 +14,6 @@ type live struct {
 	mu     sync.Mutex
 	logs   []api.Log
 	bytes  int
-	result *api.Result
 	change chan struct{} // closed, and made anew, with each log
 	stop   context.CancelFunc
 	ending bool // somebody has cancelled it
@@ -33,13 +32,6 @@ func (l *live) log(entry api.Log) {
 	l.logs, l.bytes = append(l.logs, entry), l.bytes+len(entry.Message)
 	close(l.change)
 	l.change = make(chan struct{})
-}
-
-// finish takes the result.
-func (l *live) finish(result api.Result) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.result = &result
 }
 
 // end tells whoever waits that nothing more comes.

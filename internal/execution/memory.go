@@ -18,7 +18,6 @@ type Memory struct {
 	order   []string          // ids, oldest first
 	keys    map[string]string // tenant NUL key → id
 	bytes   int
-	most    int
 }
 
 var _ Store = (*Memory)(nil)
@@ -31,7 +30,7 @@ const (
 
 // NewMemory returns a store without records.
 func NewMemory() *Memory {
-	return &Memory{records: map[string]*Record{}, keys: map[string]string{}, most: memoryBytes}
+	return &Memory{records: map[string]*Record{}, keys: map[string]string{}}
 }
 
 func keyOf(r *Record) string { return r.Tenant + "\x00" + r.Idempotency.Key }
@@ -87,12 +86,13 @@ func size(r *Record) int {
 
 // shrink removes the oldest that have ended until the bounds hold. mu is held.
 func (m *Memory) shrink() {
-	if m.bytes <= m.most && len(m.records) <= memoryRecords {
+	full := func() bool { return m.bytes > memoryBytes || len(m.records) > memoryRecords }
+	if !full() {
 		return
 	}
 	m.order = slices.DeleteFunc(m.order, func(id string) bool {
 		r := m.records[id]
-		if r.State != api.ExecutionEnded || m.bytes <= m.most && len(m.records) <= memoryRecords {
+		if r.State != api.ExecutionEnded || !full() {
 			return false
 		}
 		m.drop(r)

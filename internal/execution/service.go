@@ -251,9 +251,7 @@ func (s *Service) run(r Record, l *live) {
 	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, now())
 	if err != nil || !ended {
 		s.config.Log.Error("a result could not be kept", "execution", r.ID, "error", err)
-		return
 	}
-	l.finish(result)
 }
 
 // errLeft says that the service was closed before an execution had begun: it stays queued.
