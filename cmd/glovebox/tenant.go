@@ -200,8 +200,8 @@ func newTenantDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID",
 		Short: "Delete a tenant and everything that is its own",
-		Long: `Deletes a tenant, its quota and its keys, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
-		Args: cobra.ExactArgs(1),
+		Long:  `Deletes a tenant, its quota and its keys, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return data.withStore(cmd, false, func(ctx context.Context, s store.Store) error {
 				keys, err := s.Keys(ctx, args[0])

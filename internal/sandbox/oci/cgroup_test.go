@@ -13,6 +13,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/testenv"
 )
 
 // fakeGroup is a cgroup of plain files. Version 1 has a directory for each controller.
@@ -184,9 +185,7 @@ func TestMembersAreThoseOfEveryHierarchyAndOfWhatIsInIt(t *testing.T) {
 // With the runtime's own pid in its place, gVisor's kernel was taken out of its box's cgroup in one start of fifty.
 func TestHurryMovesNobody(t *testing.T) {
 	h, err := findHierarchies()
-	if err != nil {
-		t.Skip(err)
-	}
+	testenv.Need(t, testenv.Runc, err)
 	where := func() map[string]string {
 		groups := map[string]string{}
 		tasks, err := filepath.Glob("/proc/self/task/*/cgroup")
