@@ -1,6 +1,6 @@
 import { asInfo, asResult, most, readAnswer } from './answer.js';
 import { ConnectionError, GloveboxError, ProblemError } from './errors.js';
-import { Executions, type Call } from './executions.js';
+import { encode, Executions, type Call } from './executions.js';
 import type { ExecutionRequest, ExecutionResult, Info } from './types.js';
 
 export interface GloveboxOptions {
@@ -106,14 +106,6 @@ export class Glovebox {
       throw new ConnectionError(`no answer from ${this.#base}: ${reasonOf(error)}`, { cause: error });
     }
   }
-}
-
-/** Writes a request. Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant. */
-export function encode(request: ExecutionRequest | readonly ExecutionRequest[]): string {
-  for (const { code } of Array.isArray(request) ? (request as readonly ExecutionRequest[]) : [request as ExecutionRequest]) {
-    if (/\p{Surrogate}/u.test(code)) throw new TypeError('code: holds half a surrogate pair');
-  }
-  return JSON.stringify(request);
 }
 
 function parseBase(base: string | URL): string {

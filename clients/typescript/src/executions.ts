@@ -1,5 +1,5 @@
 import { asExecution, asLog, asPage, most, readAnswer } from './answer.js';
-import { encode, type CallOptions } from './client.js';
+import type { CallOptions } from './client.js';
 import { AnswerError, ConnectionError } from './errors.js';
 import type { Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionState, ResultCode } from './types.js';
 
@@ -107,6 +107,14 @@ export class Executions {
     }
     throw new ConnectionError('the stream of events broke off before the end');
   }
+}
+
+/** Writes a request. Half a surrogate pair would arrive as another character: the code that runs must be the code that was meant. */
+export function encode(request: ExecutionRequest | readonly ExecutionRequest[]): string {
+  for (const { code } of [request].flat()) {
+    if (/\p{Surrogate}/u.test(code)) throw new TypeError('code: holds half a surrogate pair');
+  }
+  return JSON.stringify(request);
 }
 
 function pathOf(id: string): string {
