@@ -71,7 +71,7 @@ func newMetrics(config Config) (*metrics, error) {
 func loadGauges(load func() (boxes, waiting int)) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "glovebox_boxes", Help: "Boxes that live now.",
+			Name: "glovebox_boxes", Help: "Boxes that run a script now, or are being destroyed after one.",
 		}, func() float64 { boxes, _ := load(); return float64(boxes) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "glovebox_queue_length", Help: "Requests that wait for a place now.",

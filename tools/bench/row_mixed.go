@@ -158,6 +158,10 @@ func (b *bench) footprint(ctx context.Context, s *server) (f footprint, err erro
 	if err := b.atRest(ctx, s, b.pool(mixedPool), false); err != nil {
 		return f, err
 	}
+	// The pool has done its part while the last boxes are still being destroyed, and each of them holds descriptors.
+	if err := s.quiet(ctx); err != nil {
+		return f, err
+	}
 	if f.rss, err = s.process().rss(); err != nil {
 		return f, err
 	}
