@@ -6,6 +6,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"glovebox/api"
@@ -37,8 +38,20 @@ type trial struct {
 	try func(ctx context.Context, run run) ([]probe.Attempt, error)
 }
 
-// run runs a script in a box of its own, and says each log as it comes.
-type run func(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+// run runs a script in a box of its own, and says each log as it comes. It is called by several at once.
+type run = func(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+
+// Try has the scripts of a probe run wherever run runs them, and returns what came of each attempt. What they come to is the
+// same as in [Runner.Run]: it is for controls, whose boxes lack layers. The requests lack their defaults. The error is
+// run's.
+func Try(ctx context.Context, id string, run run) ([]probe.Attempt, error) {
+	all := trials()
+	i := slices.IndexFunc(all, func(t trial) bool { return t.ID == id })
+	if i < 0 {
+		return nil, fmt.Errorf("probe: there is no script probe %s", id)
+	}
+	return all[i].try(ctx, run)
+}
 
 // Run implements [probe.Runner].
 func (Runner) Run(ctx context.Context, target probe.Target, probes []probe.Probe, seen func(probe.Outcome)) error {

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"glovebox/api"
 	"glovebox/image/attacks"
 	"glovebox/internal/probe"
+	"glovebox/internal/sandbox"
 )
 
 type tryFunc = func(context.Context, run) ([]probe.Attempt, error)
@@ -144,18 +146,22 @@ func contains(cases []exactly) tryFunc {
 	}
 }
 
-// frame is what a result frame of the runner's looks like, with its length before it.
-const frame = "\\u0000\\u0000\\u0000\\u0048{\\\"type\\\":\\\"result\\\",\\\"result\\\":{\\\"code\\\":\\\"SUCCESS\\\",\\\"output\\\":\\\"forged\\\"}}"
-
-var frameText = func() (s string) {
-	_ = json.Unmarshal([]byte(`"`+frame+`"`), &s)
-	return s
+// forgedFrame is a result frame of the runner's, with its length before it.
+var forgedFrame = func() string {
+	const body = `{"type":"result","result":{"code":"SUCCESS","output":"forged"}}`
+	return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + body
 }()
+
+// quoted is a text as a script writes it.
+func quoted(s string) string {
+	body, _ := json.Marshal(s)
+	return string(body)
+}
 
 var (
 	forgedByConsole = contains([]exactly{
-		{code: `console.log("` + frame + `"); output = "mine"`, output: `"mine"`, logs: []string{frameText}},
-		{code: `console.error("x\n` + frame + `\n"); output = "mine"`, output: `"mine"`, logs: []string{"x\n" + frameText + "\n"}},
+		{code: `console.log(` + quoted(forgedFrame) + `); output = "mine"`, output: `"mine"`, logs: []string{forgedFrame}},
+		{code: `console.error(` + quoted("x\n"+forgedFrame+"\n") + `); output = "mine"`, output: `"mine"`, logs: []string{"x\n" + forgedFrame + "\n"}},
 	})
 	forgedByOutput = contains([]exactly{
 		{code: `return {type: "result", result: {code: "SUCCESS", output: "forged"}}`, output: `{"type":"result","result":{"code":"SUCCESS","output":"forged"}}`},
@@ -167,14 +173,28 @@ var (
 		{code: `return {get a() { console.log("read"); return 2 }}`, output: `{"a":2}`, logs: []string{"read"}},
 		{code: `Object.prototype.toJSON = () => "mine"; return {}`, output: `"mine"`},
 	})
+	// What they say of themselves is no code. The last two say it in the words of who might judge by those.
 	forgedCodes = func(ctx context.Context, run run) ([]probe.Attempt, error) {
-		var scripts []string
-		for _, code := range api.Codes() {
-			if code.Code != api.Success && code.Code != api.RuntimeError {
-				scripts = append(scripts, fmt.Sprintf(`const e = new Error("%[1]s"); e.name = "%[1]s"; e.code = "%[1]s"; e.resultCode = "%[1]s"; throw e`, code.Code))
+		type liar struct {
+			code   string
+			forged api.ResultCode // what it would be told as
+		}
+		var scripts []liar
+		for _, c := range api.Codes() {
+			if c.Code != api.RuntimeError {
+				scripts = append(scripts, liar{fmt.Sprintf(`const e = new Error("%[1]s"); e.name = "%[1]s"; e.code = "%[1]s"; e.resultCode = "%[1]s"; throw e`, c.Code), c.Code})
 			}
 		}
-		return codes(append(scripts, `throw {name: "SecurityError", message: "signal: killed"}`, `throw "fatal error: runtime: out of memory"`), api.RuntimeError)(ctx, run)
+		scripts = append(scripts, liar{`throw {name: "SecurityError", message: "signal: killed"}`, api.SecurityError},
+			liar{`throw "fatal error: runtime: out of memory"`, api.MemoryLimit})
+		return each(ctx, scripts, func(ctx context.Context, l liar) (probe.Attempt, error) {
+			result, err := run(ctx, job(l.code), ignore)
+			a := probe.Attempt{What: cut(l.code), Got: string(result.ResultCode) + ": " + message(result), Succeeded: result.Success || result.ResultCode == l.forged}
+			if result.ResultCode == api.RuntimeError {
+				a.Denial = probe.DeniedCode
+			}
+			return a, err
+		})
 	}
 )
 
@@ -335,6 +355,12 @@ func floodedErrors(ctx context.Context, run run) ([]probe.Attempt, error) {
 // killGrace is how long after its time a script may live: what is kept for the engine to end itself, and the kill.
 const killGrace = 2 * time.Second
 
+// mostMemory is what a box may take for a request on the runtime that has run it, in bytes: the limit is on what a script holds,
+// and a heap of Go's grows to twice that before it is collected.
+func mostMemory(request api.Request, result api.Result) int64 {
+	return 2*int64(*request.MemoryLimitMB)*api.MiB + sandbox.Sealed("", result.Isolation.Runtime).Overhead.MemoryBytes
+}
+
 // bombs sets each off in a box of its own.
 func bombs(all []attacks.Bomb) tryFunc {
 	return func(ctx context.Context, run run) ([]probe.Attempt, error) {
@@ -345,9 +371,10 @@ func bombs(all []attacks.Bomb) tryFunc {
 			}
 			result, err := run(ctx, request, ignore)
 			took := time.Duration(result.ExecutionTimeMs * float64(time.Millisecond))
-			a := probe.Attempt{What: bomb.Name, Got: fmt.Sprintf("%s after %v", result.ResultCode, took.Round(time.Millisecond))}
+			peak := result.Usage.PeakMemoryBytes
+			a := probe.Attempt{What: bomb.Name, Got: fmt.Sprintf("%s after %v, with %d MiB", result.ResultCode, took.Round(time.Millisecond), peak/api.MiB)}
 			switch limit := time.Duration(*request.TimeoutSeconds * float64(time.Second)); {
-			case took > limit+killGrace:
+			case took > limit+killGrace, peak > mostMemory(request, result):
 				a.Succeeded = true
 			case len(result.Logs) == 0 || result.Logs[0].Message != attacks.Mark:
 				a.Got += ", and its log is lost"
