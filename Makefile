@@ -38,7 +38,7 @@ runner: libs ## the runner for this architecture, to be embedded
 	@go build $(RUNNER_FLAGS) -o $(DIST)/runner-linux-$(GOARCH) ./cmd/runner && chmod 0555 $(DIST)/runner-linux-$(GOARCH)
 	@sha256sum < $(DIST)/runner-linux-$(GOARCH) | cut -d ' ' -f 1 > $(DIST)/runner-linux-$(GOARCH).sha256
 	@cp image/lib/dist/manifest.json $(DIST)/libraries.json
-	@go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner > $(DIST)/NOTICES.txt
+	@go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner ./cmd/probe > $(DIST)/NOTICES.txt
 
 probe: ## the audit's probe for this architecture, to be embedded
 	@go build $(RUNNER_FLAGS) -o $(PROBE) ./cmd/probe && chmod 0555 $(PROBE)

@@ -15,7 +15,6 @@ import (
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/native"
 	"glovebox/internal/probe/script"
-	"glovebox/internal/sandbox"
 	"glovebox/seccomp"
 )
 
@@ -99,11 +98,7 @@ func TestSecurityListsTheClaims(t *testing.T) {
 func claims() string {
 	var table strings.Builder
 	table.WriteString("| layer | claims that it is to hold by itself | of these, the ones that it is meant for |\n|---|---|---|\n")
-	layers := []string{
-		sandbox.LayerEngine, sandbox.LayerProcess, sandbox.LayerSelfSeal, sandbox.LayerSeccomp, sandbox.LayerNamespaces,
-		sandbox.LayerUserNamespace, sandbox.LayerFileSystem, sandbox.LayerCgroup, sandbox.LayerGVisor,
-	}
-	for _, layer := range layers {
+	for _, layer := range probe.Layers() {
 		all, first := 0, 0
 		for _, p := range probes() {
 			if slices.Contains(p.Layers, layer) {

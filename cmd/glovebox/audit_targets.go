@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 
 	"glovebox/internal/probe"
 	"glovebox/internal/probe/control"
@@ -89,24 +88,25 @@ func (o *auditOptions) ociTargets(ctx context.Context, images auditImages, state
 	}
 	var targets []auditTarget
 	for _, r := range found {
-		target := func(image *runnerimage.Image) (probe.Target, error) {
-			driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: r, Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				return probe.Target{}, err
-			}
-			return probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: string(r.Kind)}, Driver: driver, Spec: driver.Spec()}, nil
-		}
-		probed, err := target(images.probe)
+		probed, err := ociTarget(images.probe, state, r)
 		if err != nil {
 			return targets, err
 		}
-		ran, err := target(images.runner)
+		ran, err := ociTarget(images.runner, state, r)
 		if err != nil {
 			return targets, err
 		}
 		targets = append(targets, auditTarget{native: probed, script: ran, close: func() {}})
 	}
 	return targets, nil
+}
+
+func ociTarget(image *runnerimage.Image, state *sandbox.State, r oci.Runtime) (probe.Target, error) {
+	driver, err := oci.New(oci.Config{Image: image, State: state, Runtime: r, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return probe.Target{}, err
+	}
+	return probe.Target{Pair: probe.Pair{Driver: "oci", Runtime: string(r.Kind)}, Driver: driver, Spec: driver.Spec()}, nil
 }
 
 func (o *auditOptions) dockerTargets(ctx context.Context, images auditImages, state *sandbox.State) ([]auditTarget, error) {
@@ -159,7 +159,7 @@ func (o *auditOptions) dockerRuntimes(info docker.Info) []string {
 
 // control lifts layers from disposable boxes on runc, whatever the drivers and runtimes that were asked for.
 func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, audit *probe.Report, progress *report.Progress) error {
-	image, err := probeimage.Embedded()
+	images, err := openImages()
 	if err != nil {
 		return err
 	}
@@ -170,12 +170,21 @@ func (o *auditOptions) control(ctx context.Context, probes []probe.Probe, audit 
 	if err != nil {
 		return fmt.Errorf("--controls needs runc: %w", err)
 	}
-	controller := &control.Controller{Image: image, Runtime: runc, Spec: sandbox.Sealed(image.BinaryDigest(), string(sandbox.KindRunc))}
+	state, err := sandbox.OpenState(o.boxes.stateDir)
+	if err != nil {
+		return err
+	}
+	target, err := ociTarget(images.probe, state, runc)
+	if err != nil {
+		return err
+	}
+	controller := &control.Controller{
+		Image: images.probe, Runner: images.runner, Runtime: runc, Target: target,
+		Spec: sandbox.Sealed(images.probe.BinaryDigest(), string(sandbox.KindRunc)),
+	}
 	progress.Begin("controls with "+string(runc.Kind), 0)
 	defer progress.End()
-	// What scripts do without the engine is shown where an engine may be linked: by the tests of package script.
-	natives := slices.DeleteFunc(slices.Clone(probes), func(p probe.Probe) bool { return p.Family != probe.Native })
-	return controller.Control(ctx, natives, func(c probe.Control) {
+	return controller.Control(ctx, probes, func(c probe.Control) {
 		audit.AddControl(c)
 		progress.Control(c)
 	})

@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"glovebox/internal/probe/guise"
 	"glovebox/internal/probe/plan"
 	"glovebox/internal/probe/trial"
+	"glovebox/internal/probe/weak"
 	"glovebox/internal/protocol"
 )
 
@@ -57,18 +59,17 @@ func run() error {
 	if err := protocol.WriteMessage(os.Stdout, protocol.Frame{Type: protocol.FrameReady, Ready: &ready}); err != nil {
 		return err
 	}
-	job, err := protocol.ReadJob(os.Stdin)
+	p, job, err := readPlan()
 	if err != nil {
-		return err
-	}
-	var p plan.Plan
-	if err := json.Unmarshal([]byte(job.Code), &p); err != nil {
 		return err
 	}
 	if p.Seal {
 		if _, err := seal.Seal(); err != nil {
 			return err
 		}
+	}
+	if p.Script != nil {
+		return weak.Serve(script(p, job), nextScript, os.Stdout)
 	}
 	if err := tryAll(p); err != nil {
 		return err
@@ -80,6 +81,31 @@ func run() error {
 	_ = os.Stdout.Close()
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return nil
+}
+
+// readPlan reads a job, whose code is a plan.
+func readPlan() (p plan.Plan, job protocol.Job, err error) {
+	job, err = protocol.ReadJob(os.Stdin)
+	if err == nil {
+		err = json.Unmarshal([]byte(job.Code), &p)
+	}
+	return p, job, err
+}
+
+func script(p plan.Plan, job protocol.Job) weak.Script {
+	return weak.Script{Code: p.Script.Code, Input: job.Input, KeepWorld: p.Script.KeepWorld}
+}
+
+// nextScript reads a further script: a process that is not a box's own is given more than one.
+func nextScript() (weak.Script, error) {
+	p, job, err := readPlan()
+	if err == nil && p.Script == nil {
+		err = errors.New("a plan without a script")
+	}
+	if err != nil {
+		return weak.Script{}, err
+	}
+	return script(p, job), nil
 }
 
 // tryAll runs the plan, and says each event as it comes.

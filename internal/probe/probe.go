@@ -7,6 +7,8 @@ package probe
 
 import (
 	"time"
+
+	"glovebox/internal/sandbox"
 )
 
 // Family says by whose hands a probe is tried.
@@ -47,8 +49,8 @@ type Probe struct {
 	Family Family `json:"family"`
 	// Claim is one sentence that is true where the probe holds.
 	Claim string `json:"claim"`
-	// Layers are the layers that are to stop it, by their names in package sandbox, each by itself. The first is the
-	// one that is meant for it.
+	// Layers are the layers that are to stop it, by their names in package sandbox or [LayerController], each by itself. The first
+	// is the one that is meant for it.
 	Layers []string `json:"layers"`
 	// Reference is a CVE, an incident or a document (man page, kernel documentation) that tells why it matters.
 	Reference string `json:"reference"`
@@ -57,6 +59,18 @@ type Probe struct {
 	Disturbs bool `json:"disturbs"`
 	// Deadline bounds one trial, from the hand-over on; the box is killed then.
 	Deadline time.Duration `json:"-"`
+}
+
+// LayerController is what stands between a box and its result: it reads what comes out by its own bounds, and believes
+// none of it. It is no layer of a box's, so no box's isolation names it: it is in force for all.
+const LayerController = "controller"
+
+// Layers returns all that a probe may name, from the script outwards.
+func Layers() []string {
+	return []string{
+		sandbox.LayerEngine, sandbox.LayerProcess, sandbox.LayerSelfSeal, sandbox.LayerSeccomp, sandbox.LayerNamespaces,
+		sandbox.LayerUserNamespace, sandbox.LayerFileSystem, sandbox.LayerCgroup, sandbox.LayerGVisor, LayerController,
+	}
 }
 
 // Expect lists the answers that show that a probe was stopped. Any other answer is a breach where the trial

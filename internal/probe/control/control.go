@@ -24,22 +24,24 @@ import (
 	"glovebox/seccomp"
 )
 
-// A Controller makes controls of native probes on runc. Its fields are required; it needs root.
+// A Controller makes controls on runc. Its fields are required; it needs root.
 type Controller struct {
-	Image   *runnerimage.Image // the probe's
-	Runtime oci.Runtime        // runc
-	Spec    sandbox.Spec       // the one of sealed boxes
+	Image, Runner *runnerimage.Image // the probe's, and the runner's
+	Runtime       oci.Runtime        // runc
+	Spec          sandbox.Spec       // the one of sealed boxes
+	Target        probe.Target       // the driver without a daemon on runc, with the probe's image
 
-	host  *standIn
-	files place
-	boxes atomic.Int32 // that were started
+	host         *standIn
+	files        place
+	boxes        atomic.Int32 // that were started
+	wide, narrow sluice       // of boxes for scripts
 }
 
 var _ probe.Controller = (*Controller)(nil)
 
 // Control implements [probe.Controller]. It must not be called twice at once.
 func (c *Controller) Control(ctx context.Context, probes []probe.Probe, seen func(probe.Control)) (err error) {
-	c.files, err = newPlace(c.Image.Binary())
+	c.files, err = newPlace(c.Image.Binary(), c.Runner.Binary())
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,26 @@ func (c *Controller) Control(ctx context.Context, probes []probe.Probe, seen fun
 		return err
 	}
 	defer c.host.stop()
-	return probe.Share(c.groups(probes, seen), seen, func(g *group, say func(probe.Control)) error { return c.work(ctx, g, say) })
+	c.wide, c.narrow = make(sluice, wideBoxes), make(sluice, probe.Workers)
+	var natives, scripts []probe.Probe
+	for _, p := range probes {
+		if p.Family == probe.Script {
+			scripts = append(scripts, p)
+		} else {
+			natives = append(natives, p)
+		}
+	}
+	err = probe.Share(c.groups(natives, seen), seen, func(g *group, say func(probe.Control)) error { return c.work(ctx, g, say) })
+	if err != nil {
+		return err
+	}
+	return probe.Share(scriptControls(scripts), seen, func(s scriptControl, say func(probe.Control)) error {
+		made, err := c.makeScript(ctx, s)
+		if err == nil {
+			say(made)
+		}
+		return err
+	})
 }
 
 // A group is what shares boxes: the same layers are lifted.
@@ -74,7 +95,23 @@ func liftable(p probe.Probe) []string {
 	return layers
 }
 
-// groups plans the controls: of each probe all its layers together, each alone, and all but each. What is not run is told at once.
+// liftings are what is lifted of a probe's layers, one after the other: all, each alone, and all but each.
+func liftings(p probe.Probe) [][]string {
+	all := liftable(p)
+	made := [][]string{all}
+	if len(all) == 1 {
+		return made
+	}
+	for _, layer := range all {
+		made = append(made, []string{layer})
+		if len(all) > 2 { // else that is what was added for the other one
+			made = append(made, slices.DeleteFunc(slices.Clone(all), func(l string) bool { return l == layer }))
+		}
+	}
+	return made
+}
+
+// groups plans the controls of native probes. What is not run is told at once.
 func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*group {
 	byLayers := map[string]*group{}
 	var order []*group
@@ -92,19 +129,15 @@ func (c *Controller) groups(probes []probe.Probe, seen func(probe.Control)) []*g
 		g.trials = append(g.trials, &trial{probe: p, plan: plan.Trial{ID: p.ID, Args: c.args(p.ID)}})
 	}
 	for _, p := range probes {
-		all := liftable(p)
 		if why := notRun[p.ID]; why != "" {
-			seen(probe.Control{Probe: p.ID, Lifted: all, Result: probe.NotRun, Why: why, Attempts: []probe.Attempt{}})
+			seen(probe.Control{Probe: p.ID, Lifted: liftable(p), Result: probe.NotRun, Why: why, Attempts: []probe.Attempt{}})
 			continue
 		}
-		add(p, slices.Concat(all, besides[p.ID]))
-		if len(all) > 1 {
-			for _, layer := range all {
-				add(p, []string{layer})
-				if len(all) > 2 { // else that is what was added for the other one
-					add(p, slices.DeleteFunc(slices.Clone(all), func(l string) bool { return l == layer }))
-				}
+		for i, layers := range liftings(p) {
+			if i == 0 {
+				layers = slices.Concat(layers, besides[p.ID])
 			}
+			add(p, layers)
 		}
 	}
 	return order
@@ -205,14 +238,7 @@ func (t *trial) control(lifted []string) probe.Control {
 		out.Result = probe.Succeeded
 		return out
 	}
-	var answers []string
-	for _, a := range t.attempts {
-		answers = append(answers, a.What+": "+cmp.Or(a.Errno, a.Got, string(a.Denial)))
-	}
-	out.Why = strings.Join(answers, "; ")
-	if len(out.Why) > 300 {
-		out.Why = out.Why[:300] + "..."
-	}
+	out.Why = answered(t.attempts)
 	if len(lifted) < len(liftable(t.probe)) || len(t.attempts) == 0 {
 		return out
 	}

@@ -67,7 +67,7 @@ func lift(config *specs.Spec, layers []string, host *standIn, files place, user 
 		}
 	}
 	if lifted(sandbox.LayerFileSystem) {
-		config.Root.Path, config.Root.Readonly = files.path("open"), false
+		config.Root.Path, config.Root.Readonly = files.path(openRoot), false
 		config.Linux.MaskedPaths, config.Linux.ReadonlyPaths = nil, nil
 		config.Mounts = openMounts()
 	}

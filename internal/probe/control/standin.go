@@ -90,12 +90,20 @@ func (s *standIn) stop() {
 	_ = s.cmd.Wait()
 }
 
-// A place holds the files that controls need: two root file systems, and bundles.
+// A place holds the files that controls need: root file systems, and bundles.
 type place struct{ dir string }
+
+// Root file systems of boxes: the sealed ones as a driver makes them, with the probe's program and the runner, and one that lies
+// open.
+const (
+	sealedRoot = "sealed"
+	runnerRoot = "runner"
+	openRoot   = "open"
+)
 
 // newPlace makes them in a directory of their own, whose files belong to nobody in particular: in the open one a box may
 // write, as on a host that nothing protects.
-func newPlace(binary []byte) (p place, err error) {
+func newPlace(binary, runner []byte) (p place, err error) {
 	// Not in a shared folder for temporary files: what lies there is run.
 	p.dir, err = os.MkdirTemp("/run", "glovebox-control-")
 	if err != nil {
@@ -109,7 +117,7 @@ func newPlace(binary []byte) (p place, err error) {
 	if err := os.Chmod(p.dir, 0o711); err != nil {
 		return p, fmt.Errorf("control: %w", err)
 	}
-	for _, dir := range []string{"sealed/dev", "sealed/proc", "open/dev", "open/proc", "open/sys", "open/tmp", "open/var/tmp", "open/run",
+	for _, dir := range []string{"sealed/dev", "sealed/proc", "runner/dev", "runner/proc", "open/dev", "open/proc", "open/sys", "open/tmp", "open/var/tmp", "open/run",
 		"open/etc", "open/root", "open/home/somebody", "open/var/lib/docker", "open/var/run", "open/usr/bin", "open/bin"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, dir), 0o755); err != nil {
 			return p, fmt.Errorf("control: %w", err)
@@ -117,15 +125,15 @@ func newPlace(binary []byte) (p place, err error) {
 	}
 	for name, body := range map[string]string{
 		"open/etc/passwd": "root:x:0:0\n", "open/etc/shadow": "root:!\n", "open/etc/hostname": "stand-in-host\n", "open/root/secret": "s\n",
-		"open/var/lib/docker/key": "k\n", "open/usr/bin/env": "#!\n", "open/bin/sh": "#!\n", "sealed/dev/null": "", "open/neighbour": Mark,
+		"open/var/lib/docker/key": "k\n", "open/usr/bin/env": "#!\n", "open/bin/sh": "#!\n", "sealed/dev/null": "", "runner/dev/null": "", "open/neighbour": Mark,
 		"open/var/run/docker.sock": "", "open/run/docker.sock": "",
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(body), 0o644); err != nil {
 			return p, fmt.Errorf("control: %w", err)
 		}
 	}
-	for _, name := range []string{"sealed/runner", "open/runner"} {
-		if err := os.WriteFile(filepath.Join(p.dir, name), binary, 0o555); err != nil {
+	for name, program := range map[string][]byte{"sealed/runner": binary, "open/runner": binary, "runner/runner": runner} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), program, 0o555); err != nil {
 			return p, fmt.Errorf("control: %w", err)
 		}
 	}

@@ -7,7 +7,16 @@ package plan
 type Plan struct {
 	// Seal has the program seal itself, as the runner does, before the first trial.
 	Seal   bool    `json:"seal"`
-	Trials []Trial `json:"trials"`
+	Trials []Trial `json:"trials,omitempty"`
+	// Script is run instead of trials, with the job's input, in an engine that holds nothing: logs and the result are then its own.
+	Script *Script `json:"script,omitempty"`
+}
+
+// A Script is one of a script probe's.
+type Script struct {
+	Code string `json:"code"`
+	// KeepWorld runs it in the world of the script that the program has run before.
+	KeepWorld bool `json:"keepWorld,omitempty"`
 }
 
 // A Trial is one probe to be tried.

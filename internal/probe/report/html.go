@@ -24,11 +24,8 @@ func HTML(w io.Writer, r *probe.Report) error {
 	return page.Execute(w, view(r))
 }
 
-// layers are the matrix's columns, from the script outwards.
-var layers = []string{
-	sandbox.LayerEngine, sandbox.LayerProcess, sandbox.LayerSelfSeal, sandbox.LayerSeccomp, sandbox.LayerNamespaces,
-	sandbox.LayerUserNamespace, sandbox.LayerFileSystem, sandbox.LayerCgroup, sandbox.LayerGVisor,
-}
+// layers are the matrix's columns.
+var layers = probe.Layers()
 
 // A document is what the page shows.
 type document struct {
@@ -177,7 +174,7 @@ func stateOf(row probe.Row, pair probe.Pair, verdict probe.Verdict, layer string
 	switch {
 	case !slices.Contains(row.Layers, layer):
 		return unmeant
-	case !slices.Contains(pair.Layers, layer):
+	case layer != probe.LayerController && !slices.Contains(pair.Layers, layer):
 		return missing
 	case verdict == probe.Breached:
 		return breached

@@ -36,6 +36,8 @@ func sample() *probe.Report {
 		claim("abi.x32", "A system call of the x32 ABI is not made.", sandbox.LayerSeccomp),
 		claim("host.name", "The host's name is not told.", sandbox.LayerNamespaces),
 		claim("tty.none", "There is no terminal.", sandbox.LayerFileSystem),
+		{ID: "flood.logs", Family: probe.Script, Claim: "Logs are bounded.", Layers: []string{sandbox.LayerEngine, probe.LayerController}, Reference: "an incident"},
+		{ID: "engine.eval", Family: probe.Script, Claim: "No text is compiled.", Layers: []string{sandbox.LayerEngine}, Reference: "an incident"},
 	})
 	r.Glovebox, r.Started = "v1", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r.Host = probe.Host{Kernel: "6.1", Architecture: "amd64", Cgroup: "v2", CPUs: 2}
@@ -47,7 +49,7 @@ func sample() *probe.Report {
 	}
 	denied := []probe.Attempt{{What: "connect 1", Denial: probe.DeniedErrno, Errno: "EPERM"}, {What: "connect 2", Denial: probe.DeniedErrno, Errno: "EPERM"}}
 	for _, p := range r.Pairs {
-		for _, id := range []string{"net.metadata", "net.routes", "process.kexec", "process.swap", "process.execve"} {
+		for _, id := range []string{"net.metadata", "net.routes", "process.kexec", "process.swap", "process.execve", "flood.logs", "engine.eval"} {
 			r.AddOutcome(probe.Outcome{Probe: id, Driver: p.Driver, Runtime: p.Runtime, Stage: probe.Sealed, Verdict: probe.Held, Attempts: denied, DurationMs: 3.5})
 		}
 		r.AddOutcome(probe.Outcome{Probe: "abi.x32", Driver: p.Driver, Runtime: p.Runtime, Stage: probe.Sealed, Verdict: probe.NotApplicable, Why: "this processor has no such call"})
@@ -65,6 +67,9 @@ func sample() *probe.Report {
 		{Probe: "process.swap", Lifted: all[:1], Result: probe.StillStopped, Attempts: denied},
 		{Probe: "abi.x32", Lifted: all[:1], Result: probe.StillStopped, NotApplicable: true, Why: "this kernel has no x32 ABI: ENOSYS"},
 		{Probe: "net.routes", Lifted: []string{sandbox.LayerNamespaces}, Result: probe.StillStopped, Why: hostile},
+		{Probe: "flood.logs", Lifted: []string{sandbox.LayerEngine, probe.LayerController}, Result: probe.Succeeded, Attempts: reached},
+		{Probe: "flood.logs", Lifted: []string{sandbox.LayerEngine}, Result: probe.StillStopped, Attempts: denied},
+		{Probe: "engine.eval", Lifted: []string{sandbox.LayerEngine}, Result: probe.Succeeded, Attempts: reached},
 	} {
 		r.AddControl(c)
 	}
@@ -188,6 +193,9 @@ func TestCells(t *testing.T) {
 		"runc net.metadata cgroup":      "unmeant",  // not meant to stop it
 		"runc process.execve self-seal": "single",   // lifted alone, and it succeeded
 		"runc abi.x32 seccomp":          "excepted", // not applicable
+		"runc flood.logs controller":    "proven",   // no box has it, and it is in force for all
+		"runsc flood.logs engine":       "shared",
+		"runsc engine.eval engine":      "single",
 		"runc host.name namespaces":     "breached",
 		"runsc host.name namespaces":    "unproved",
 		"runc tty.none file-system":     "unproved", // never tried

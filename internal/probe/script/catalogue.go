@@ -1,7 +1,6 @@
 package script
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -12,10 +11,10 @@ import (
 )
 
 const (
-	engine    = sandbox.LayerEngine
-	process   = sandbox.LayerProcess
-	cgroup    = sandbox.LayerCgroup
-	namespace = sandbox.LayerNamespaces
+	engine     = sandbox.LayerEngine
+	process    = sandbox.LayerProcess
+	cgroup     = sandbox.LayerCgroup
+	controller = probe.LayerController
 )
 
 // usualDeadline bounds a probe that takes a few boxes.
@@ -55,16 +54,16 @@ func trials() []trial {
 		claim("engine.callers", "No function tells who called it.", by(engine), "ECMAScript, Function.prototype.caller", absent, finds(callers, probe.DeniedAbsent)),
 		claim("engine.regexp-statics", "RegExp keeps no match but the script's own.", by(engine), "RegExp legacy static properties", absent, finds(regexpStatics, probe.DeniedAbsent)),
 		claim("engine.proxies", "A proxy or a getter of a script's is never run outside of its box.", by(engine), "vm2 CVE-2023-32314", contained, hostileValues),
-		claim("tenant.prototypes", "What one script does to the built-in objects the next does not find.", by(process), "prototype pollution; go-judge: boxes reused", absent, pollution),
-		claim("tenant.libraries", "What one script does to a library the next does not find.", by(process), "prototype pollution; go-judge: boxes reused", absent, pollutedLibrary),
-		claim("tenant.input", "A script finds nothing of another's input, which runs beside it.", by(process, namespace), "dify-sandbox#225", absent, othersInput),
+		claim("tenant.prototypes", "What one script does to the built-in objects the next does not find.", by(process, engine), "prototype pollution; go-judge: boxes reused", absent, pollution),
+		claim("tenant.libraries", "What one script does to a library the next does not find.", by(process, engine), "prototype pollution; go-judge: boxes reused", absent, pollutedLibrary),
+		claim("tenant.input", "A script finds nothing of another's input, which runs beside it.", by(process, engine), "dify-sandbox#225", absent, othersInput),
 		claim("frames.console", "What a script prints is a log, and never a frame.", by(engine), "forged frames; llm-sandbox's markers in stdout", contained, forgedByConsole),
 		claim("frames.output", "What a script returns is its output, and never a frame.", by(engine), "forged frames", contained, forgedByOutput),
 		claim("frames.codes", "What an error says of itself never becomes the result's code.", by(engine), "judging by the text of a message", coded, forgedCodes),
-		claim("flood.logs", "Logs are bounded in number and bytes, and what was kept is given.", by(engine), "piston#465", contained, floodedLogs),
-		claim("flood.output", "An output beyond its limit is refused.", by(engine), "unbounded output", coded,
+		claim("flood.logs", "Logs are bounded in number and bytes, and what was kept is given.", by(engine, controller), "piston#465", contained, floodedLogs),
+		claim("flood.output", "An output beyond its limit is refused.", by(engine, controller), "unbounded output", coded,
 			codes([]string{`output = "x".repeat(17 * 1024 * 1024)`, `output = Array.from({length: 20}, () => "x".repeat(1024 * 1024))`}, api.OutputLimit, api.MemoryLimit)),
-		claim("flood.errors", "An error's text is bounded.", by(engine), "unbounded output", contained, floodedErrors),
+		claim("flood.errors", "An error's text is bounded.", by(engine, controller), "unbounded output", contained, floodedErrors),
 	}
 	for _, g := range attacks.Groups() {
 		t := claim("bomb."+g.Name, bombClaims[g.Name], bombLayers(g), bombReferences[g.Name], coded, bombs(g.Bombs))
@@ -74,12 +73,13 @@ func trials() []trial {
 	return all
 }
 
-// bombLayers are those that stop every bomb of a group by themselves: the engine where it stops them all.
+// bombLayers are those that stop every bomb of a group by themselves. In each group but endless there are some that the engine
+// does not promise to stop (see [attacks.Bomb]); of growth it stops all, with time to spare.
 func bombLayers(g attacks.Group) []string {
-	if slices.ContainsFunc(g.Bombs, func(b attacks.Bomb) bool { return !b.Safe }) {
-		return by(cgroup)
+	if g.Name == "growth" || g.Name == "endless" {
+		return by(engine, cgroup)
 	}
-	return by(engine, cgroup)
+	return by(cgroup)
 }
 
 var bombClaims = map[string]string{

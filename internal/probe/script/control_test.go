@@ -3,13 +3,9 @@ package script
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/dop251/goja"
 
 	"glovebox/api"
 	"glovebox/image/attacks"
@@ -17,62 +13,6 @@ import (
 	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox"
 )
-
-// An engine without what makes it a layer: it compiles texts, leaks a host's objects, and runs one script after the
-// other in one world.
-func weakEngine() run {
-	rt := goja.New()
-	set := func(name string, v any) {
-		if err := rt.Set(name, v); err != nil {
-			panic(err)
-		}
-	}
-	set("process", map[string]any{"env": map[string]string{}})
-	set("leaked", os.Getpid)
-	set("setTimeout", func(goja.Value, int) int { return 1 })
-	library := rt.NewObject()
-	_ = library.Set("sum", func(all []int) (sum int) {
-		for _, n := range all {
-			sum += n
-		}
-		return sum
-	})
-	_ = library.Set("chunk", rt.NewObject())
-	set("require", func(string) *goja.Object { return library })
-	return func(_ context.Context, request api.Request, _ func(api.Log)) (api.Result, error) {
-		v, err := rt.RunString("(() => { let output, input;\n" + request.Code + "\n; return output })()")
-		if err != nil {
-			return api.Result{ResultCode: api.RuntimeError, Error: &api.ScriptError{Message: err.Error()}}, nil
-		}
-		output, err := json.Marshal(v.Export())
-		return api.Result{Success: true, ResultCode: api.Success, Output: output}, err
-	}
-}
-
-// What a script is to be kept from it does where nothing keeps it: without that, a probe would prove nothing. The layers
-// are lifted here and not in a box, since no program that makes boxes links an engine.
-func TestWithoutTheLayersTheProbesSucceed(t *testing.T) {
-	// goja by itself knows no async generator and no import.meta.
-	roads := slices.DeleteFunc(attacks.Roads(), func(road string) bool {
-		return strings.Contains(road, "async function*") || strings.Contains(road, "import.meta")
-	})
-	walk := strings.Replace(constructorWalk, "ag: async function* () {}, ", "", 1)
-	for id, try := range map[string]tryFunc{
-		"engine.eval": expressions(roads, "SecurityError"), "engine.constructors": finds(walk, probe.DeniedThrown),
-		"engine.modules": nil, "engine.host-objects": nil, "engine.host-functions": nil, "tenant.prototypes": nil, "tenant.libraries": nil,
-	} {
-		if try == nil {
-			try = find(t, id).try
-		}
-		attempts, err := try(t.Context(), weakEngine())
-		if err != nil {
-			t.Fatal(id, err)
-		}
-		if !slices.ContainsFunc(attempts, func(a probe.Attempt) bool { return a.Succeeded }) {
-			t.Errorf("%s does not succeed where nothing stops it: %+v", id, attempts)
-		}
-	}
-}
 
 // What a weak box would answer is never taken for a denial.
 func TestNoWeakBoxPasses(t *testing.T) {

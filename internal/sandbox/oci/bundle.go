@@ -1,6 +1,8 @@
 package oci
 
 import (
+	"strings"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"glovebox/internal/sandbox"
@@ -26,4 +28,13 @@ func (b Bundle) Config(spec sandbox.Spec, limits sandbox.Limits) (*specs.Spec, e
 		unified: groups.isV2(), swapLimited: groups.swapAccounting(), bounds: boundsOf(spec.Overhead, limits),
 	}
 	return made.config(spec)
+}
+
+// Usage reads the counters of the cgroup that a runtime has made for such a box, until it is removed. A path has one part.
+func (b Bundle) Usage() (sandbox.Usage, error) {
+	groups, err := findHierarchies()
+	if err != nil {
+		return sandbox.Usage{}, err
+	}
+	return group{groups, strings.TrimPrefix(b.CgroupPath, "/")}.usage()
 }
