@@ -37,6 +37,7 @@ type document struct {
 	Pairs    []pairView
 	Broken   []probe.Row
 	Controls controls
+	OnGVisor string // a note to the controls
 	Legend   []cell
 }
 
@@ -88,7 +89,7 @@ type controlView struct {
 func view(r *probe.Report) document {
 	d := document{
 		Report: r, Total: total(r), Took: seconds(r.DurationMs), Started: r.Started.UTC().Format("2006-01-02 15:04 MST"),
-		Layers: layers, Controls: controlsOf(r).cleaned(), Legend: legend(),
+		Layers: layers, Controls: controlsOf(r).cleaned(), OnGVisor: noteOnGVisor(r), Legend: legend(),
 	}
 	for _, row := range r.Rows {
 		if !row.Verdict.OK() {

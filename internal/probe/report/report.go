@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"glovebox/internal/probe"
+	"glovebox/internal/sandbox"
 	"glovebox/internal/terminal"
 )
 
@@ -103,6 +104,16 @@ func (c controls) cleaned() controls {
 		}
 	}
 	return c
+}
+
+// noteOnGVisor says why no control lifts gVisor; "" where no pair has it, or no control was made.
+func noteOnGVisor(r *probe.Report) string {
+	isGVisor := func(p probe.Pair) bool { return slices.Contains(p.Layers, sandbox.LayerGVisor) }
+	made := func(row probe.Row) bool { return len(row.Controls) > 0 }
+	if !slices.ContainsFunc(r.Pairs, isGVisor) || !slices.ContainsFunc(r.Rows, made) {
+		return ""
+	}
+	return "Controls run on runc: the layer gvisor, which boxes of runsc have besides, is lifted in all of them by construction."
 }
 
 func name(p probe.Pair) string { return p.Driver + " with " + p.Runtime }

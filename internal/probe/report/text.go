@@ -85,6 +85,9 @@ func lifted(w io.Writer, r *probe.Report) {
 	}
 	fmt.Fprintf(w, "\nControls: %d of %d probes succeed with their layers lifted, %d are stopped all the same, %d this kernel refuses in any case, %d are not run.\n",
 		len(c.Succeeded), c.all(), len(c.Failed), len(c.NotApplicable), len(c.NotRun))
+	if note := noteOnGVisor(r); note != "" {
+		fmt.Fprintln(w, note)
+	}
 	list := func(title string, of []probe.Control) {
 		if len(of) == 0 {
 			return
