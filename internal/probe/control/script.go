@@ -42,6 +42,7 @@ func scriptControls(probes []probe.Probe) (all []scriptControl) {
 		if weak := []string{sandbox.LayerEngine}; slices.Contains(p.Layers, sandbox.LayerCgroup) && !slices.Contains(p.Layers, sandbox.LayerEngine) {
 			liftings = append(liftings, weak)
 		}
+		liftings[0] = slices.Concat(liftings[0], besides[p.ID])
 		for _, lifted := range liftings {
 			all = append(all, scriptControl{p, lifted})
 		}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -73,13 +74,12 @@ func trials() []trial {
 	return all
 }
 
-// bombLayers are those that stop every bomb of a group by themselves. In each group but endless there are some that the engine
-// does not promise to stop (see [attacks.Bomb]); of growth it stops all, with time to spare.
+// bombLayers are those that stop every bomb of a group by themselves: the engine where it stops them all.
 func bombLayers(g attacks.Group) []string {
-	if g.Name == "growth" || g.Name == "endless" {
-		return by(engine, cgroup)
+	if slices.ContainsFunc(g.Bombs, func(b attacks.Bomb) bool { return !b.Safe }) {
+		return by(cgroup)
 	}
-	return by(cgroup)
+	return by(engine, cgroup)
 }
 
 var bombClaims = map[string]string{
