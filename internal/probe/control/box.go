@@ -58,7 +58,7 @@ func (c *Controller) open(ctx context.Context, w wish) (box *disposable, err err
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
-	id := "glovebox-control-" + hex.EncodeToString(random[:])
+	id := namePrefix() + hex.EncodeToString(random[:])
 	dir := c.files.path(id)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("control: %w", err)

@@ -101,11 +101,14 @@ const (
 	openRoot   = "open"
 )
 
+// namePrefix begins the names of all that controls leave on the machine while they are made: whose they are can be told.
+func namePrefix() string { return fmt.Sprintf("glovebox-control-%d-", os.Getpid()) }
+
 // newPlace makes them in a directory of their own, whose files belong to nobody in particular: in the open one a box may
 // write, as on a host that nothing protects.
 func newPlace(binary, runner []byte) (p place, err error) {
 	// Not in a shared folder for temporary files: what lies there is run.
-	p.dir, err = os.MkdirTemp("/run", "glovebox-control-")
+	p.dir, err = os.MkdirTemp("/run", namePrefix())
 	if err != nil {
 		return p, fmt.Errorf("control: %w", err)
 	}
