@@ -209,6 +209,10 @@ var bans = []ban{
 		reason: "whoever keeps something builds on it",
 	},
 	{
+		what: "anything but the standard library in the queue", from: []string{"./internal/queue"}, banned: []string{"glovebox", "github.com", "golang.org"},
+		reason: "who is next depends on nothing of what is done then",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",
