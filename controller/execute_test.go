@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 )
 
@@ -248,9 +249,9 @@ func TestExecutorErrors(t *testing.T) {
 	}
 }
 
-// TestBusyErrorOfTheSandbox holds the sandbox's error to the method that is looked for.
-func TestBusyErrorOfTheSandbox(t *testing.T) {
-	var _ retrier = (*sandbox.BusyError)(nil)
+// TestFullErrorOfTheQueue holds the queue's error to the method that is looked for.
+func TestFullErrorOfTheQueue(t *testing.T) {
+	var _ retrier = (*queue.FullError)(nil)
 }
 
 func TestPanicIsOurFailureAndEndsTheRun(t *testing.T) {

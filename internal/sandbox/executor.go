@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/queue"
 )
 
 // An Executor runs requests, each in a box of its own: it admits, takes a box, runs, and destroys. It is
@@ -17,9 +18,7 @@ type Executor struct {
 	pool   *pool
 	config PoolConfig
 	log    *slog.Logger
-	slots  chan struct{} // a token for each box that may live
-	queue  chan struct{} // a token for each request that may wait
-	wanted chan struct{} // somebody waits for a place that a box which has done its work still has
+	queue  *queue.Queue  // a place for each box that may live
 	end    chan struct{} // closed with the Executor
 
 	mu       sync.Mutex
@@ -33,7 +32,7 @@ type ExecutorConfig struct {
 	// Spec is that of every box.
 	Spec Spec
 	// Concurrency is how many boxes work at once, beside those that wait in the pool; Queue how many requests may
-	// wait for a place.
+	// wait for a place, of which nobody who is named gets all: see [queue.Queue.Enter].
 	Concurrency int
 	Queue       int
 	// Pool says which boxes wait. The zero PoolConfig is no pool.
@@ -55,52 +54,54 @@ func NewExecutor(c ExecutorConfig) (*Executor, error) {
 	}
 	return &Executor{
 		pool: newPool(c.Driver, c.Spec, c.Pool, c.Log), config: c.Pool, log: c.Log,
-		slots: make(chan struct{}, c.Concurrency), queue: make(chan struct{}, c.Queue),
-		wanted: make(chan struct{}), end: make(chan struct{}),
+		queue: queue.New(c.Concurrency, c.Queue), end: make(chan struct{}),
 	}, nil
 }
-
-// A BusyError is returned where every place is taken and the queue is full.
-type BusyError struct{ retryAfter time.Duration }
-
-func (e *BusyError) Error() string { return "every box is taken, and the queue is full" }
-
-// RetryAfter is when to try again, at a guess.
-func (e *BusyError) RetryAfter() time.Duration { return e.retryAfter }
 
 // ErrClosed is returned once the Executor has been closed.
 var ErrClosed = errors.New("sandbox: shutting down")
 
 // Load tells how many boxes work, or are being destroyed, and how many requests wait for a place.
-func (e *Executor) Load() (running, waiting int) { return len(e.slots), len(e.queue) }
+func (e *Executor) Load() (running, waiting int) { return e.queue.Load() }
+
+// Parties tells the same of each party that has any.
+func (e *Executor) Parties() []queue.PartyLoad { return e.queue.Parties() }
 
 // Pool tells of the boxes that wait for their jobs.
 func (e *Executor) Pool() PoolStats { return e.pool.read() }
 
-// Execute runs one request that has passed its checks, with its defaults filled in. When ctx ends while the
-// request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of ctx it takes [Hooks]. The error is a
-// *[BusyError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not to blame. The box is
-// destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
+// Execute runs a request of nobody's in particular; see [Executor.ExecuteAs].
 func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	return e.ExecuteAs(ctx, queue.Share{}, request, onLog)
+}
+
+// ExecuteAs runs one request that has passed its checks, with its defaults filled in, in its turn among those of others.
+// When ctx ends while the request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of
+// ctx it takes [Hooks]. The error is a *[queue.FullError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not
+// to blame. The box is
+// destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
+func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	if err := e.enter(); err != nil {
 		return api.Result{}, err
 	}
 	hooks := hooksOf(ctx)
 	admitted := time.Now()
-	if err := e.admit(ctx); err != nil {
+	place, err := e.queue.Enter(ctx, share)
+	if err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {
 			return cancelledInQueue(hooks.ID, time.Since(admitted)), nil
 		}
 		return api.Result{}, err
 	}
-	return e.execute(ctx, job{hooks, admitted, request, onLog})
+	return e.execute(ctx, job{hooks, admitted, place, request, onLog})
 }
 
 // A job is one request on its way through the Executor.
 type job struct {
 	hooks    Hooks
 	admitted time.Time
+	place    *queue.Place
 	request  api.Request
 	onLog    func(api.Log)
 }
@@ -114,7 +115,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 	for try := 1; ; try++ {
 		box, waited, err := e.obtain(ctx, j, try)
 		if err != nil {
-			e.leave()
+			e.leave(j.place)
 			if ctx.Err() != nil {
 				return cancelledInQueue(j.hooks.ID, time.Since(j.admitted)), nil
 			}
@@ -150,8 +151,8 @@ func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (re
 			return
 		}
 		go func() {
-			defer e.leave()
-			e.linger()
+			defer e.leave(j.place)
+			e.linger(j.place)
 			destroy(ctx, e.log, j.hooks.ID, box)
 		}()
 	}()
@@ -170,15 +171,15 @@ const lingerLimit = 50 * time.Millisecond
 // linger lets the next script by before a box is destroyed: the end of its process and of its namespaces costs the kernel about as
 // much as a small script. It does so only beside a pool, whose scripts are quick, while half of the places are free, and until
 // somebody waits for one.
-func (e *Executor) linger() {
-	if e.config.Max == 0 || 2*len(e.slots) > cap(e.slots) {
+func (e *Executor) linger(place *queue.Place) {
+	if running, _ := e.queue.Load(); e.config.Max == 0 || 2*running > e.queue.Places() {
 		return
 	}
 	timer := time.NewTimer(lingerLimit)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-e.wanted:
+	case <-place.Wanted():
 	case <-e.end:
 	}
 }
@@ -203,35 +204,10 @@ func (e *Executor) enter() error {
 	return nil
 }
 
-// leave gives the place back that admit took.
-func (e *Executor) leave() {
-	<-e.slots
+// leave gives a place back once its box is gone.
+func (e *Executor) leave(place *queue.Place) {
+	place.Leave()
 	e.inFlight.Done()
-}
-
-// admit waits for a place. Whoever finds none, and no room in the queue, is told at once.
-func (e *Executor) admit(ctx context.Context) error {
-	select {
-	case e.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case e.queue <- struct{}{}:
-	default:
-		return &BusyError{retryAfter: time.Second}
-	}
-	defer func() { <-e.queue }()
-	select {
-	case e.wanted <- struct{}{}:
-	default:
-	}
-	select {
-	case e.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // destroyTries is how often a box is destroyed before it is left to the sweep that follows this process:

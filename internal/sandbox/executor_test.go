@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 )
@@ -82,7 +83,7 @@ func TestExecutorAdmission(t *testing.T) {
 			t.Errorf("%d boxes live, want 2", fake.Living())
 		}
 		_, err := executor.Execute(t.Context(), request("code"), nil)
-		var busy *sandbox.BusyError
+		var busy *queue.FullError
 		if !errors.As(err, &busy) || busy.RetryAfter() <= 0 {
 			t.Errorf("one too many: %v", err)
 		}
@@ -99,6 +100,45 @@ func TestExecutorAdmission(t *testing.T) {
 	})
 }
 
+func TestFairness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := drivertest.NewFake().Teach("code", drivertest.Log(api.LevelLog, "x"), drivertest.Sleep(time.Second), drivertest.Output("1"))
+		drivertest.Fairness(t, fake, testSpec, "code")
+	})
+}
+
+// A party's own bounds hold among free places, and are told apart from the whole's.
+func TestExecutorBoundsParties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := drivertest.NewFake().Teach("code", drivertest.Sleep(time.Second), drivertest.Output("1"))
+		executor := newExecutor(t, fake, 4, 100)
+		share := queue.Share{ID: "a", Running: 2, Waiting: 3}
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if result, err := executor.ExecuteAs(t.Context(), share, request("code"), nil); err != nil || !result.Success {
+					t.Errorf("%s, %v", result.ResultCode, err)
+				}
+			})
+		}
+		synctest.Wait()
+		if parties := executor.Parties(); len(parties) != 1 || parties[0] != (queue.PartyLoad{ID: "a", Running: 2, Waiting: 3}) {
+			t.Errorf("%+v", parties)
+		}
+		var full *queue.FullError
+		if _, err := executor.ExecuteAs(t.Context(), share, request("code"), nil); !errors.As(err, &full) || full.Bound != queue.BoundWaiting {
+			t.Errorf("one too many: %v", err)
+		}
+		if result, err := executor.Execute(t.Context(), request("code"), nil); err != nil || result.QueueTimeMs != 0 {
+			t.Errorf("another: %v, after %v ms", err, result.QueueTimeMs)
+		}
+		all.Wait()
+		if err := executor.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestExecutorWithoutQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := drivertest.NewFake().Teach("code", drivertest.Sleep(time.Second))
@@ -106,7 +146,7 @@ func TestExecutorWithoutQueue(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() { _, _ = executor.Execute(t.Context(), request("code"), nil) })
 		synctest.Wait()
-		var busy *sandbox.BusyError
+		var busy *queue.FullError
 		if _, err := executor.Execute(t.Context(), request("code"), nil); !errors.As(err, &busy) {
 			t.Errorf("a second: %v", err)
 		}
