@@ -125,6 +125,7 @@ func TestRequestRefused(t *testing.T) {
 		{"an unknown field", `{"code":"1","timeout":5}`, at("timeout"), "not a field"},
 		{"a field in another case", `{"Code":"1"}`, at("Code"), "not a field"},
 		{"a field without a name", `{"":1,"code":"1"}`, at(`""`), "not a field"},
+		{"what only the server says", `{"code":"1","libraries":["lodash"]}`, at("libraries"), "not a field"},
 		{"__proto__", `{"code":"1","__proto__":{}}`, at("__proto__"), "not a field"},
 		{"a field twice", `{"code":"1","code":"2"}`, at(""), `duplicate key "code" at byte 12`},
 		{"a field twice, escaped", `{"code":"1","\u0063ode":"2"}`, at(""), "duplicate key"},

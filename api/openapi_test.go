@@ -56,6 +56,9 @@ func sameFields(t *testing.T, s *openapi3.Schema, goType reflect.Type) {
 	seen := map[string]bool{}
 	for field := range goType.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "-" {
+			continue // not on the wire
+		}
 		seen[name] = true
 		property := s.Properties[name]
 		if property == nil {

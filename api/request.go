@@ -19,6 +19,9 @@ type Request struct {
 	// Seed and Now make a run repeatable: randomness from the seed, and a clock that stands still.
 	Seed *int64     `json:"seed,omitempty"`
 	Now  *time.Time `json:"now,omitempty"`
+	// Libraries names those that the script may require; nil is each, and an empty list is none. No client says it: whoever
+	// lets the request in does.
+	Libraries []string `json:"-"`
 }
 
 // WithDefaults returns the request with every field that was not given set to its default (but for

@@ -201,7 +201,7 @@ func execute(script engine.Engine, job protocol.Job, stdout io.Writer) (*protoco
 	defer cancel()
 	logs := logSender{stdout: stdout, start: start}
 	outcome := script.Run(ctx, engine.Program{
-		Code: job.Code, Language: job.Language, Input: job.Input, Seed: job.Seed, Now: job.Now,
+		Code: job.Code, Language: job.Language, Input: job.Input, Seed: job.Seed, Now: job.Now, Libraries: job.Libraries,
 		Timeout: timeout, MemoryBytes: job.MemoryBytes, MaxOutputBytes: api.MaxOutputBytes, Log: logs.log,
 	})
 	if logs.err != nil {

@@ -64,6 +64,12 @@ func (m *Modules) program(specifier string) (*goja.Program, error) {
 	return c.program, c.err
 }
 
+// has reports whether there is a module of that name.
+func (m *Modules) has(specifier string) bool {
+	_, ok := m.source(specifier)
+	return ok
+}
+
 // compilation returns a module's compilation, nil where there is no such module; begin is true where the caller is to
 // compile it.
 func (m *Modules) compilation(specifier string, needed bool) (c *compilation, begin bool) {

@@ -44,6 +44,8 @@ type Program struct {
 	Seed *int64
 	// Now freezes the clock where it is not nil.
 	Now *time.Time
+	// Libraries names those that the script may require; nil is each.
+	Libraries []string
 	// Timeout is the script's limit, for messages: ctx carries the deadline itself.
 	Timeout time.Duration
 	// MemoryBytes is how much the heap may grow beyond what it held when Run was called before the

@@ -196,6 +196,35 @@ func TestImport(t *testing.T) {
 	})
 }
 
+// A script has the libraries that it may use, by every road to them, and the others by none.
+func TestAllowedLibraries(t *testing.T) {
+	lodash, none := []setting{libraries("lodash")}, []setting{libraries()}
+	const said = `The module "uuid" is not available: it is not among the libraries that this script may use; a box has lodash`
+	runCases(t, []scriptCase{
+		{code: "return require('lodash').sum([1])", settings: lodash, want: api.Success, output: "1"},
+		{code: "\n require('uuid')", settings: lodash, want: api.SecurityError, errName: "SecurityError", message: said, place: [2]int{2, 2}},
+		{code: "import { v4 } from 'uuid'; return v4()", settings: lodash, want: api.SecurityError, message: said, place: [2]int{1, 1}},
+		{code: "await import('uuid')", settings: lodash, want: api.SecurityError, message: said},
+		{code: "try { require('uuid') } catch (e) { return [e.name, e.denied] }", settings: lodash, want: api.Success, output: `["SecurityError","uuid"]`},
+		{code: "require('left-pad')", settings: lodash, want: api.RuntimeError, message: `Cannot find the module "left-pad": a box has lodash`},
+		{code: "require('fs')", settings: lodash, want: api.SecurityError, message: "no files"},
+		{code: "require('lodash')", settings: none, want: api.SecurityError, message: "this script may use no library"},
+		{code: "return 1", settings: none, want: api.Success, output: "1"},
+	})
+}
+
+// What was made while the box waited is kept from a script that may not have it.
+func TestAllowedLibrariesWhenWarm(t *testing.T) {
+	g, err := NewGoja(fakeModules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm(t, g, "lodash", "uuid")
+	if r := runIn(g, "return require('lodash').sum([1]) + require('uuid').v4()", libraries("lodash")); r.Code != api.SecurityError {
+		t.Error(r)
+	}
+}
+
 func TestLowered(t *testing.T) {
 	runCases(t, []scriptCase{
 		{code: "async function* g() { yield 1; yield* [2, 3] }\nlet s = 0; for await (const x of g()) s += x; return s", want: api.Success, output: "6"},

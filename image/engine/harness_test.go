@@ -35,8 +35,11 @@ type ran struct {
 // A setting changes the program of a test.
 type setting func(*Program)
 
-func typescript(p *Program)           { p.Language = api.TypeScript }
-func input(json string) setting       { return func(p *Program) { p.Input = []byte(json) } }
+func typescript(p *Program)     { p.Language = api.TypeScript }
+func input(json string) setting { return func(p *Program) { p.Input = []byte(json) } }
+func libraries(names ...string) setting {
+	return func(p *Program) { p.Libraries = append([]string{}, names...) }
+}
 func timeout(d time.Duration) setting { return func(p *Program) { p.Timeout = d } }
 func memory(mb int64) setting         { return func(p *Program) { p.MemoryBytes = mb << 20 } }
 func outputLimit(n int) setting       { return func(p *Program) { p.MaxOutputBytes = n } }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +57,33 @@ func TestLibraries(t *testing.T) {
 	modules := BundledModules()
 	for _, c := range libraryCases() {
 		t.Run(c.code[:min(len(c.code), 60)], func(t *testing.T) { c.check(t, runWith(t, modules, c.code, c.settings...)) })
+	}
+}
+
+// Each library works where it is the only one that the script may use, with what lies below its name, and none other is
+// reached through that.
+func TestLibrariesAlone(t *testing.T) {
+	testenv.Need(t, testenv.Libs, lib.Available())
+	modules := BundledModules()
+	for _, c := range []struct{ library, code string }{
+		{"date-fns", `return typeof require("date-fns/locale").fr.code + typeof require("date-fns/fp").format + typeof require("date-fns/format.js")`},
+		{"lodash", `return typeof require("lodash/fp").map + typeof require("lodash.js").map + typeof require("lodash/groupBy")`},
+		{"mathjs", `return require("mathjs").evaluate("1 + 1")`},
+		{"papaparse", `return require("papaparse").parse("a").data`},
+		{"uuid", `return require("uuid").v4().length`},
+		{"validator", `return require("validator/lib/isEmail")("a@b.com")`},
+	} {
+		if r := runWith(t, modules, c.code, libraries(c.library)); r.Code != api.Success {
+			t.Errorf("%s alone: %v", c.library, r)
+		}
+		for n, other := range append(lib.Subpaths(), "date-fns", "lodash", "lodash.js", "mathjs", "papaparse", "uuid", "validator") {
+			if strings.HasPrefix(other, c.library) || n%40 != 0 && strings.Contains(other, "/") { // some of many
+				continue
+			}
+			if r := runWith(t, modules, "require("+strconv.Quote(other)+")", libraries(c.library)); r.Code != api.SecurityError {
+				t.Errorf("%s, where only %s is allowed: %v", other, c.library, r)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -13,8 +14,11 @@ import (
 )
 
 // load returns the exports of a module, which is made once for each run, beforehand perhaps. They are nil where there is
-// no such module.
+// no such module, or none for this script.
 func (g *Goja) load(specifier string) (goja.Value, error) {
+	if !g.allows(specifier) {
+		return nil, nil
+	}
 	if exports, ok := g.loaded[specifier]; ok {
 		return exports, nil
 	}
@@ -49,14 +53,30 @@ func (g *Goja) instantiate(specifier string, p *goja.Program) (goja.Value, error
 	return call(goja.Undefined(), g.builtin.require)
 }
 
+// allows reports whether the script may have a module, if there is one: those below a library's name are the library's.
+func (g *Goja) allows(specifier string) bool {
+	library, _, _ := strings.Cut(strings.TrimSuffix(specifier, ".js"), "/")
+	return g.program.Libraries == nil || slices.Contains(g.program.Libraries, library)
+}
+
+// libraries are the names of those that the script may have.
+func (g *Goja) libraries() []string {
+	return slices.DeleteFunc(slices.Clone(g.modules.names()), func(name string) bool { return !g.allows(name) })
+}
+
 // refusal says why a module cannot be had, and whether asking for it is a matter of security.
 func (g *Goja) refusal(specifier string) (message string, forbidden bool) {
 	shown := bound(specifier, 100)
-	have := "a box has " + strings.Join(g.modules.names(), ", ")
-	if len(g.modules.names()) == 0 {
+	have := "a box has " + strings.Join(g.libraries(), ", ")
+	switch {
+	case len(g.modules.names()) == 0:
 		have = "this build has no libraries"
+	case len(g.libraries()) == 0:
+		have = "this script may use no library"
 	}
 	switch {
+	case !g.allows(specifier) && g.modules.has(specifier):
+		return fmt.Sprintf("The module %q is not available: it is not among the libraries that this script may use; %s", shown, have), true
 	case isNodeBuiltin(specifier):
 		return fmt.Sprintf("The module %q is not available: a box has no files, network, processes or other modules of Node's; %s", shown, have), true
 	case isNetworkPackage(specifier):

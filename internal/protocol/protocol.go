@@ -20,7 +20,7 @@ import (
 )
 
 // Version is told in the ready frame: a runner of another version is refused.
-const Version = 3
+const Version = 4
 
 // MaxJobBytes bounds a job: code and input, every byte of the code escaped.
 const MaxJobBytes = api.MaxInputBytes + 6*api.MaxCodeBytes + 64<<10
@@ -47,6 +47,8 @@ type Job struct {
 	Input    json.RawMessage `json:"input,omitempty"`
 	Seed     *int64          `json:"seed,omitempty"`
 	Now      *time.Time      `json:"now,omitempty"`
+	// Libraries names those that the script may require; nil is each, and an empty list is none.
+	Libraries []string `json:"libraries,omitzero"`
 	// TimeoutMs is the soft deadline, in milliseconds; the hard one is kept outside.
 	TimeoutMs int64 `json:"timeoutMs"`
 	// MemoryBytes is the script's own memory limit; the hard one is the cgroup's.

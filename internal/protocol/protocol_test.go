@@ -19,8 +19,9 @@ func TestJobRoundTrip(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 5, time.UTC)
 	for name, job := range map[string]Job{
 		"the least":  {Code: "1", Language: api.JavaScript, TimeoutMs: 100, MemoryBytes: api.MiB},
+		"no library": {Code: "1", Libraries: []string{}}, // nil would be each
 		"null input": {Code: "1", Language: api.TypeScript, Input: json.RawMessage("null")},
-		"everything": {Code: "é\u2028<>&\x00", Language: api.TypeScript, Input: json.RawMessage(`{"a":[1.10,"é"]}`), Seed: new(int64(-5)), Now: &now,
+		"everything": {Code: "é\u2028<>&\x00", Language: api.TypeScript, Input: json.RawMessage(`{"a":[1.10,"é"]}`), Seed: new(int64(-5)), Now: &now, Libraries: []string{"lodash"},
 			TimeoutMs: 300_000, MemoryBytes: 2048 * api.MiB},
 		"the largest": {Code: strings.Repeat("\x01", api.MaxCodeBytes), Input: json.RawMessage(`"` + strings.Repeat("x", api.MaxInputBytes-2) + `"`)},
 	} {

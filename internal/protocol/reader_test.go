@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	readyBody = `{"type":"ready","ready":{"version":3}}`
+	readyBody = `{"type":"ready","ready":{"version":4}}`
 	logBody   = `{"type":"log","log":{"level":"log","message":"m","atMs":1}}`
 	doneBody  = `{"type":"result","result":{"code":"SUCCESS","output":1,"executionMs":1}}`
 )
@@ -168,7 +168,7 @@ func TestReaderBroken(t *testing.T) {
 		{"a type that is a number", []string{`{"type":1}`}},
 		{"a type without its content", []string{`{"type":"log"}`}},
 		{"a type with another's content", []string{`{"type":"log","result":{"code":"SUCCESS","output":1,"executionMs":1}}`}},
-		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":3}}`}},
+		{"a type with more content", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"ready":{"version":4}}`}},
 		{"an unknown field", []string{`{"type":"log","log":{"level":"log","message":"m","atMs":1},"x":1}`}},
 		{"an unknown field within", []string{log(`"level":"log","message":"m","atMs":1,"x":1`)}},
 		{"a key twice", []string{log(`"level":"log","message":"m","message":"n","atMs":1`)}},
@@ -227,7 +227,7 @@ func wantBroken(t *testing.T, err error) {
 
 // readyWith is a ready frame with these members.
 func readyWith(members string) string {
-	return `{"type":"ready","ready":{"version":3,` + members + `}}`
+	return `{"type":"ready","ready":{"version":4,` + members + `}}`
 }
 
 func TestReaderBrokenBeforeReady(t *testing.T) {
@@ -237,10 +237,10 @@ func TestReaderBrokenBeforeReady(t *testing.T) {
 		"a result":            doneBody,
 		"another version":     `{"type":"ready","ready":{"version":1000}}`,
 		"no version":          `{"type":"ready","ready":{}}`,
-		"too many fds":        `{"type":"ready","ready":{"version":3,"fds":[` + strings65 + `]}}`,
-		"too many variables":  `{"type":"ready","ready":{"version":3,"env":[` + strings65 + `]}}`,
-		"too many networks":   `{"type":"ready","ready":{"version":3,"interfaces":[` + strings65 + `]}}`,
-		"a mask below zero":   `{"type":"ready","ready":{"version":3,"capEff":-1}}`,
+		"too many fds":        `{"type":"ready","ready":{"version":4,"fds":[` + strings65 + `]}}`,
+		"too many variables":  `{"type":"ready","ready":{"version":4,"env":[` + strings65 + `]}}`,
+		"too many networks":   `{"type":"ready","ready":{"version":4,"interfaces":[` + strings65 + `]}}`,
+		"a mask below zero":   `{"type":"ready","ready":{"version":4,"capEff":-1}}`,
 		"too many mounts":     readyWith(`"mounts":["` + strings.Repeat(`/ / t rw","`, maxMounts) + `/ / t rw"]`),
 		"too long a mount":    readyWith(`"mounts":["/ /` + strings.Repeat("x", maxMount) + ` t rw"]`),
 		"a mount of no form":  readyWith(`"mounts":["/ / t"]`),

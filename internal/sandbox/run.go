@@ -81,7 +81,7 @@ var (
 // has died, or never reads, tells more by its end than by its pipe.
 func (r *run) hand(ctx context.Context, request api.Request) {
 	job := protocol.Job{
-		Code: request.Code, Language: request.Language, Input: request.InputData, Seed: request.Seed, Now: request.Now,
+		Code: request.Code, Language: request.Language, Input: request.InputData, Seed: request.Seed, Now: request.Now, Libraries: request.Libraries,
 		TimeoutMs: r.evidence.limits.Timeout.Milliseconds(), MemoryBytes: r.evidence.limits.MemoryBytes,
 	}
 	handed := make(chan error, 1)

@@ -154,6 +154,21 @@ func TestRunPassesTheJobOn(t *testing.T) {
 	})
 }
 
+func TestRunPassesTheLibrariesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, names := range map[string][]string{"null": nil, "[]": {}, `["lodash"]`: {"lodash"}} {
+			box := openBox(t, drivertest.NewFake().Teach("code", drivertest.EchoLibraries()))
+			r := request("code")
+			r.Libraries = names
+			result, err := box.Run(t.Context(), r, nil)
+			if err != nil || string(result.Output) != want {
+				t.Errorf("%q: %s, %v: %s", names, result.ResultCode, err, result.Output)
+			}
+			destroyBox(t, box)
+		}
+	})
+}
+
 func TestLogsStreamAndAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("é", api.MaxLogBytes/2-1)

@@ -63,6 +63,14 @@ func Echo() Step {
 	}}
 }
 
+// EchoLibraries ends the script with the names of the libraries that it may require as output, null where it may require each.
+func EchoLibraries() Step {
+	return Step{func(p *player) bool {
+		output, _ := json.Marshal(p.job.Libraries) // strings: cannot fail
+		return p.end(protocol.Result{Code: api.Success, Output: output})
+	}}
+}
+
 // Fail ends the script with a code other than SUCCESS.
 func Fail(code api.ResultCode, name, message string) Step {
 	return Step{func(p *player) bool {
