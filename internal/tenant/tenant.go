@@ -83,21 +83,22 @@ func (q Quota) Validate() error {
 		return &InvalidError{"quota.weight", fmt.Sprintf("from 1 to %d, or 0 for %d", MaxWeight, DefaultWeight)}
 	}
 	for _, f := range []struct {
-		name       string
-		value, max float64
+		name            string
+		value, min, max float64
 	}{
-		{"concurrency", float64(q.Concurrency), api.MaxConcurrency},
-		{"queue", float64(q.Queue), 1e6},
-		{"requestsPerMinute", float64(q.RequestsPerMinute), 1e6},
-		{"cpuSecondsPerDay", q.CPUSecondsPerDay, 1e9},
-		{"memoryLimitMB", float64(q.MemoryLimitMB), api.MaxMemoryLimitMB},
-		{"cpus", q.CPUs, 1e4},
-		{"timeoutSeconds", q.TimeoutSeconds, api.MaxTimeoutSeconds},
-		{"codeBytes", float64(q.CodeBytes), api.MaxCodeBytes},
-		{"inputBytes", float64(q.InputBytes), api.MaxInputBytes},
+		{"concurrency", float64(q.Concurrency), 1, api.MaxConcurrency},
+		{"queue", float64(q.Queue), 1, 1e6},
+		{"requestsPerMinute", float64(q.RequestsPerMinute), 1, 1e6},
+		{"cpuSecondsPerDay", q.CPUSecondsPerDay, 0, 1e9},
+		// A ceiling below what may be asked for at all would let nothing by.
+		{"memoryLimitMB", float64(q.MemoryLimitMB), api.MinMemoryLimitMB, api.MaxMemoryLimitMB},
+		{"cpus", q.CPUs, api.MinCPUs, 1e4},
+		{"timeoutSeconds", q.TimeoutSeconds, api.MinTimeoutSeconds, api.MaxTimeoutSeconds},
+		{"codeBytes", float64(q.CodeBytes), 1, api.MaxCodeBytes},
+		{"inputBytes", float64(q.InputBytes), 1, api.MaxInputBytes},
 	} {
-		if !(f.value >= 0 && f.value <= f.max) { // NaN is neither
-			return &InvalidError{"quota." + f.name, fmt.Sprintf("from 0, which is no bound, to %v", f.max)}
+		if !(f.value == 0 || f.value >= f.min && f.value > 0 && f.value <= f.max) { // NaN is neither
+			return &InvalidError{"quota." + f.name, fmt.Sprintf("from %v to %v, or 0 for no bound", f.min, f.max)}
 		}
 	}
 	if !slices.Contains([]string{"", IsolationStandard, IsolationGVisor}, q.Isolation) {

@@ -26,6 +26,7 @@ func TestValidate(t *testing.T) {
 		"quota.concurrency":       {ID: "a", Quota: Quota{Concurrency: -1}},
 		"quota.cpuSecondsPerDay":  {ID: "a", Quota: Quota{CPUSecondsPerDay: math.NaN()}},
 		"quota.memoryLimitMB":     {ID: "a", Quota: Quota{MemoryLimitMB: api.MaxMemoryLimitMB + 1}},
+		"quota.cpus":              {ID: "a", Quota: Quota{CPUs: api.MinCPUs / 2}},
 		"quota.timeoutSeconds":    {ID: "a", Quota: Quota{TimeoutSeconds: math.Inf(1)}},
 		"quota.isolation":         {ID: "a", Quota: Quota{Isolation: "none"}},
 		"quota.languages":         {ID: "a", Quota: Quota{Languages: []api.Language{"cobol"}}},
