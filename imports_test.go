@@ -213,6 +213,11 @@ var bans = []ban{
 		reason: "who is next depends on nothing of what is done then",
 	},
 	{
+		what: "boxes, servers and stores in quotas", from: []string{"./internal/quota", "./internal/tenant"},
+		banned: []string{"glovebox/internal/sandbox", "glovebox/internal/store", "glovebox/controller", "net/http", "database/sql"},
+		reason: "what a tenant may have is judged by what is asked, wherever it is kept and whatever runs it",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

@@ -1,0 +1,45 @@
+package quota
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// An Error says which quota of a tenant a request is over.
+type Error struct {
+	// Quota is the quota's name in JSON, as in tenant.Quota.
+	Quota string
+	// Field is the request's field that asks for too much; "" where it is no field's fault.
+	Field string
+	// Limit is the quota and Used what is used of it, or what the request asks for, both in the quota's own unit; nil where the
+	// quota is no number.
+	Limit, Used *float64
+	// Allowed lists what is, where the quota is a list.
+	Allowed []string
+	// Forbidden is true where no waiting helps; else After is how long to wait.
+	Forbidden bool
+	After     time.Duration
+
+	detail string
+}
+
+// Error is a sentence for whoever asked.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "over the tenant's quota %s: ", e.Quota)
+	switch {
+	case e.Limit != nil && e.Forbidden:
+		fmt.Fprintf(&b, "at most %v is allowed, and %v is asked for", *e.Limit, *e.Used)
+	case e.Limit != nil:
+		fmt.Fprintf(&b, "%.4g of %v are used", *e.Used, *e.Limit)
+	case len(e.Allowed) == 0:
+		b.WriteString("none is allowed")
+	default:
+		b.WriteString("allowed is " + strings.Join(e.Allowed, ", "))
+	}
+	if e.detail != "" {
+		b.WriteString("; " + e.detail)
+	}
+	return b.String()
+}

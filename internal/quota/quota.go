@@ -1,0 +1,115 @@
+// Package quota holds what a tenant asks for against what it may have: what one request may ask, how many may come in a minute, how
+// much processor time they may use in a day, and how many run and wait. It stands before whoever runs requests, so that none goes
+// by, whatever brought it.
+package quota
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/queue"
+	"glovebox/internal/tenant"
+)
+
+// An Executor runs requests in their turn, as sandbox.Executor does. It is safe for concurrent use.
+type Executor interface {
+	ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error)
+}
+
+// Config is what a Guard needs. Executor, CPU and Log must be set.
+type Config struct {
+	Executor Executor
+	// Isolation is that of every box: tenant.IsolationStandard or tenant.IsolationGVisor.
+	Isolation string
+	CPU       CPUMeter
+	// Log is told of results that could not be charged.
+	Log *slog.Logger
+}
+
+// A Guard runs requests for tenants, within their quotas. It is safe for concurrent use.
+type Guard struct {
+	config Config
+	rates  rates
+}
+
+// NewGuard returns a Guard.
+func NewGuard(c Config) *Guard { return &Guard{config: c} }
+
+// Execute runs a request of the tenant in ctx. Where there is none no quota holds, and all such requests are one party in the
+// queue. The error is an *[Error], or the executor's. Whoever read the request gave it its defaults by [WithDefaults].
+func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	t, ok := tenant.FromContext(ctx)
+	if !ok {
+		return g.config.Executor.ExecuteAs(ctx, queue.Share{}, request, onLog)
+	}
+	if !isAdmitted(ctx) {
+		if err := g.Admit(ctx, request); err != nil {
+			return api.Result{}, err
+		}
+	}
+	request.Libraries = t.Quota.Libraries
+	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue}
+	result, err := g.config.Executor.ExecuteAs(ctx, share, request, onLog)
+	if err != nil {
+		if isAdmitted(ctx) {
+			return api.Result{}, err
+		}
+		return api.Result{}, asQuota(err, t.Quota)
+	}
+	g.charge(ctx, t, result)
+	return result, nil
+}
+
+// Admit holds requests, with their defaults, against the quotas of the tenant in ctx: all of them, or none. Those that it lets by
+// are counted, and run by a context of [Admitted]; the error is as that of [Guard.Execute]. It is for those who accept now and
+// run later; for others Execute does it.
+func (g *Guard) Admit(ctx context.Context, requests ...api.Request) error {
+	t, ok := tenant.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	for _, request := range requests {
+		if err := check(t.Quota, request); err != nil {
+			return err
+		}
+	}
+	if t.Quota.Isolation == tenant.IsolationGVisor && g.config.Isolation != tenant.IsolationGVisor {
+		return &Error{Quota: "isolation", Forbidden: true, Allowed: []string{tenant.IsolationGVisor}, detail: "the boxes of this server have " + g.config.Isolation}
+	}
+	if err := g.checkCPU(ctx, t); err != nil {
+		return err
+	}
+	return g.rates.take(t, len(requests), time.Now())
+}
+
+type admittedKey struct{}
+
+// Admitted returns a context for a tenant's request that has been admitted already, by [Guard.Admit]: Execute runs it in its turn, and
+// does not count it again. Where there is no place it returns the executor's own error: it is for the caller to wait.
+func Admitted(ctx context.Context, t tenant.Tenant) context.Context {
+	return context.WithValue(tenant.NewContext(ctx, t), admittedKey{}, true)
+}
+
+func isAdmitted(ctx context.Context) bool { return ctx.Value(admittedKey{}) != nil }
+
+// Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
+func (g *Guard) Rate(t tenant.Tenant) (r Rate, ok bool) { return g.rates.read(t, time.Now()) }
+
+// asQuota names the quota where one of the tenant's own kept the request from waiting.
+func asQuota(err error, q tenant.Quota) error {
+	var full *queue.FullError
+	if !errors.As(err, &full) {
+		return err
+	}
+	switch full.Bound {
+	case queue.BoundWaiting:
+		return &Error{Quota: "queue", Limit: new(float64(q.Queue)), Used: new(float64(full.Waiting)), After: full.RetryAfter(), detail: "as many requests wait already as may"}
+	case queue.BoundRunning:
+		return &Error{Quota: "concurrency", Limit: new(float64(q.Concurrency)), Used: new(float64(full.Running)), After: full.RetryAfter(),
+			detail: "as many scripts run already as may, and there is no more room to wait"}
+	}
+	return err
+}
