@@ -11,6 +11,8 @@ import (
 type live struct {
 	done chan struct{} // closed when it has ended, or is left
 
+	waiting bool // it has not begun; guarded by the service's mu
+
 	mu     sync.Mutex
 	logs   []api.Log
 	bytes  int

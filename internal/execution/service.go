@@ -11,7 +11,9 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/tenant"
 )
 
 // An Executor runs requests; see controller.Executor. Of the context it takes [sandbox.Hooks].
@@ -23,6 +25,9 @@ type Executor interface {
 type Config struct {
 	Executor Executor
 	Store    Store
+	// Tenant returns a tenant by its id, for what an earlier server has accepted; ok is false where there is none. Nil means that
+	// nobody keeps tenants.
+	Tenant func(ctx context.Context, id string) (t tenant.Tenant, ok bool, err error)
 	// Accepted is how many executions may be accepted and not ended, and AcceptedBytes what their code and data may hold in memory; 0
 	// means 1,000 and 256 MiB.
 	Accepted      int
@@ -54,6 +59,7 @@ type Service struct {
 	closed bool
 	live   map[string]*live // accepted, and not ended
 	bytes  int64            // of their code and data
+	held   map[string]*held // the same by tenant
 	notes  []Record         // to be kept
 	noted  chan struct{}    // has a token while there are notes
 }
@@ -76,7 +82,7 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{config: config, live: map[string]*live{}, noted: make(chan struct{}, 1)}
+	s := &Service{config: config, live: map[string]*live{}, held: map[string]*held{}, noted: make(chan struct{}, 1)}
 	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel(nil)
@@ -94,9 +100,20 @@ func (s *Service) recover(ctx context.Context) error {
 		return fmt.Errorf("execution: %w", err)
 	}
 	for _, r := range left {
+		whose, known, err := s.tenantOf(ctx, r)
+		if err != nil {
+			return fmt.Errorf("execution: the tenant of %s: %w", r.ID, err)
+		}
+		if !known {
+			s.config.Log.Warn("an execution's tenant is not there any more, and it is not run", "execution", r.ID, "tenant", r.Tenant)
+			if _, err := s.config.Store.End(ctx, r.ID, failed(r.ID, "its tenant is not there any more"), now()); err != nil {
+				return fmt.Errorf("execution: %w", err)
+			}
+			continue
+		}
 		if r.State == api.ExecutionQueued || r.SafeToRepeat {
 			s.config.Log.Info("an execution that was accepted before is run", "execution", r.ID, "hadBegun", r.State == api.ExecutionRunning)
-			s.start(r)
+			s.start(r, whose)
 			continue
 		}
 		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
@@ -129,7 +146,7 @@ type Submission struct {
 }
 
 // Submit accepts an execution, which then runs whatever becomes of its caller. When it returns, the store has it. The same idempotency
-// key gives the same execution. The errors are [ErrFull], [ErrOtherBody], sandbox.ErrClosed, and the store's.
+// key gives the same execution. The errors are [ErrFull], a *[quota.Error], [ErrOtherBody], sandbox.ErrClosed, and the store's.
 func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	all, err := s.SubmitAll(ctx, []Submission{sub})
 	if err != nil {
@@ -138,14 +155,16 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	return all[0], nil
 }
 
-// SubmitAll accepts executions, in their order: all, or none where there is no place for all. Where the store fails halfway, those that it
+// SubmitAll accepts executions of the tenant in ctx, in their order: all, or none where there is no place for all, of the tenant's own
+// or of everybody's. Their requests have been admitted: see [quota.Guard.Admit]. Where the store fails halfway, those that it
 // has are cancelled.
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
 	fresh := make([]Record, len(subs))
 	for i, sub := range subs {
 		fresh[i] = sub.record()
 	}
-	lives, err := s.reserve(fresh)
+	whose, _ := tenant.FromContext(ctx)
+	lives, err := s.reserve(fresh, whose)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +175,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		case addErr != nil:
 			err = fmt.Errorf("execution: %w", addErr)
 		case existing == nil:
-			s.runs.Go(func() { s.run(r, lives[i]) })
+			s.runs.Go(func() { s.run(r, whose, lives[i]) })
 			all = append(all, r)
 			continue
 		case existing.Idempotency.Body != r.Idempotency.Body:
@@ -189,57 +208,17 @@ func (sub Submission) record() Record {
 	return r
 }
 
-// held is what a record's request holds in memory.
-func (r Record) held() int64 { return int64(len(r.Request.Code) + len(r.Request.InputData)) }
-
-// reserve takes places among what is accepted: all or none.
-func (s *Service) reserve(records []Record) ([]*live, error) {
-	var bytes int64
-	for _, r := range records {
-		bytes += r.held()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, sandbox.ErrClosed
-	}
-	if len(s.live)+len(records) > s.config.Accepted || s.bytes+bytes > s.config.AcceptedBytes {
-		return nil, ErrFull
-	}
-	s.bytes += bytes
-	lives := make([]*live, len(records))
-	for i, r := range records {
-		lives[i] = newLive()
-		s.live[r.ID] = lives[i]
-	}
-	return lives, nil
-}
-
-func (s *Service) release(r Record, l *live) {
-	s.mu.Lock()
-	delete(s.live, r.ID)
-	s.bytes -= r.held()
-	s.mu.Unlock()
-	l.end()
-}
-
-// start runs what an earlier server has accepted: bounds do not count.
-func (s *Service) start(r Record) {
-	l := newLive()
-	s.mu.Lock()
-	s.live[r.ID] = l
-	s.bytes += r.held()
-	s.mu.Unlock()
-	s.runs.Go(func() { s.run(r, l) })
-}
-
 // run has an execution run, and keeps its result.
-func (s *Service) run(r Record, l *live) {
+func (s *Service) run(r Record, whose tenant.Tenant, l *live) {
 	defer s.release(r, l)
 	ctx, cancel := context.WithCancel(s.base)
 	defer cancel()
 	l.onCancel(cancel)
-	result, err := s.execute(ctx, r, l)
+	asked := ctx
+	if whose.ID != "" {
+		asked = quota.Admitted(ctx, whose)
+	}
+	result, err := s.execute(asked, r, l)
 	switch {
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up
@@ -261,6 +240,7 @@ var errLeft = errors.New("execution: left for the next server")
 func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, error) {
 	begun := r.State == api.ExecutionRunning // before a crash
 	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error {
+		s.begun(r, l)
 		if begun {
 			return nil
 		}
