@@ -10,6 +10,12 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// ResultCode is set where the fault has a result code of its own.
 	ResultCode ResultCode `json:"resultCode,omitempty"`
+	// Quota names the tenant's quota that the request is over, as the tenant has it. Limit is the quota and Used what is used of it,
+	// or what the request asks for; where the quota is no number, Allowed lists what may be asked for.
+	Quota   string   `json:"quota,omitempty"`
+	Limit   *float64 `json:"limit,omitempty"`
+	Used    *float64 `json:"used,omitempty"`
+	Allowed []string `json:"allowed,omitzero"`
 	// RequestID is the id under which the server's log tells more.
 	RequestID string `json:"requestId"`
 }

@@ -11,6 +11,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
 )
@@ -51,7 +52,7 @@ func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
 	}
 	t, _ := tenant.FromContext(c.Request().Context())
 	for i, r := range requests {
-		r = r.WithDefaults()
+		r = quota.WithDefaults(c.Request().Context(), r)
 		if err := r.Validate(s.config.HostCPUs); err != nil {
 			return o, api.InBatch(err, i, o.batch)
 		}
@@ -91,6 +92,9 @@ func (s *Server) execute(c echo.Context) error {
 		return s.runNow(c, o)
 	}
 	ctx := c.Request().Context()
+	if err := s.admitOrder(ctx, o); err != nil {
+		return s.executorRefusal(ctx, err)
+	}
 	accepted, err := s.executions.SubmitAll(ctx, o.subs)
 	if err != nil {
 		return s.executorRefusal(ctx, executionRefusal(err))
@@ -107,6 +111,18 @@ func (s *Server) execute(c echo.Context) error {
 		}
 	}
 	return s.writeAccepted(c, o, accepted)
+}
+
+// admitOrder holds what is to be accepted against its tenant's quotas: nothing that was accepted is refused afterwards.
+func (s *Server) admitOrder(ctx context.Context, o order) error {
+	if s.config.Quotas == nil {
+		return nil
+	}
+	var requests []api.Request
+	for _, sub := range o.subs {
+		requests = append(requests, sub.Request)
+	}
+	return s.config.Quotas.Admit(ctx, requests...)
 }
 
 // runNow runs a script for a client who waits: it ends with its client, and is noted afterwards.

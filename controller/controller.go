@@ -20,6 +20,8 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/quota"
+	"glovebox/internal/tenant"
 )
 
 // An Executor runs requests. It is safe for concurrent use.
@@ -28,10 +30,21 @@ type Executor interface {
 	// happens, a panic included. A script that fails is a Result. onLog, where it is not nil, gets each
 	// log entry as it comes. When ctx ends, so does the run.
 	//
-	// An error is never the script's. One that has a method RetryAfter() time.Duration says that there
+	// An error is never the script's. A *quota.Error says that the tenant in ctx may not (429, 403). One that has a method RetryAfter() time.Duration says that there
 	// is no place now, and sandbox.ErrClosed that there will be none (503); any other is ours (500).
 	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
 }
+
+// Quotas are what tenants may have; see [quota.Guard]. They are safe for concurrent use.
+type Quotas interface {
+	// Admit holds requests that are accepted now and run later against the quotas of the tenant in ctx, and counts them: all, or
+	// none. The error is a *quota.Error, or ours.
+	Admit(ctx context.Context, requests ...api.Request) error
+	// Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
+	Rate(t tenant.Tenant) (rate quota.Rate, ok bool)
+}
+
+var _ Quotas = (*quota.Guard)(nil)
 
 // Build says which Glovebox this is.
 type Build = api.Build
@@ -62,6 +75,8 @@ type Config struct {
 	// Load tells how many boxes there are and how many requests wait, for /metrics; nil means that it is
 	// not shown.
 	Load func() (boxes, waiting int)
+	// Quotas are those that the Executor holds tenants to; nil means that it holds nobody to any.
+	Quotas Quotas
 	// AllowedHosts are names that the Host header may hold beside loopback's own with the listener's
 	// port: "name" for any port, or "name:port". They are for a proxy or a tunnel in front.
 	AllowedHosts []string

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 )
 
@@ -40,6 +41,10 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 	var answered *refusal
 	if errors.As(err, &answered) {
 		return answered
+	}
+	var over *quota.Error
+	if errors.As(err, &over) {
+		return refuseQuota(over)
 	}
 	var busy retrier
 	if errors.As(err, &busy) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 )
 
@@ -25,7 +26,7 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	defer m.metrics.inFlight.Dec()
 	result, err := m.inner.Execute(ctx, request, onLog)
 	if err != nil {
-		if !isNoPlace(err) && ctx.Err() == nil {
+		if !isRefusal(err) && ctx.Err() == nil {
 			m.metrics.failed()
 		}
 		return api.Result{}, err
@@ -38,10 +39,11 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	return complete(result), nil
 }
 
-// isNoPlace reports whether an executor's error says that there is no place, now or any more.
-func isNoPlace(err error) bool {
+// isRefusal reports whether an executor's error says that there is no place, now or any more, or not for this tenant.
+func isRefusal(err error) bool {
 	var busy retrier
-	return errors.As(err, &busy) || errors.Is(err, sandbox.ErrClosed)
+	var over *quota.Error
+	return errors.As(err, &busy) || errors.As(err, &over) || errors.Is(err, sandbox.ErrClosed)
 }
 
 // complete makes null lists empty ones: the contract has no null there.

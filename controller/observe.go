@@ -33,6 +33,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		id := ulid.Make().String()
 		c.Set(keyRequestID, id)
 		c.Response().Header().Set(headerRequestID, id)
+		s.tellRate(c)
 		s.boundWrite(c)
 		if err := next(c); err != nil {
 			s.answerError(err, c)

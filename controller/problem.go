@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 )
 
 const (
@@ -25,16 +26,18 @@ type kind struct {
 }
 
 var (
-	kindInvalid     = kind{"invalid-request", http.StatusBadRequest, "The request is not valid"}
-	kindForbidden   = kind{"forbidden-origin", http.StatusForbidden, "The request comes from where none may come from"}
-	kindNotFound    = kind{"not-found", http.StatusNotFound, "There is nothing at this path"}
-	kindMethod      = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The path does not take this method"}
-	kindSlow        = kind{"slow-body", http.StatusRequestTimeout, "The request's body did not come in time"}
-	kindTooLarge    = kind{"too-large", http.StatusRequestEntityTooLarge, "The request is too large"}
-	kindMedia       = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is not plain JSON"}
-	kindInternal    = kind{"internal", http.StatusInternalServerError, "Glovebox itself failed"}
-	kindBusy        = kind{"busy", http.StatusServiceUnavailable, "There is no place now"}
-	kindUnavailable = kind{"unavailable", http.StatusServiceUnavailable, "Glovebox cannot run scripts now"}
+	kindInvalid        = kind{"invalid-request", http.StatusBadRequest, "The request is not valid"}
+	kindForbidden      = kind{"forbidden-origin", http.StatusForbidden, "The request comes from where none may come from"}
+	kindQuotaForbidden = kind{"quota-forbidden", http.StatusForbidden, "The tenant may not ask for this"}
+	kindQuotaExceeded  = kind{"quota-exceeded", http.StatusTooManyRequests, "The tenant has used up a quota"}
+	kindNotFound       = kind{"not-found", http.StatusNotFound, "There is nothing at this path"}
+	kindMethod         = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The path does not take this method"}
+	kindSlow           = kind{"slow-body", http.StatusRequestTimeout, "The request's body did not come in time"}
+	kindTooLarge       = kind{"too-large", http.StatusRequestEntityTooLarge, "The request is too large"}
+	kindMedia          = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is not plain JSON"}
+	kindInternal       = kind{"internal", http.StatusInternalServerError, "Glovebox itself failed"}
+	kindBusy           = kind{"busy", http.StatusServiceUnavailable, "There is no place now"}
+	kindUnavailable    = kind{"unavailable", http.StatusServiceUnavailable, "Glovebox cannot run scripts now"}
 )
 
 // A refusal is an error that is answered with a problem document. Its text is for the client.
@@ -44,6 +47,7 @@ type refusal struct {
 	field      string
 	resultCode api.ResultCode
 	retryAfter time.Duration // 0 means not said
+	quota      *quota.Error  // nil where it is about none
 	// cause is the server's own trouble behind it: logged, never shown.
 	cause error
 }
@@ -69,6 +73,15 @@ func refuseRequest(e *api.Error) *refusal {
 		k = kindTooLarge
 	}
 	return &refusal{kind: k, detail: e.Error(), field: e.Field, resultCode: e.ResultCode}
+}
+
+// refuseQuota is the one place where a tenant's quotas become answers.
+func refuseQuota(e *quota.Error) *refusal {
+	k := kindQuotaExceeded
+	if e.Forbidden {
+		k = kindQuotaForbidden
+	}
+	return &refusal{kind: k, detail: e.Error(), field: e.Field, retryAfter: e.After, quota: e}
 }
 
 // asRefusal makes an answer of any error.
@@ -113,6 +126,9 @@ func (s *Server) answerError(err error, c echo.Context) {
 	problem := api.Problem{
 		Type: problemPrefix + r.kind.name, Title: r.kind.title, Status: r.kind.status,
 		Detail: r.detail, Field: r.field, ResultCode: r.resultCode, RequestID: requestID(c),
+	}
+	if r.quota != nil {
+		problem.Quota, problem.Limit, problem.Used, problem.Allowed = r.quota.Quota, r.quota.Limit, r.quota.Used, r.quota.Allowed
 	}
 	// A client that does not take its answer is told of by observe.
 	_ = s.writeJSON(c, r.kind.status, problemType, problem)

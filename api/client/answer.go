@@ -66,6 +66,9 @@ func (c *Client) read(ctx context.Context, response *http.Response, most int64) 
 	if problem.Status != status || problem.Type == "" {
 		return nil, &AnswerError{status, "its problem document is of another status, or has no type"}
 	}
+	if problem.Quota != "" {
+		return nil, &QuotaError{*problem}
+	}
 	return nil, problem
 }
 

@@ -98,7 +98,7 @@ func newTransport() *http.Transport {
 
 // Execute has a script run and waits for its result. A script that failed is a Result. When ctx ends, the
 // connection is closed, and with it the script's box; the error is ctx's then. Any other error is a *[ProblemError]
-// (the server refused, or failed), a *[ConnectionError] (no answer came), a *[AnswerError] (what came is
+// (the server refused, or failed; a *[QuotaError] where a quota is why), a *[ConnectionError] (no answer came), a *[AnswerError] (what came is
 // no answer of a Glovebox), or an *[api.Error] where the request cannot be sent as it is. The request's limits
 // are judged by the server, whose own they are.
 func (c *Client) Execute(ctx context.Context, request api.Request) (api.Result, error) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +128,10 @@ func TestProblems(t *testing.T) {
 		{503, "busy", "", "Wed, 21 Oct 2015 07:28:00 GMT", ProblemError{}},
 		{503, "busy", "", "-1", ProblemError{}},
 		{503, "busy", "", "4000000000", ProblemError{RetryAfter: maxRetryAfter}},
+		{429, "quota-exceeded", `,"quota":"requestsPerMinute","limit":60,"used":60`, "1",
+			ProblemError{Problem: api.Problem{Quota: "requestsPerMinute", Limit: new(60.0), Used: new(60.0)}, RetryAfter: time.Second}},
+		{403, "quota-forbidden", `,"quota":"languages","field":"language","allowed":[]`, "",
+			ProblemError{Problem: api.Problem{Quota: "languages", Field: "language", Allowed: []string{}}}},
 		{429, "some-later-kind", "", "1", ProblemError{RetryAfter: time.Second}},
 	} {
 		asked := 0
@@ -143,7 +148,11 @@ func TestProblems(t *testing.T) {
 			t.Fatalf("%d %s: %v", c.status, c.kind, err)
 		}
 		c.want.Type, c.want.Title, c.want.Status, c.want.Detail, c.want.RequestID = "urn:glovebox:problem:"+c.kind, "T", c.status, "D", "R"
-		if *got != c.want {
+		var quota *QuotaError
+		if errors.As(err, &quota) != (c.want.Quota != "") {
+			t.Errorf("%d %s: %T", c.status, c.kind, err)
+		}
+		if !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%+v, want %+v", *got, c.want)
 		}
 		if asked != 1 {

@@ -24,6 +24,13 @@ func (e *ProblemError) Error() string {
 	return text
 }
 
+// A QuotaError is a ProblemError about a quota of the tenant that asks: Quota names it, Limit is what it is, and Used what is used
+// of it or asked for. Where Status is 429 it passes with time, RetryAfter, and where it is 403 it does not.
+type QuotaError struct{ ProblemError }
+
+// Unwrap returns the ProblemError that it is.
+func (e *QuotaError) Unwrap() error { return &e.ProblemError }
+
 // noPlace reports whether nothing ran, and the server says when something may. A request that was given a
 // result code got further than that.
 func (e *ProblemError) noPlace() bool {

@@ -15,6 +15,7 @@ import (
 	"glovebox/controller"
 	"glovebox/internal/action"
 	"glovebox/internal/mcp"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/metadata"
 )
@@ -165,6 +166,11 @@ var _ action.Executor = remoteExecutor{}
 
 func (e remoteExecutor) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	result, err := e.client.Execute(ctx, request)
+	var over *client.QuotaError
+	if errors.As(err, &over) { // the server's tenant is ours
+		return result, &quota.Error{Quota: over.Quota, Field: over.Field, Limit: over.Limit, Used: over.Used, Allowed: over.Allowed,
+			Forbidden: over.Status == http.StatusForbidden, After: over.RetryAfter}
+	}
 	if err == nil && onLog != nil {
 		for _, entry := range result.Logs {
 			onLog(entry)

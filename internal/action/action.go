@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 	"glovebox/metadata"
 )
 
@@ -49,9 +50,9 @@ func NewExecuteCode(catalogue *metadata.Catalogue, executor Executor, hostCPUs i
 // About tells what the action is. The caller must not change it.
 func (a *ExecuteCode) About() api.Action { return a.about }
 
-// Request reads the action's parameters, from JSON, into a request that has passed its checks. The error is an
-// *[api.Error] that names the parameter.
-func (a *ExecuteCode) Request(body []byte) (api.Request, error) {
+// Request reads the action's parameters, from JSON, into a request that has passed its checks, with the defaults of the tenant in
+// ctx. The error is an *[api.Error] that names the parameter.
+func (a *ExecuteCode) Request(ctx context.Context, body []byte) (api.Request, error) {
 	params, err := api.DecodeParams(body, a.names)
 	if err != nil {
 		return api.Request{}, err
@@ -60,7 +61,7 @@ func (a *ExecuteCode) Request(body []byte) (api.Request, error) {
 	if err != nil {
 		return api.Request{}, err
 	}
-	request = request.WithDefaults()
+	request = quota.WithDefaults(ctx, request)
 	if err := request.Validate(a.hostCPUs); err != nil {
 		return api.Request{}, asParams(err)
 	}
@@ -71,7 +72,7 @@ func (a *ExecuteCode) Request(body []byte) (api.Request, error) {
 // too; any other fault of the parameters is an *[api.Error], and any other error is the executor's. onLog may be
 // nil.
 func (a *ExecuteCode) Run(ctx context.Context, body []byte, onLog func(api.Log)) (api.ActionResult, error) {
-	request, err := a.Request(body)
+	request, err := a.Request(ctx, body)
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.ResultCode != "" {
 		return a.refused(refused), nil

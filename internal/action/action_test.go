@@ -144,7 +144,7 @@ func TestAbout(t *testing.T) {
 		if err := schema.Validate(value); (err == nil) != valid {
 			t.Errorf("the schema of %s: %v", body, err)
 		}
-		if _, err := a.Request([]byte(body)); (err == nil) != valid {
+		if _, err := a.Request(t.Context(), []byte(body)); (err == nil) != valid {
 			t.Errorf("the action of %s: %v", body, err)
 		}
 	}

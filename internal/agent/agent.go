@@ -29,9 +29,9 @@ type Config struct {
 	Model    Model
 	Executor Executor
 	// Params makes a request of the action's parameters, a JSON object as the model wrote it, by the action's own
-	// rules. A request without inputData, or with null, gets the task's. The error says what is wrong with
+	// rules and with the defaults of the tenant in ctx. A request without inputData, or with null, gets the task's. The error says what is wrong with
 	// them; where it is an *[api.Error] its result code is told too.
-	Params func(params []byte) (api.Request, error)
+	Params func(ctx context.Context, params []byte) (api.Request, error)
 	Prompt *Prompt
 	// ExecuteCode describes the action to a model that takes tools. Its name is replaced by [ToolExecute].
 	ExecuteCode Tool

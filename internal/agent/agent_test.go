@@ -12,6 +12,8 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/quota"
+	"glovebox/internal/tenant"
 )
 
 func config(t *testing.T, model agent.Model, executor agent.Executor) agent.Config {
@@ -126,6 +128,7 @@ func (busy) RetryAfter() time.Duration { return time.Microsecond }
 
 // What is not the code's fault is tried again, and is not the code's failure where it stays.
 func TestGloveboxFails(t *testing.T) {
+	soon := &quota.Error{Quota: "requestsPerMinute", Limit: new(1.0), Used: new(1.0), After: time.Microsecond}
 	secret := errors.New("no room on /var/lib/secret")
 	for _, test := range []struct {
 		name   string
@@ -135,6 +138,10 @@ func TestGloveboxFails(t *testing.T) {
 	}{
 		{"busy for a while", []error{busy{}, busy{}}, nil, agent.Complete},
 		{"busy for too long", []error{busy{}, busy{}, busy{}, busy{}, busy{}}, nil, agent.SandboxFailed},
+		{"a quota that lets it run soon", []error{soon, soon}, nil, agent.Complete},
+		{"a quota that does not for long", []error{soon, soon, soon, soon, soon}, nil, agent.QuotaExceeded},
+		{"a quota of another day", []error{&quota.Error{Quota: "cpuSecondsPerDay", Limit: new(1.0), Used: new(1.0), After: time.Hour}}, nil, agent.QuotaExceeded},
+		{"a quota that forbids it", []error{&quota.Error{Quota: "isolation", Allowed: []string{"gvisor"}, Forbidden: true}}, nil, agent.QuotaExceeded},
 		{"no box", []error{secret}, nil, agent.SandboxFailed},
 		{"EXECUTION_FAILED once", nil, []api.ResultCode{api.ExecutionFailed}, agent.Complete},
 		{"EXECUTION_FAILED twice", nil, []api.ResultCode{api.ExecutionFailed, api.ExecutionFailed}, agent.SandboxFailed},
@@ -149,6 +156,38 @@ func TestGloveboxFails(t *testing.T) {
 		if err != nil || outcome.Code != test.want || strings.Contains(outcome.Message, "secret") {
 			t.Errorf("%s: %s: %s (%v)", test.name, outcome.Code, outcome.Message, err)
 		}
+	}
+}
+
+// What the tenant may not ask for is told to the model like anything else that is wrong with its call, and what it did not ask for is
+// lowered.
+func TestTheTenantsCeilings(t *testing.T) {
+	ctx := tenant.NewContext(t.Context(), tenant.Tenant{ID: "a", Quota: tenant.Quota{InputBytes: 8, TimeoutSeconds: 5}})
+	model := &scripted{t: t, turns: []turn{{run: []string{sum}}, {want: []string{"quota inputBytes", "at most 8"}, done: true}, {done: true}}}
+	a, err := agent.New(config(t, model, &fakeExecutor{t: t}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := a.Run(ctx, salesTask, func(e agent.Event) {
+		if e.Code != nil {
+			t.Errorf("it ran: %+v", e.Code)
+		}
+	})
+	if err != nil || outcome.Success {
+		t.Errorf("%+v, %v", outcome, err)
+	}
+	small := salesTask
+	small.InputData = json.RawMessage("[1]")
+	model = &scripted{t: t, turns: []turn{{run: []string{sum}}, {done: true}}}
+	if a, err = agent.New(config(t, model, &fakeExecutor{t: t, ends: sums})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Run(ctx, small, func(e agent.Event) {
+		if e.Code != nil && e.Code.TimeoutSeconds != 5 {
+			t.Errorf("%+v", e.Code)
+		}
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 )
 
 // An execution is one run of code that the model asked for.
@@ -31,7 +32,7 @@ func (r *session) execute(ctx context.Context, actions []action) ([]*execution, 
 	places := make(chan struct{}, r.limits.Parallel)
 	var group sync.WaitGroup
 	for i, a := range actions {
-		e := r.prepare(i, a)
+		e := r.prepare(ctx, i, a)
 		executions[i] = e
 		if e.end.Refused != "" {
 			r.emit(Event{Type: EventRun, Run: &e.end})
@@ -58,7 +59,7 @@ func (r *session) execute(ctx context.Context, actions []action) ([]*execution, 
 }
 
 // prepare makes a request of an action, or says why it is refused. number is the action's in its step.
-func (r *session) prepare(number int, a action) *execution {
+func (r *session) prepare(ctx context.Context, number int, a action) *execution {
 	r.runs++
 	e := &execution{callID: a.callID}
 	e.end = RunEnd{Run: r.runs, Iteration: r.iteration, Logs: []api.Log{}, Warnings: []string{}}
@@ -77,15 +78,17 @@ func (r *session) prepare(number int, a action) *execution {
 	case len(a.params) == 0:
 		return refuse(api.MissingCode, "there are no params: give code")
 	}
-	request, err := r.agent.config.Params(a.params)
+	request, err := r.agent.config.Params(ctx, a.params)
 	if err == nil {
 		e.code.OwnInput = request.InputData != nil && string(request.InputData) != "null"
 		if !e.code.OwnInput {
 			request.InputData = r.task.InputData
 		}
 		request.Seed, request.Now = r.task.Seed, r.task.Now
-		request = request.WithDefaults()
-		err = request.Validate(r.agent.config.HostCPUs)
+		request = quota.WithDefaults(ctx, request)
+		if err = request.Validate(r.agent.config.HostCPUs); err == nil {
+			err = quota.Check(ctx, request)
+		}
 	}
 	e.request = request
 	e.code.Code, e.code.Language = request.Code, request.Language
@@ -108,16 +111,27 @@ func isExecute(name string) bool {
 // executeTries is how often code is handed over where there is no box for it, or where we failed.
 const executeTries = 5
 
-// runCode runs a request. Where every box is taken it waits, and where Glovebox itself failed it tries once more.
+// maxPause is for how long code waits that a quota keeps from running.
+const maxPause = time.Minute
+
+// runCode runs a request. Where every box is taken, or a quota lets it run soon, it waits, and where Glovebox itself failed it
+// tries once more.
 func (r *session) runCode(ctx context.Context, request api.Request) (api.Result, error) {
 	failures := 0
 	for try := 1; ; try++ {
 		result, err := r.agent.config.Executor.Execute(ctx, request, nil)
 		r.countRun()
 		var busy interface{ RetryAfter() time.Duration }
+		var over *quota.Error
 		switch {
 		case ctx.Err() != nil:
 			return api.Result{}, ctx.Err()
+		case errors.As(err, &over) && !over.Forbidden && over.After <= maxPause && try < executeTries:
+			if err := pause(ctx, over.After); err != nil {
+				return api.Result{}, err
+			}
+		case errors.As(err, &over):
+			return api.Result{}, over
 		case errors.As(err, &busy) && try < executeTries:
 			if err := pause(ctx, busy.RetryAfter()); err != nil {
 				return api.Result{}, err

@@ -56,7 +56,7 @@ func prompt(t testing.TB) *agent.Prompt {
 }
 
 // readParams reads parameters as the action does, as far as these tests go.
-func readParams(params []byte) (api.Request, error) {
+func readParams(_ context.Context, params []byte) (api.Request, error) {
 	var p struct {
 		Code, Language string
 		InputData      json.RawMessage

@@ -19,6 +19,7 @@ const (
 	NotRepeatable    OutcomeCode = "NOT_REPEATABLE"
 	Cancelled        OutcomeCode = "CANCELLED"
 	ModelFailed      OutcomeCode = "MODEL_FAILED"
+	QuotaExceeded    OutcomeCode = "QUOTA_EXCEEDED"
 	SandboxFailed    OutcomeCode = "SANDBOX_FAILED"
 )
 
@@ -42,6 +43,7 @@ var outcomes = []OutcomeInfo{
 	{NotRepeatable, false, "The code ran with SUCCESS, but not with the same result when it was run again with the same data, seed and time."},
 	{Cancelled, false, "The run was cancelled before the task was complete."},
 	{ModelFailed, false, "The model could not be asked."},
+	{QuotaExceeded, false, "A quota of whoever asked did not let the code run."},
 	{SandboxFailed, false, "Glovebox itself failed to run code; the code is not to blame."},
 }
 

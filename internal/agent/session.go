@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 )
 
 // A session is one run of the agent.
@@ -160,6 +161,7 @@ func (r *session) exhausted(ctx context.Context) *ending {
 
 // failed tells why the work cannot go on.
 func (r *session) failed(ctx context.Context, err error) ending {
+	var over *quota.Error
 	var sandbox *sandboxError
 	var model *ModelError
 	switch {
@@ -167,6 +169,8 @@ func (r *session) failed(ctx context.Context, err error) ending {
 		return ending{code: TimeBudget, detail: fmt.Sprintf("It was limited to %v.", r.limits.Time)}
 	case ctx.Err() != nil:
 		return ending{code: Cancelled}
+	case errors.As(err, &over):
+		return ending{code: QuotaExceeded, detail: "The code is " + over.Error() + "."}
 	case errors.As(err, &sandbox):
 		r.agent.config.Log.Error("an agent's code could not be run", "error", sandbox.err)
 		return ending{code: SandboxFailed}

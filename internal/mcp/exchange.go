@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"glovebox/internal/tenant"
 )
 
 const (
@@ -71,8 +73,8 @@ func (e *exchanges) endSession(session string) {
 	}
 }
 
-// bind returns a context that ends when the call's own does and when the HTTP request does that brought it. The
-// caller must call the function that is returned with it. Over standard streams there is no such request.
+// bind returns a context that ends when the call's own does and when the HTTP request does that brought it, and that is of
+// that request's tenant. The caller must call the function that is returned with it. Over standard streams there is no such request.
 func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.Context, func()) {
 	if extra == nil || extra.Header.Get(exchangeHeader) == "" {
 		return ctx, func() {}
@@ -84,6 +86,9 @@ func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.
 	if !ok {
 		cancel(errClientLeft)
 		return ctx, func() {}
+	}
+	if t, ok := tenant.FromContext(one.ctx); ok { // the SDK's context is the session's, which another request began
+		ctx = tenant.NewContext(ctx, t)
 	}
 	stop := context.AfterFunc(one.ctx, func() { cancel(context.Cause(one.ctx)) })
 	return ctx, func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/action"
+	"glovebox/internal/quota"
 )
 
 // executeCode makes a tool of the action that runs scripts.
@@ -130,8 +132,13 @@ func (s *Server) add(t Tool) {
 func (s *Server) refused(err error) (*sdk.CallToolResult, error) {
 	var invalid *api.Error
 	var busy interface{ RetryAfter() time.Duration }
+	var over *quota.Error
 	text := ""
 	switch {
+	case errors.As(err, &over) && over.Forbidden:
+		text = "This is refused: " + over.Error() + "."
+	case errors.As(err, &over):
+		text = fmt.Sprintf("This is refused: %v. Try again in %.0f seconds.", over, math.Ceil(max(1, over.After.Seconds())))
 	case errors.As(err, &invalid):
 		text = "The arguments are not valid: " + invalid.Error()
 	case errors.As(err, &busy):

@@ -58,6 +58,36 @@ export class ForbiddenOriginError extends ProblemError {
   override name = 'ForbiddenOriginError';
 }
 
+/** A quota of the tenant that asks: the request asks for more than it may (403), or the quota is used up (429). */
+export class QuotaError extends ProblemError {
+  override name = 'QuotaError';
+
+  /** The quota, as the tenant has it. */
+  get quota(): Problem['quota'] {
+    return this.problem.quota;
+  }
+
+  /** What the quota is, where it is a number. */
+  get limit(): number | undefined {
+    return this.problem.limit;
+  }
+
+  /** What is used of the quota, or what the request asks for. */
+  get used(): number | undefined {
+    return this.problem.used;
+  }
+}
+
+/** The tenant may not ask for what the request asks for (403); no waiting helps. */
+export class QuotaForbiddenError extends QuotaError {
+  override name = 'QuotaForbiddenError';
+}
+
+/** The tenant has used up a quota (429); `retryAfter` says when to come again. */
+export class QuotaExceededError extends QuotaError {
+  override name = 'QuotaExceededError';
+}
+
 /** There is nothing at that path (404): no such execution, a `baseUrl` that is wrong, or a server older than this client. */
 export class NotFoundError extends ProblemError {
   override name = 'NotFoundError';
@@ -112,6 +142,8 @@ export class UnavailableError extends ProblemError {
 const classes: Record<ProblemType, typeof ProblemError> = {
   'urn:glovebox:problem:invalid-request': InvalidRequestError,
   'urn:glovebox:problem:forbidden-origin': ForbiddenOriginError,
+  'urn:glovebox:problem:quota-forbidden': QuotaForbiddenError,
+  'urn:glovebox:problem:quota-exceeded': QuotaExceededError,
   'urn:glovebox:problem:not-found': NotFoundError,
   'urn:glovebox:problem:method-not-allowed': MethodNotAllowedError,
   'urn:glovebox:problem:slow-body': SlowBodyError,

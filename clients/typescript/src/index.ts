@@ -2,7 +2,7 @@ export { Glovebox, type CallOptions, type ExecuteOptions, type GloveboxOptions }
 export { Executions, type ListOptions, type SubmitOptions } from './executions.js';
 export {
   AnswerError, BusyError, ConnectionError, ForbiddenOriginError, ForgottenError, GloveboxError, IdempotencyConflictError, InternalError, InvalidRequestError,
-  MethodNotAllowedError, NotFoundError, ProblemError, SlowBodyError, TooLargeError, UnavailableError, UnsupportedMediaTypeError,
+  MethodNotAllowedError, NotFoundError, ProblemError, QuotaError, QuotaExceededError, QuotaForbiddenError, SlowBodyError, TooLargeError, UnavailableError, UnsupportedMediaTypeError,
 } from './errors.js';
 export type {
   Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,

@@ -22,7 +22,11 @@ export interface paths {
          * @description Runs the script in a container of its own, which is destroyed whatever happens. A client that closes
          *     its connection cancels the run. Where every place is taken, the request waits in a bounded queue
          *     (`queueTimeMs`, which does not count against the script's time); where that is full too, the answer is
-         *     503 with `Retry-After`.
+         *     503 with `Retry-After`. Tenants take turns in it by their weights, and none can fill it for the others.
+         *
+         *     A limit that a tenant's request does not give is the default, or the tenant's ceiling where that is lower; one that it
+         *     gives beyond the ceiling is 403. Which libraries a script requires shows as it runs: one that the tenant may not use is
+         *     SECURITY_ERROR.
          *
          *     With `Prefer: respond-async` the script is accepted: the answer is 202 with the execution, which `Location` names, and it
          *     runs whatever becomes of its client. `Prefer: respond-async, wait=10` waits for its end for up to ten seconds first (at most
@@ -546,7 +550,7 @@ export interface components {
              * Format: uri
              * @enum {string}
              */
-            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
+            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:quota-forbidden" | "urn:glovebox:problem:quota-exceeded" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
             /** @description The same for each problem of the type. */
             title: string;
             status: number;
@@ -555,6 +559,17 @@ export interface components {
             /** @description The request's field at fault, where it is one field's fault. */
             field?: string;
             resultCode?: components["schemas"]["ResultCode"];
+            /**
+             * @description The tenant's quota that the request is over, by its name in a tenant's `quota`.
+             * @enum {string}
+             */
+            quota?: "concurrency" | "queue" | "requestsPerMinute" | "cpuSecondsPerDay" | "memoryLimitMB" | "cpus" | "timeoutSeconds" | "codeBytes" | "inputBytes" | "isolation" | "languages";
+            /** @description The quota itself, where it is a number, in its own unit. */
+            limit?: number;
+            /** @description What is used of the quota, or what the request asks for, in the quota's unit. */
+            used?: number;
+            /** @description What may be asked for, where the quota is no number. */
+            allowed?: string[];
             requestId: components["schemas"]["Ulid"];
         };
         Health: {
@@ -665,7 +680,7 @@ export interface components {
          * @description How a run of an agent ended.
          * @enum {string}
          */
-        AgentOutcomeCode: "COMPLETE" | "NO_SOLUTION" | "ITERATION_LIMIT" | "TOO_MANY_FAILURES" | "TOO_MANY_RETRIES" | "TOKEN_BUDGET" | "COST_BUDGET" | "TIME_BUDGET" | "VALIDATION_FAILED" | "NOT_REPEATABLE" | "CANCELLED" | "MODEL_FAILED" | "SANDBOX_FAILED";
+        AgentOutcomeCode: "COMPLETE" | "NO_SOLUTION" | "ITERATION_LIMIT" | "TOO_MANY_FAILURES" | "TOO_MANY_RETRIES" | "TOKEN_BUDGET" | "COST_BUDGET" | "TIME_BUDGET" | "VALIDATION_FAILED" | "NOT_REPEATABLE" | "CANCELLED" | "MODEL_FAILED" | "QUOTA_EXCEEDED" | "SANDBOX_FAILED";
         /** @description How a run of an agent ended, and what it leaves. */
         AgentOutcome: {
             code: components["schemas"]["AgentOutcomeCode"];
@@ -816,7 +831,8 @@ export interface components {
         };
         /**
          * @description The Host header does not name this server, or a page of another site has made a browser send this
-         *     request.
+         *     request. Or the tenant may not ask for what the request asks for: then `quota` says which of its quotas forbids it, and no
+         *     waiting helps.
          */
         Forbidden: {
             headers: {
@@ -831,6 +847,31 @@ export interface components {
                  *       "status": 403,
                  *       "detail": "The Host header does not name this server.",
                  *       "requestId": "01JZ8Q9B3N6M8Q2W4E7R1T5Y0V"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The tenant has used up a quota: of requests, of processor time, or of places. `quota` says which. Nothing ran. */
+        QuotaExceeded: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:glovebox:problem:quota-exceeded",
+                 *       "title": "The tenant has used up a quota",
+                 *       "status": 429,
+                 *       "detail": "over the tenant's quota requestsPerMinute: 60 of 60 are used",
+                 *       "quota": "requestsPerMinute",
+                 *       "limit": 60,
+                 *       "used": 60,
+                 *       "requestId": "01JZ8QA0M3K6H9F2D5S8A1P4X7"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -950,6 +991,13 @@ export interface components {
     };
     requestBodies: never;
     headers: {
+        /**
+         * @description Where a tenant with a quota of requests per minute stands: `r` requests would pass now, and all of them again after `t` seconds
+         *     without any. By draft-ietf-httpapi-ratelimit-headers-10.
+         */
+        RateLimit: string;
+        /** @description The quota that RateLimit tells of, as `q` requests in `w` seconds; by the same draft. */
+        RateLimitPolicy: string;
         /** @description The id of this request in the server's log, a ULID. */
         RequestId: components["schemas"]["Ulid"];
         /** @description After how many seconds to try again. */
@@ -1030,6 +1078,8 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1087,6 +1137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1266,6 +1317,8 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1290,6 +1343,7 @@ export interface operations {
             408: components["responses"]["SlowBody"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };

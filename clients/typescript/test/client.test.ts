@@ -52,7 +52,7 @@ test('each class of problem is a class of error', async () => {
     [405, 'method-not-allowed', 'MethodNotAllowedError'], [408, 'slow-body', 'SlowBodyError'], [413, 'too-large', 'TooLargeError'],
     [415, 'unsupported-media-type', 'UnsupportedMediaTypeError'], [410, 'forgotten', 'ForgottenError'],
     [422, 'idempotency-conflict', 'IdempotencyConflictError'], [500, 'internal', 'InternalError'], [503, 'busy', 'BusyError'],
-    [503, 'unavailable', 'UnavailableError'],
+    [503, 'unavailable', 'UnavailableError'], [403, 'quota-forbidden', 'QuotaForbiddenError'], [429, 'quota-exceeded', 'QuotaExceededError'],
   ] as const) {
     const { fetch } = fakeFetch(() => problem(status, kind, { field: 'code', resultCode: 'MISSING_CODE' }, { 'Retry-After': '7' }));
     await assert.rejects(new Glovebox({ baseUrl, fetch }).execute({ code: '1' }), (error) => {
@@ -64,6 +64,15 @@ test('each class of problem is a class of error', async () => {
       return true;
     });
   }
+});
+
+test('a quota is named with its limit and what is used', async () => {
+  const { fetch } = fakeFetch(() => problem(429, 'quota-exceeded', { quota: 'requestsPerMinute', limit: 60, used: 60 }, { 'Retry-After': '1' }));
+  await assert.rejects(new Glovebox({ baseUrl, fetch }).execute({ code: '1' }), (error) => {
+    assert.ok(error instanceof glovebox.QuotaError);
+    assert.deepEqual([error.quota, error.limit, error.used, error.retryAfter], ['requestsPerMinute', 60, 60, 1]);
+    return true;
+  });
 });
 
 test('a problem of a later server is a problem', async () => {

@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"glovebox/api"
+	"glovebox/internal/queue"
+	"glovebox/internal/quota"
+	"glovebox/internal/tenant"
+)
+
+// inTurn makes an executor of one that knows no turns.
+type inTurn struct{ inner Executor }
+
+func (e inTurn) ExecuteAs(ctx context.Context, _ queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	return e.inner.Execute(ctx, request, onLog)
+}
+
+// quotaServer returns a server whose every request is the tenant's.
+func quotaServer(t *testing.T, inner Executor, whose tenant.Tenant) http.Handler {
+	t.Helper()
+	if err := whose.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	guard := quota.NewGuard(quota.Config{Executor: inTurn{inner}, Isolation: tenant.IsolationStandard, CPU: &quota.Memory{}, Log: slog.New(slog.DiscardHandler)})
+	s := testServer(t, guard, func(c *Config, _ *bounds) { c.Quotas = guard })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r.WithContext(tenant.NewContext(r.Context(), whose)))
+	})
+}
+
+func TestQuotaForbids(t *testing.T) {
+	s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{MemoryLimitMB: 64, Languages: []api.Language{api.TypeScript}}})
+	a := ask(t, s, post(`{"code":"1","language":"typescript","memoryLimitMB":65}`))
+	p := a.problem(t)
+	if a.status != http.StatusForbidden || p.Type != problemPrefix+"quota-forbidden" || p.Quota != "memoryLimitMB" || p.Field != "memoryLimitMB" ||
+		p.Limit == nil || *p.Limit != 64 || p.Used == nil || *p.Used != 65 || a.header.Get("Retry-After") != "" || a.header.Get(headerRate) != "" {
+		t.Errorf("%d %+v %v", a.status, p, a.header)
+	}
+	a = ask(t, s, post(`{"code":"1"}`))
+	if p := a.problem(t); a.status != http.StatusForbidden || p.Quota != "languages" || len(p.Allowed) != 1 || p.Limit != nil || p.Field != "language" {
+		t.Errorf("%d %+v", a.status, p)
+	}
+	ask(t, s, post(`{"code":"1","language":"typescript"}`)).result(t)
+	if a := ask(t, s, post(`{"code":"1","language":"typescript","memoryLimitMB":1}`)); a.status != http.StatusBadRequest {
+		t.Errorf("what nobody may ask for: %d", a.status)
+	}
+	if metrics := ask(t, s, request("GET", "/metrics", nil)); strings.Contains(string(metrics.body), `code="EXECUTION_FAILED"} 1`) {
+		t.Error("a refusal is counted as a failure of ours")
+	}
+}
+
+// What is accepted is held against the quotas when it is, as a whole, and each answer says where its tenant stands.
+func TestQuotaIsExceeded(t *testing.T) {
+	s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{RequestsPerMinute: 4}})
+	at := func(a answer, rate string) {
+		t.Helper()
+		if got := a.header.Get(headerRate); !strings.HasPrefix(got, rate) || a.header.Get(headerRatePolicy) != `"requestsPerMinute";q=4;w=60` {
+			t.Errorf("status %d: %s %q, %s %q; want %q", a.status, headerRate, got, headerRatePolicy, a.header.Get(headerRatePolicy), rate)
+		}
+	}
+	at(ask(t, s, request("GET", "/v1/info", nil)), `"requestsPerMinute";r=4`)
+	at(ask(t, s, post(`{"code":"1"}`)), `"requestsPerMinute";r=3;t=15`)
+	async := post(`[{"code":"1"},{"code":"2"}]`)
+	async.Header.Set("Prefer", "respond-async")
+	a := ask(t, s, async)
+	if at(a, `"requestsPerMinute";r=1;t=45`); a.status != http.StatusAccepted && a.status != http.StatusOK {
+		t.Errorf("a batch: %d %s", a.status, a.body)
+	}
+	batch := ask(t, s, post(`[{"code":"1"},{"code":"2"}]`))
+	p := batch.problem(t)
+	if at(batch, `"requestsPerMinute";r=1`); batch.status != http.StatusTooManyRequests || p.Type != problemPrefix+"quota-exceeded" || p.Quota != "requestsPerMinute" ||
+		*p.Limit != 4 || *p.Used != 4 || batch.header.Get("Retry-After") == "" || p.Field != "" {
+		t.Errorf("%d %+v", batch.status, p)
+	}
+	if a := ask(t, s, post(`[{"code":"1"},{"code":"2"},{"code":"1"},{"code":"2"},{"code":"1"}]`)); a.status != http.StatusForbidden || a.header.Get("Retry-After") != "" {
+		t.Errorf("more than can ever pass: %d %s", a.status, a.body)
+	}
+	ask(t, s, post(`{"code":"1"}`)).result(t)
+	if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	if a := ask(t, s, request("GET", "/nowhere", nil)); a.header.Get(headerRate) == "" {
+		t.Error("an answer to a tenant does not say where it stands")
+	}
+}
+
+// Without a tenant nothing changes.
+func TestNoTenantNoQuota(t *testing.T) {
+	guard := quota.NewGuard(quota.Config{Executor: inTurn{succeeds}, Isolation: tenant.IsolationStandard, CPU: &quota.Memory{}, Log: slog.New(slog.DiscardHandler)})
+	s := testServer(t, guard, func(c *Config, _ *bounds) { c.Quotas = guard })
+	a := ask(t, s, post(`{"code":"1"}`))
+	if a.result(t); a.header.Get(headerRate) != "" || a.header.Get(headerRatePolicy) != "" {
+		t.Errorf("%v", a.header)
+	}
+}
