@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"glovebox/api"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/queue"
+	"glovebox/internal/tenant"
 )
 
 // TestRoutesAreTheDocuments holds the routes of the server and the paths of the document together, both
@@ -139,7 +142,8 @@ func TestMetrics(t *testing.T) {
 	other := prometheus.NewCounter(prometheus.CounterOpts{Name: "other_total", Help: "Of others."})
 	s := testServer(t, succeeds, func(c *Config, _ *bounds) {
 		c.Collectors = []prometheus.Collector{other}
-		c.Load = func() (int, int) { return 3, 7 }
+		c.Load, c.Runtime = func() (int, int) { return 3, 7 }, "runc"
+		c.Parties = func() []queue.PartyLoad { return []queue.PartyLoad{{ID: "acme", Waiting: 5}, {ID: "", Waiting: 2}} }
 	})
 	ask(t, s, post(`{"code":"1"}`))
 	ask(t, s, post(`{`))
@@ -149,18 +153,19 @@ func TestMetrics(t *testing.T) {
 
 	a := ask(t, s, request("GET", "/metrics", nil))
 	for _, line := range []string{
-		`glovebox_executions_total{code="SUCCESS"} 1`,
-		`glovebox_executions_total{code="TIMEOUT"} 0`,
+		`glovebox_executions_total{code="SUCCESS",runtime="runc",tenant=""} 1`,
+		`glovebox_executions_total{code="TIMEOUT",runtime="runc",tenant=""} 0`,
 		`glovebox_execution_seconds_count 1`,
 		`glovebox_execution_seconds_sum 0.0015`,
-		`glovebox_queue_seconds_sum 0.0025`,
+		`glovebox_queue_seconds_sum{tenant=""} 0.0025`,
 		`glovebox_executions_in_flight 0`,
 		`glovebox_http_requests_total{route="POST /v1/executions",status="200"} 1`,
 		`glovebox_http_requests_total{route="POST /v1/executions",status="400"} 1`,
 		`glovebox_http_requests_total{route="none",status="404"} 1`,
 		`glovebox_build_info{commit="0123abc",version="test"} 1`,
 		`glovebox_boxes 3`,
-		`glovebox_queue_length 7`,
+		`glovebox_queue_length{tenant=""} 2`,
+		`glovebox_queue_length{tenant="acme"} 5`,
 		`other_total 0`,
 	} {
 		if !strings.Contains(string(a.body), line+"\n") {
@@ -170,8 +175,28 @@ func TestMetrics(t *testing.T) {
 	if strings.Contains(string(a.body), "made/up") {
 		t.Error("a client's path became a label")
 	}
-	if a := ask(t, failing, request("GET", "/metrics", nil)); !strings.Contains(string(a.body), `glovebox_executions_total{code="EXECUTION_FAILED"} 1`) {
+	if a := ask(t, failing, request("GET", "/metrics", nil)); !strings.Contains(string(a.body), `glovebox_executions_total{code="EXECUTION_FAILED",runtime="",tenant=""} 1`) {
 		t.Error("our failure was not counted")
+	}
+}
+
+// However many tenants there are, so many series there are at most.
+func TestTenantLabels(t *testing.T) {
+	var labels tenantLabels
+	for n := range 2 * maxTenantLabels {
+		id := fmt.Sprint("t", n)
+		want := id
+		if n >= maxTenantLabels {
+			want = otherTenants
+		}
+		for range 2 {
+			if got := labels.label(id); got != want {
+				t.Fatalf("%s is told as %s", id, got)
+			}
+		}
+	}
+	if got := labels.of(t.Context()); got != noTenant || (tenant.Tenant{ID: otherTenants}).Validate() == nil {
+		t.Errorf("without a tenant %q; %s could be one", got, otherTenants)
 	}
 }
 

@@ -122,7 +122,9 @@ func (s *Server) admitOrder(ctx context.Context, o order) error {
 	for _, sub := range o.subs {
 		requests = append(requests, sub.Request)
 	}
-	return s.config.Quotas.Admit(ctx, requests...)
+	err := s.config.Quotas.Admit(ctx, requests...)
+	s.metrics.refused(ctx, err)
+	return err
 }
 
 // runNow runs a script for a client who waits: it ends with its client, and is noted afterwards.

@@ -78,7 +78,7 @@ func TestRunAction(t *testing.T) {
 	if a := ask(t, s, postTo("/v1/actions/none/runs", `{}`)); a.status != 404 {
 		t.Errorf("of no action: %d %s", a.status, a.body)
 	}
-	if metrics := ask(t, s, request("GET", "/metrics", nil)); !strings.Contains(string(metrics.body), `glovebox_executions_total{code="SUCCESS"} 2`) {
+	if metrics := ask(t, s, request("GET", "/metrics", nil)); !strings.Contains(string(metrics.body), `glovebox_executions_total{code="SUCCESS",runtime="",tenant=""} 2`) {
 		t.Error("the executions of actions are not counted")
 	}
 }

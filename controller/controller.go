@@ -20,6 +20,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
 )
@@ -75,6 +76,10 @@ type Config struct {
 	// Load tells how many boxes there are and how many requests wait, for /metrics; nil means that it is
 	// not shown.
 	Load func() (boxes, waiting int)
+	// Parties tells the same of each tenant, of whom it has any; nil means that nobody knows.
+	Parties func() []queue.PartyLoad
+	// Runtime names the OCI runtime of every box, for metrics.
+	Runtime string
 	// Quotas are those that the Executor holds tenants to; nil means that it holds nobody to any.
 	Quotas Quotas
 	// AllowedHosts are names that the Host header may hold beside loopback's own with the listener's

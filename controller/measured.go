@@ -26,16 +26,17 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	defer m.metrics.inFlight.Dec()
 	result, err := m.inner.Execute(ctx, request, onLog)
 	if err != nil {
+		m.metrics.refused(ctx, err)
 		if !isRefusal(err) && ctx.Err() == nil {
-			m.metrics.failed()
+			m.metrics.failed(ctx)
 		}
 		return api.Result{}, err
 	}
 	if info, known := result.ResultCode.Info(); !known || info.HTTPStatus != http.StatusOK {
-		m.metrics.failed()
+		m.metrics.failed(ctx)
 		return api.Result{}, fmt.Errorf("execution %s ended with code %q and no error", result.ID, result.ResultCode)
 	}
-	m.metrics.executed(result)
+	m.metrics.executed(ctx, result)
 	return complete(result), nil
 }
 

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"glovebox/api"
+	"glovebox/internal/quota"
 )
 
 // metrics is what the server counts, in a registry of its own.
@@ -17,9 +20,11 @@ type metrics struct {
 	handler    http.Handler
 	requests   *prometheus.CounterVec
 	executions *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
 	duration   prometheus.Histogram
-	queued     prometheus.Histogram
+	queued     *prometheus.HistogramVec
 	inFlight   prometheus.Gauge
+	tenants    tenantLabels
 }
 
 func newMetrics(config Config) (*metrics, error) {
@@ -28,16 +33,20 @@ func newMetrics(config Config) (*metrics, error) {
 			Name: "glovebox_http_requests_total", Help: "HTTP requests that were answered, by route and status.",
 		}, []string{"route", "status"}),
 		executions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "glovebox_executions_total", Help: "Executions that have ended, by result code.",
-		}, []string{"code"}),
+			Name: "glovebox_executions_total", Help: "Executions that have ended, by result code and tenant.",
+			ConstLabels: prometheus.Labels{"runtime": config.Runtime},
+		}, []string{"code", labelTenant}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "glovebox_quota_refusals_total", Help: "Requests, or batches of them, that a tenant's quota refused, by quota and tenant.",
+		}, []string{"quota", labelTenant}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "glovebox_execution_seconds", Help: "How long scripts ran, from the moment at which their box began on them.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
 		}),
-		queued: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "glovebox_queue_seconds", Help: "How long requests waited for a place and for their box.",
+		queued: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "glovebox_queue_seconds", Help: "How long requests waited for a place and for their box, by tenant.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}),
+		}, []string{labelTenant}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "glovebox_executions_in_flight", Help: "Requests that are with the executor now: running or queued.",
 		}),
@@ -50,14 +59,15 @@ func newMetrics(config Config) (*metrics, error) {
 	// Every code is shown from the start, so that a rate over its first event is right.
 	for _, row := range api.Codes() {
 		if refusedBeforeRun := row.HTTPStatus == http.StatusBadRequest; !refusedBeforeRun {
-			m.executions.WithLabelValues(string(row.Code))
+			m.executions.WithLabelValues(string(row.Code), noTenant)
 		}
 	}
 	registry := prometheus.NewRegistry()
-	own := []prometheus.Collector{m.requests, m.executions, m.duration, m.queued, m.inFlight, about,
+	m.queued.WithLabelValues(noTenant)
+	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.duration, m.queued, m.inFlight, about,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 	if config.Load != nil {
-		own = append(own, loadGauges(config.Load)...)
+		own = append(own, loadCollector{config.Load, config.Parties, &m.tenants})
 	}
 	for _, c := range append(own, config.Collectors...) {
 		if err := registry.Register(c); err != nil {
@@ -68,29 +78,29 @@ func newMetrics(config Config) (*metrics, error) {
 	return m, nil
 }
 
-func loadGauges(load func() (boxes, waiting int)) []prometheus.Collector {
-	return []prometheus.Collector{
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "glovebox_boxes", Help: "Boxes that run a script now, or are being destroyed after one.",
-		}, func() float64 { boxes, _ := load(); return float64(boxes) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "glovebox_queue_length", Help: "Requests that wait for a place now.",
-		}, func() float64 { _, waiting := load(); return float64(waiting) }),
-	}
-}
-
 func (m *metrics) request(route string, status int) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 }
 
-// executed counts a result whose code is in the table.
-func (m *metrics) executed(r api.Result) {
-	m.executions.WithLabelValues(string(r.ResultCode)).Inc()
+// executed counts a result whose code is in the table, for the tenant in ctx.
+func (m *metrics) executed(ctx context.Context, r api.Result) {
+	whose := m.tenants.of(ctx)
+	m.executions.WithLabelValues(string(r.ResultCode), whose).Inc()
 	m.duration.Observe(r.ExecutionTimeMs / 1000)
-	m.queued.Observe(r.QueueTimeMs / 1000)
+	m.queued.WithLabelValues(whose).Observe(r.QueueTimeMs / 1000)
 }
 
-func (m *metrics) failed() { m.executions.WithLabelValues(string(api.ExecutionFailed)).Inc() }
+func (m *metrics) failed(ctx context.Context) {
+	m.executions.WithLabelValues(string(api.ExecutionFailed), m.tenants.of(ctx)).Inc()
+}
+
+// refused counts what a quota refused, if that is why.
+func (m *metrics) refused(ctx context.Context, err error) {
+	var over *quota.Error
+	if errors.As(err, &over) {
+		m.refusals.WithLabelValues(over.Quota, m.tenants.of(ctx)).Inc()
+	}
+}
 
 func (s *Server) showMetrics(c echo.Context) error {
 	s.metrics.handler.ServeHTTP(c.Response(), c.Request())

@@ -49,7 +49,16 @@ func TestQuotaForbids(t *testing.T) {
 	if a := ask(t, s, post(`{"code":"1","language":"typescript","memoryLimitMB":1}`)); a.status != http.StatusBadRequest {
 		t.Errorf("what nobody may ask for: %d", a.status)
 	}
-	if metrics := ask(t, s, request("GET", "/metrics", nil)); strings.Contains(string(metrics.body), `code="EXECUTION_FAILED"} 1`) {
+	metrics := string(ask(t, s, request("GET", "/metrics", nil)).body)
+	for _, line := range []string{
+		`glovebox_quota_refusals_total{quota="languages",tenant="a"} 1`, `glovebox_executions_total{code="SUCCESS",runtime="",tenant="a"} 1`,
+		`glovebox_queue_seconds_count{tenant="a"} 1`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+	if strings.Contains(metrics, `code="EXECUTION_FAILED",runtime="",tenant="a"`) {
 		t.Error("a refusal is counted as a failure of ours")
 	}
 }
