@@ -13,6 +13,7 @@ import (
 	"glovebox/api"
 	"glovebox/controller"
 	"glovebox/internal/execution"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/metadata"
 )
@@ -46,7 +47,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free")
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
-	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503 (default 8 for each that may run)")
+	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503, half of them at most of one tenant alone (default 8 for each that may run)")
 	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
 	f.pool.register(flags)
 	f.agent.register(flags)
@@ -104,15 +105,19 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
+	guard := quota.NewGuard(quota.Config{
+		Executor: executor, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: &quota.Memory{}, Log: log,
+	})
 	var executions *execution.Service
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
 			executions, err = execution.Open(ctx, execution.Config{Executor: e, Store: execution.NewMemory(), Log: log})
 			return executions, err
 		},
-		DrainLimit: drainLimit, Executor: executor, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
+		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
-		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, AllowedHosts: f.allowHosts, Log: log,
+		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
+		AllowedHosts: f.allowHosts, Log: log,
 		Collectors: metrics.Collectors(executor.Pool),
 	})
 	if err == nil {

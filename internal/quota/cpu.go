@@ -13,9 +13,9 @@ import (
 // A Day is one of UTC, as 2006-01-02.
 type Day string
 
-// dayOf is by the clock on the wall, since a day is: a clock that jumps to another day counts there, and one that comes back
-// finds what it had counted.
-func dayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
+// DayOf returns the day of a time, by the clock on the wall, since a day is: a clock that jumps to another day counts there, and one
+// that comes back finds what it had counted.
+func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
 
 // A CPUMeter keeps how much processor time each tenant has used on a day. It is safe for concurrent use. What is older than two
 // days may be forgotten.
@@ -33,7 +33,7 @@ func (g *Guard) checkCPU(ctx context.Context, t tenant.Tenant) error {
 		return nil
 	}
 	now := time.Now()
-	used, err := g.config.CPU.Used(ctx, t.ID, dayOf(now))
+	used, err := g.config.CPU.Used(ctx, t.ID, DayOf(now))
 	if err != nil {
 		return fmt.Errorf("quota: the processor time of tenant %s is not known: %w", t.ID, err)
 	}
@@ -55,7 +55,7 @@ func (g *Guard) charge(ctx context.Context, t tenant.Tenant, result api.Result) 
 		return
 	}
 	// The client may have gone: what was used was used.
-	if err := g.config.CPU.Charge(context.WithoutCancel(ctx), t.ID, dayOf(time.Now()), used); err != nil {
+	if err := g.config.CPU.Charge(context.WithoutCancel(ctx), t.ID, DayOf(time.Now()), used); err != nil {
 		g.config.Log.Error("an execution's processor time could not be charged", "execution", result.ID, "tenant", t.ID, "error", err)
 	}
 }
