@@ -144,6 +144,10 @@ var bans = []ban{
 		reason: "the table can be read, and used, by itself",
 	},
 	{
+		what: "the project in the ledger", from: []string{"./internal/ledger"}, banned: []string{"glovebox", "net/http", "os/exec", "modernc.org/sqlite"},
+		reason: "what proves that a record is whole can be read, and used, by itself",
+	},
+	{
 		what: "one driver in another", from: []string{"./internal/sandbox/docker"}, banned: []string{"glovebox/internal/sandbox/oci"},
 		reason: "a driver can be taken out without the other",
 	},
