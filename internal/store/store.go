@@ -11,6 +11,7 @@ import (
 	"errors"
 	"time"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/tenant"
 )
 
@@ -60,10 +61,13 @@ type Keys interface {
 	RevokeKey(ctx context.Context, id string, at time.Time) (tenant.Key, error)
 }
 
-// A Store keeps everything.
+// A Store keeps everything. What is written of tenants and keys is recorded in its ledger in the same step, as done by the actor of
+// the context ([ledger.WithActor]): neither is there without the other.
 type Store interface {
 	Tenants
 	Keys
+	// Ledger is the record of what was run and administered. It has been begun.
+	Ledger() ledger.Log
 	// Close ends the use of it, once what goes on has ended. No other method may be called after it.
 	Close() error
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -74,10 +75,19 @@ func (s *Store) CreateKey(ctx context.Context, k tenant.Key) error {
 	for i, scope := range k.Scopes {
 		scopes[i] = string(scope)
 	}
-	_, err := s.writer.ExecContext(ctx,
-		"INSERT INTO keys (id, tenant, name, scopes, created_at, expires_at, revoked_at, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		k.ID, k.Tenant, k.Name, strings.Join(scopes, " "), k.CreatedAt.UnixMicro(), nullMicros(k.ExpiresAt), nullMicros(k.RevokedAt), k.Digest[:])
-	return s.notCreated("key", k.ID, k.Tenant, err)
+	act, err := store.KeyAct(k)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "create key "+k.ID, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO keys (id, tenant, name, scopes, created_at, expires_at, revoked_at, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			k.ID, k.Tenant, k.Name, strings.Join(scopes, " "), k.CreatedAt.UnixMicro(), nullMicros(k.ExpiresAt), nullMicros(k.RevokedAt), k.Digest[:])
+		if err := s.notCreated("key", k.ID, k.Tenant, err); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, ledger.KindKeyCreated, act)
+	})
 }
 
 // Key implements [store.Keys].
@@ -101,7 +111,21 @@ func (s *Store) Keys(ctx context.Context, tenantID string) ([]tenant.Key, error)
 }
 
 // RevokeKey implements [store.Keys].
-func (s *Store) RevokeKey(ctx context.Context, id string, at time.Time) (tenant.Key, error) {
-	return one(ctx, s, s.writer, "key", id, scanKey,
-		"UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING "+keyColumns, nullMicros(at), id)
+func (s *Store) RevokeKey(ctx context.Context, id string, at time.Time) (revoked tenant.Key, err error) {
+	err = s.write(ctx, "revoke key "+id, func(tx *sql.Tx) error {
+		revoked, err = one(ctx, s, tx, "key", id, scanKey,
+			"UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING "+keyColumns, nullMicros(at), id)
+		if err != nil {
+			return err
+		}
+		act, err := store.KeyAct(revoked)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, ledger.KindKeyRevoked, act)
+	})
+	if err != nil {
+		return tenant.Key{}, err
+	}
+	return revoked, nil
 }

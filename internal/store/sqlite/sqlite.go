@@ -85,6 +85,9 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	}
 	s.reader.SetMaxOpenConns(readers)
 	s.reader.SetMaxIdleConns(readers)
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

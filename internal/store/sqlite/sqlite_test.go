@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 	"glovebox/internal/store"
 	"glovebox/internal/store/storetest"
@@ -31,6 +32,15 @@ func TestMain(m *testing.M) {
 type place struct{ dir string }
 
 func (p place) Open(t testing.TB) store.Store { return open(t, p.dir, Command) }
+
+func (p place) Signer(t testing.TB, of store.Store) *ledger.Signer {
+	t.Helper()
+	signer, err := ledger.Open(t.Context(), of.Ledger(), filepath.Join(p.dir, KeyFileName), ledger.Actor{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
 
 func open(t testing.TB, dir string, mode Mode) *Store {
 	t.Helper()
@@ -64,7 +74,7 @@ func TestEveryFileIsOursAlone(t *testing.T) {
 			t.Errorf("%s has mode %v; %v", file.Name(), info.Mode(), err)
 		}
 	}
-	if got, want := strings.Join(names, " "), "glovebox.db glovebox.db-shm glovebox.db-wal server.lock"; got != want {
+	if got, want := strings.Join(names, " "), "glovebox.db glovebox.db-shm glovebox.db-wal ledger.key server.lock"; got != want {
 		t.Errorf("there is %s, want %s", got, want)
 	}
 }

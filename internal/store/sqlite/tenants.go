@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -53,9 +54,18 @@ func (s *Store) CreateTenant(ctx context.Context, t tenant.Tenant) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	_, err = s.writer.ExecContext(ctx, "INSERT INTO tenants (id, created_at, suspended, keep_data, quota) VALUES (?, ?, ?, ?, ?)",
-		t.ID, t.CreatedAt.UnixMicro(), t.Suspended, t.KeepData, string(quota))
-	return s.notCreated("tenant", t.ID, "", err)
+	act, err := store.TenantAct(t)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "create tenant "+t.ID, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO tenants (id, created_at, suspended, keep_data, quota) VALUES (?, ?, ?, ?, ?)",
+			t.ID, t.CreatedAt.UnixMicro(), t.Suspended, t.KeepData, string(quota))
+		if err := s.notCreated("tenant", t.ID, "", err); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, ledger.KindTenantCreated, act)
+	})
 }
 
 func (s *Store) tenant(ctx context.Context, q querier, id string) (tenant.Tenant, error) {
@@ -93,7 +103,11 @@ func (s *Store) ChangeTenant(ctx context.Context, id string, change func(*tenant
 			changed.Suspended, changed.KeepData, string(quota), id); err != nil {
 			return s.failed(doing, err)
 		}
-		return nil
+		act, err := store.TenantAct(changed)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, ledger.KindTenantChanged, act)
 	})
 	if err != nil {
 		return tenant.Tenant{}, err
@@ -103,8 +117,12 @@ func (s *Store) ChangeTenant(ctx context.Context, id string, change func(*tenant
 
 // DeleteTenant implements [store.Tenants]. Its keys go with it: the tables say so.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
-	_, err := one(ctx, s, s.writer, "tenant", id, func(row func(into ...any) error) (deleted string, err error) {
-		return deleted, row(&deleted)
-	}, "DELETE FROM tenants WHERE id = ? RETURNING id", id)
-	return err
+	return s.write(ctx, "delete tenant "+id, func(tx *sql.Tx) error {
+		if _, err := one(ctx, s, tx, "tenant", id, func(row func(into ...any) error) (deleted string, err error) {
+			return deleted, row(&deleted)
+		}, "DELETE FROM tenants WHERE id = ? RETURNING id", id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, ledger.KindTenantDeleted, ledger.Act{Subject: id})
+	})
 }

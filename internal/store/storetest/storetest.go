@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"glovebox/api"
+	"glovebox/internal/ledger"
+	"glovebox/internal/ledger/ledgertest"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -19,6 +21,8 @@ import (
 type Place interface {
 	// Open opens the place's store once more, as another process would. The test closes it.
 	Open(t testing.TB) store.Store
+	// Signer returns what signs the ledger of one of the place's stores.
+	Signer(t testing.TB, of store.Store) *ledger.Signer
 }
 
 // Run tests a store. empty makes a place that holds nothing, and that nobody else uses.
@@ -33,12 +37,20 @@ func Run(t *testing.T, empty func(t testing.TB) Place) {
 		"a revoked key stays revoked":             revokes,
 		"what is written is there for the others": others,
 		"of two that create one, one does":        createsOnce,
+		"what is administered is recorded":        records,
 	} {
 		t.Run(name, func(t *testing.T) {
 			place := empty(t)
 			test(t, open(t, place), place)
 		})
 	}
+	t.Run("its ledger", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) ledgertest.Place {
+			place := empty(t)
+			first := open(t, place)
+			return ledgertest.Place{Log: first.Ledger(), Signer: place.Signer(t, first), Reopen: func(t *testing.T) ledger.Log { return open(t, place).Ledger() }}
+		})
+	})
 }
 
 func open(t *testing.T, place Place) store.Store {

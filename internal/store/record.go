@@ -1,0 +1,46 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"glovebox/internal/ledger"
+	"glovebox/internal/tenant"
+)
+
+// TenantAct is what the ledger says of a tenant: all that is true of it.
+func TenantAct(t tenant.Tenant) (ledger.Act, error) { return actOf(t.ID, t) }
+
+// KeyAct is what the ledger says of a key: all but its digest.
+func KeyAct(k tenant.Key) (ledger.Act, error) { return actOf(k.ID, k) }
+
+// actOf names each field as its JSON does, and says what it has there.
+func actOf(subject string, value any) (ledger.Act, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return ledger.Act{}, fmt.Errorf("store: %w", err)
+	}
+	act := ledger.Act{Subject: subject, Details: map[string]string{}}
+	return act, flatten(act.Details, "", text)
+}
+
+func flatten(into map[string]string, prefix string, object json.RawMessage) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	for name, value := range fields {
+		var text string
+		switch {
+		case value[0] == '{':
+			if err := flatten(into, prefix+name+".", value); err != nil {
+				return err
+			}
+			continue
+		case json.Unmarshal(value, &text) != nil:
+			text = string(value)
+		}
+		into[prefix+name] = text
+	}
+	return nil
+}
