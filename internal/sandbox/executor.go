@@ -84,7 +84,7 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 	if err := e.enter(); err != nil {
 		return api.Result{}, err
 	}
-	hooks := hooksOf(ctx)
+	hooks := HooksOf(ctx)
 	admitted := time.Now()
 	place, err := e.queue.Enter(ctx, share)
 	if err != nil {

@@ -23,8 +23,8 @@ func WithHooks(ctx context.Context, h Hooks) context.Context {
 	return context.WithValue(ctx, hooksKey{}, h)
 }
 
-// hooksOf returns the context's hooks, with an id.
-func hooksOf(ctx context.Context) Hooks {
+// HooksOf returns the context's hooks, with an id: whoever adds to them begins with these.
+func HooksOf(ctx context.Context) Hooks {
 	h, _ := ctx.Value(hooksKey{}).(Hooks)
 	if h.ID == "" {
 		h.ID = ulid.Make().String()

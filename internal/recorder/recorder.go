@@ -1,0 +1,129 @@
+// Package recorder has every execution entered in the ledger: that it began, before a box gets its script, and how it ended,
+// before anybody is told.
+package recorder
+
+import (
+	"context"
+	"fmt"
+
+	"glovebox/api"
+	"glovebox/internal/ledger"
+	"glovebox/internal/sandbox"
+	"glovebox/internal/tenant"
+)
+
+// An Executor runs requests, as a [sandbox.Executor] does; of ctx it takes [sandbox.Hooks].
+type Executor interface {
+	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+}
+
+// A Recorder is an [Executor] that has what another runs entered in a ledger. It is safe for concurrent use. It must be closed.
+type Recorder struct {
+	inner Executor
+	group *group
+}
+
+var _ Executor = (*Recorder)(nil)
+
+// New returns a Recorder. log outlives it.
+func New(inner Executor, log ledger.Log) *Recorder { return &Recorder{inner, newGroup(log)} }
+
+// An UnrecordedError is returned for an execution whose entry could not be written. Where it is the entry of its beginning, it has not
+// run; where it is that of its end, it has, and nobody is told its result.
+type UnrecordedError struct {
+	ID    string
+	Began bool
+	Err   error
+}
+
+func (e *UnrecordedError) Error() string {
+	if e.Began {
+		return fmt.Sprintf("execution %s: its end could not be recorded, so its result is withheld: %v", e.ID, e.Err)
+	}
+	return fmt.Sprintf("execution %s: its beginning could not be recorded, so it was not run: %v", e.ID, e.Err)
+}
+
+func (e *UnrecordedError) Unwrap() error { return e.Err }
+
+// Execute runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
+// context, or the tenant and the key that [tenant.FromContext] and [tenant.KeyFromContext] know; digests are keyed with the
+// context's salt ([ledger.WithSalt]), or with one that nobody keeps. The error may be an *[UnrecordedError].
+func (r *Recorder) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	actor := actorOf(ctx)
+	hooks := sandbox.HooksOf(ctx)
+	outer, began := hooks.Begin, false
+	hooks.Begin = func() error {
+		if outer != nil {
+			if err := outer(); err != nil {
+				return err
+			}
+		}
+		if began { // in a box that was not fit
+			return nil
+		}
+		if err := r.group.append(ledger.Began(actor, executionOf(ctx, hooks.ID, request))); err != nil {
+			return &UnrecordedError{ID: hooks.ID, Err: err}
+		}
+		began = true
+		return nil
+	}
+	result, err := r.inner.Execute(sandbox.WithHooks(ctx, hooks), request, onLog)
+	if !began {
+		return result, err
+	}
+	outcome := outcomeOf(result)
+	if err != nil {
+		outcome = ledger.Outcome{ResultCode: string(api.ExecutionFailed)}
+	}
+	outcome.ID = hooks.ID
+	if unrecorded := r.group.append(ledger.Ended(actor, outcome)); unrecorded != nil {
+		return api.Result{}, &UnrecordedError{ID: hooks.ID, Began: true, Err: unrecorded}
+	}
+	return result, err
+}
+
+// Close waits for the entries that are being written. Nothing may be executed after it.
+func (r *Recorder) Close() { r.group.close() }
+
+func actorOf(ctx context.Context) ledger.Actor {
+	if actor, ok := ledger.ActorFrom(ctx); ok {
+		return actor
+	}
+	var actor ledger.Actor
+	if t, ok := tenant.FromContext(ctx); ok {
+		actor.Tenant = t.ID
+	}
+	if k, ok := tenant.KeyFromContext(ctx); ok {
+		actor.Key = k.ID
+	}
+	return actor
+}
+
+func executionOf(ctx context.Context, id string, request api.Request) ledger.Execution {
+	salt, kept := ledger.SaltFrom(ctx)
+	if !kept {
+		salt = ledger.NewSalt()
+	}
+	request = request.WithDefaults()
+	e := ledger.Execution{
+		ID: id, Language: string(request.Language), Code: salt.Code(request.Code),
+		Limits: ledger.Limits{TimeoutSeconds: *request.TimeoutSeconds, MemoryLimitMB: *request.MemoryLimitMB, CPUs: *request.CPUs},
+	}
+	if request.InputData != nil {
+		e.Input = new(salt.Input(request.InputData))
+	}
+	return e
+}
+
+func outcomeOf(r api.Result) ledger.Outcome {
+	o := ledger.Outcome{
+		ResultCode: string(r.ResultCode), ExecutionTimeMs: max(r.ExecutionTimeMs, 0), QueueTimeMs: max(r.QueueTimeMs, 0),
+		CPUMs: max(r.Usage.CPUMs, 0), PeakMemoryBytes: max(r.Usage.PeakMemoryBytes, 0),
+		Driver: r.Isolation.Driver, Runtime: r.Isolation.Runtime, RuntimeVersion: r.Isolation.RuntimeVersion,
+		Image: r.Isolation.Image, Seccomp: r.Isolation.Seccomp,
+	}
+	if a := r.Isolation.Attestation; a != nil {
+		o.Attestation, o.Verified = a.Digest, a.Verified
+	}
+	return o
+}
