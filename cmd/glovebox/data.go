@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 	"glovebox/internal/store"
 	"glovebox/internal/store/sqlite"
@@ -70,7 +71,7 @@ func (f *dataFlags) open(cmd *cobra.Command, create bool) (store.Store, error) {
 	if _, err := os.Lstat(filepath.Join(dir, sqlite.FileName)); !create && errors.Is(err, fs.ErrNotExist) {
 		return nil, usageError("nothing is kept in %s: name another with --data-dir, or make it with glovebox tenant create", dir)
 	}
-	s, err := sqlite.Open(cmd.Context(), dir, sqlite.Command)
+	s, err := sqlite.Open(ledger.WithActor(cmd.Context(), operator()), dir, sqlite.Command)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -101,7 +102,7 @@ func (f *dataFlags) withStore(cmd *cobra.Command, create bool, do func(ctx conte
 	if err != nil {
 		return err
 	}
-	return storeError(errors.Join(do(cmd.Context(), s), s.Close()))
+	return storeError(errors.Join(do(ledger.WithActor(cmd.Context(), operator()), s), s.Close()))
 }
 
 // printJSON prints a document as a program reads it.

@@ -127,7 +127,7 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 	root.SetFlagErrorFunc(flagHint)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newServeCommand(), newAgentCommand(), newMCPCommand(), newDoctorCommand(), newAuditCommand(), newSweepCommand(),
-		newMetadataCommand(), newTenantCommand(), newKeyCommand(), newVersionCommand())
+		newMetadataCommand(), newTenantCommand(), newKeyCommand(), newLedgerCommand(), newVersionCommand())
 	return root
 }
 

@@ -27,8 +27,8 @@ func (s *Store) KeyFile() string { return filepath.Join(filepath.Dir(s.path), Ke
 
 // begin begins the ledger of a store that is new.
 func (s *Store) begin(ctx context.Context) error {
-	head, err := s.Ledger().Head(ctx)
-	if err != nil || head.Size > 0 {
+	first, err := all(ctx, s, s.reader, "look for the ledger", scanRow, "SELECT "+rowColumns+" FROM ledger LIMIT 1")
+	if err != nil || len(first) > 0 {
 		return err
 	}
 	actor, _ := ledger.ActorFrom(ctx)
