@@ -13,8 +13,10 @@ import (
 	"glovebox/api"
 	"glovebox/controller"
 	"glovebox/internal/execution"
+	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/store/sqlite"
 	"glovebox/metadata"
 )
 
@@ -26,6 +28,7 @@ type serveFlags struct {
 	queue       int
 	allowHosts  []string
 	agent       agentServerFlags
+	data        dataFlags
 }
 
 func newServeCommand() *cobra.Command {
@@ -52,10 +55,11 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
+	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with the ledger in which every execution is recorded; without it none is")
 	return cmd
 }
 
-func serve(cmd *cobra.Command, f *serveFlags) error {
+func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	ctx := cmd.Context()
 	if err := controller.CheckListenAddress(f.listen); err != nil {
 		return &statusError{statusUsage, err}
@@ -90,6 +94,17 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return noBox(err)
 	}
+	var kept *sqlite.Store
+	if cmd.Flags().Changed("data-dir") {
+		dir, err := f.data.path(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), dir, sqlite.Server); err != nil {
+			return storeError(err)
+		}
+		defer func() { err = errors.Join(err, kept.Close()) }()
+	}
 	// The port is taken before boxes start to wait behind it.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
 	if err != nil {
@@ -105,8 +120,18 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return sandboxError(err)
 	}
+	build := controller.Build{Version: about.Version, Commit: about.Commit}
+	var runs quota.Executor = executor
+	if kept != nil {
+		recorder, err := recorded(ctx, executor, kept, boxes, build)
+		if err != nil {
+			return sandboxError(errors.Join(err, executor.Close(ctx)))
+		}
+		defer recorder.Close()
+		runs = recorder
+	}
 	guard := quota.NewGuard(quota.Config{
-		Executor: executor, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: &quota.Memory{}, Log: log,
+		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: &quota.Memory{}, Log: log,
 	})
 	var executions *execution.Service
 	server, err := controller.New(controller.Config{
@@ -114,7 +139,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 			executions, err = execution.Open(ctx, execution.Config{Executor: e, Store: execution.NewMemory(), Log: log})
 			return executions, err
 		},
-		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: controller.Build{Version: about.Version, Commit: about.Commit},
+		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.allowHosts, Log: log,

@@ -8,13 +8,14 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/ledger"
+	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
 )
 
-// An Executor runs requests, as a [sandbox.Executor] does; of ctx it takes [sandbox.Hooks].
+// An Executor runs requests in their turn, as a [sandbox.Executor] does; of ctx it takes [sandbox.Hooks].
 type Executor interface {
-	Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error)
+	ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error)
 }
 
 // A Recorder is an [Executor] that has what another runs entered in a ledger. It is safe for concurrent use. It must be closed.
@@ -45,10 +46,10 @@ func (e *UnrecordedError) Error() string {
 
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
-// Execute runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
+// ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
 // context, or the tenant and the key that [tenant.FromContext] and [tenant.KeyFromContext] know; digests are keyed with the
 // context's salt ([ledger.WithSalt]), or with one that nobody keeps. The error may be an *[UnrecordedError].
-func (r *Recorder) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
+func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	actor := actorOf(ctx)
 	hooks := sandbox.HooksOf(ctx)
 	outer, began := hooks.Begin, false
@@ -67,7 +68,7 @@ func (r *Recorder) Execute(ctx context.Context, request api.Request, onLog func(
 		began = true
 		return nil
 	}
-	result, err := r.inner.Execute(sandbox.WithHooks(ctx, hooks), request, onLog)
+	result, err := r.inner.ExecuteAs(sandbox.WithHooks(ctx, hooks), share, request, onLog)
 	if !began {
 		return result, err
 	}

@@ -16,6 +16,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/ledger"
 	"glovebox/internal/ledger/ledgertest"
+	"glovebox/internal/queue"
 	"glovebox/internal/recorder"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
@@ -74,7 +75,7 @@ func kinds(entries []ledger.Entry) (kinds []ledger.Kind) {
 // An inner executor is what is recorded.
 type inner func(ctx context.Context, begin func() error, onLog func(api.Log)) (api.Result, error)
 
-func (f inner) Execute(ctx context.Context, _ api.Request, onLog func(api.Log)) (api.Result, error) {
+func (f inner) ExecuteAs(ctx context.Context, _ queue.Share, _ api.Request, onLog func(api.Log)) (api.Result, error) {
 	return f(ctx, sandbox.HooksOf(ctx).Begin, onLog)
 }
 
@@ -113,7 +114,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	r := newRecorder(t, runs(success), k)
 	salt := ledger.NewSalt()
 	ctx := tenant.NewKeyContext(tenant.NewContext(ledger.WithSalt(t.Context(), salt), tenant.Tenant{ID: "acme"}), tenant.Key{ID: "k1"})
-	result, err := r.Execute(ctx, api.Request{Code: "return 1", InputData: json.RawMessage("{}"), TimeoutSeconds: new(0.5)}, nil)
+	result, err := r.ExecuteAs(ctx, queue.Share{}, api.Request{Code: "return 1", InputData: json.RawMessage("{}"), TimeoutSeconds: new(0.5)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +137,10 @@ func TestWhatIsRecorded(t *testing.T) {
 		t.Errorf("%+v, want %+v", *ended.Outcome, want)
 	}
 	// Without a salt that is kept nothing can be held against a digest, and nothing tells that two scripts are one.
-	if _, err := r.Execute(ledger.WithActor(ctx, ledger.Actor{Tenant: "other"}), api.Request{Code: "return 1"}, nil); err != nil {
+	if _, err := r.ExecuteAs(ledger.WithActor(ctx, ledger.Actor{Tenant: "other"}), queue.Share{}, api.Request{Code: "return 1"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Execute(t.Context(), api.Request{Code: "return 1"}, nil); err != nil {
+	if _, err := r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "return 1"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	entries = k.entries(t)
@@ -164,7 +165,7 @@ func TestTheOrder(t *testing.T) {
 	}
 	r := newRecorder(t, executor, k)
 	var then []ledger.Kind
-	result, err := r.Execute(t.Context(), api.Request{Code: "code"}.WithDefaults(), func(api.Log) { then = kinds(k.entries(t)) })
+	result, err := r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "code"}.WithDefaults(), func(api.Log) { then = kinds(k.entries(t)) })
 	if err != nil || !result.Success {
 		t.Fatalf("%+v, %v", result, err)
 	}
@@ -176,14 +177,14 @@ func TestTheOrder(t *testing.T) {
 	}
 
 	k.failAt = 3
-	_, err = r.Execute(t.Context(), api.Request{Code: "code"}.WithDefaults(), func(api.Log) { t.Error("it ran, and nothing tells that it began") })
+	_, err = r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "code"}.WithDefaults(), func(api.Log) { t.Error("it ran, and nothing tells that it began") })
 	var unrecorded *recorder.UnrecordedError
 	if !errors.As(err, &unrecorded) || unrecorded.Began || !errors.Is(err, k.fail) {
 		t.Errorf("%v", err)
 	}
 	k.failAt = 5
 	ran := false
-	result, err = r.Execute(t.Context(), api.Request{Code: "code"}.WithDefaults(), func(api.Log) { ran = true })
+	result, err = r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "code"}.WithDefaults(), func(api.Log) { ran = true })
 	if !errors.As(err, &unrecorded) || !unrecorded.Began || result.Success || !ran {
 		t.Errorf("%+v, %v, ran %v: want the result to be withheld", result, err, ran)
 	}
@@ -204,7 +205,7 @@ func TestWhatNeverBeganHasNoEntry(t *testing.T) {
 		},
 	} {
 		k := newKeeper(t)
-		if _, err := newRecorder(t, i, k).Execute(t.Context(), api.Request{}, nil); !errors.Is(err, busy) {
+		if _, err := newRecorder(t, i, k).ExecuteAs(t.Context(), queue.Share{}, api.Request{}, nil); !errors.Is(err, busy) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := k.entries(t); len(got) > 0 {
@@ -214,7 +215,7 @@ func TestWhatNeverBeganHasNoEntry(t *testing.T) {
 	// One that whoever accepted it holds back.
 	k := newKeeper(t)
 	ctx := sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: "mine", Begin: func() error { return busy }})
-	if _, err := newRecorder(t, runs(success), k).Execute(ctx, api.Request{}, nil); !errors.Is(err, busy) || len(k.entries(t)) > 0 {
+	if _, err := newRecorder(t, runs(success), k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil); !errors.Is(err, busy) || len(k.entries(t)) > 0 {
 		t.Errorf("%v, %+v", err, k.entries(t))
 	}
 }
@@ -243,7 +244,7 @@ func TestEachEndIsRecorded(t *testing.T) {
 		begun := 0
 		ctx, cancel := context.WithCancel(sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: "mine", Begin: func() error { begun++; return nil }}))
 		cancel()
-		if _, err := newRecorder(t, test.inner, k).Execute(ctx, api.Request{}, nil); !errors.Is(err, test.err) {
+		if _, err := newRecorder(t, test.inner, k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil); !errors.Is(err, test.err) {
 			t.Errorf("%s: %v", name, err)
 		}
 		entries := k.entries(t)
@@ -305,7 +306,7 @@ func all(t *testing.T, k *keeper, callers int, id func(int) string) []error {
 	var group sync.WaitGroup
 	for n := range callers {
 		ctx := sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: id(n)})
-		group.Go(func() { _, errs[n] = r.Execute(ctx, api.Request{}, nil) })
+		group.Go(func() { _, errs[n] = r.ExecuteAs(ctx, queue.Share{}, api.Request{}, nil) })
 	}
 	for range callers {
 		<-about
