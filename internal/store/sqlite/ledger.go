@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -46,7 +47,7 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, kind ledger.Kind, act le
 }
 
 func (s *Store) append(ctx context.Context, tx *sql.Tx, drafts ...ledger.Draft) (ledger.Head, error) {
-	head, err := s.head(ctx, tx)
+	head, err := s.end(ctx, tx)
 	if err != nil {
 		return ledger.Head{}, err
 	}
@@ -65,7 +66,25 @@ func (s *Store) append(ctx context.Context, tx *sql.Tx, drafts ...ledger.Draft) 
 		}
 		head = next
 	}
+	s.lastHead.Store(&head) // where the transaction comes to nothing, no row has this hash
 	return head, nil
+}
+
+// end is head, which need not be worked out where the last row is the one that we wrote.
+func (s *Store) end(ctx context.Context, tx *sql.Tx) (ledger.Head, error) {
+	var seq int64
+	var hash []byte
+	err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").Scan(&seq, &hash)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ledger.Head{}, nil
+	case err != nil:
+		return ledger.Head{}, s.failed("find the ledger's end", err)
+	}
+	if last := s.lastHead.Load(); last != nil && last.Size == uint64(seq) && bytes.Equal(last.Hash[:], hash) {
+		return *last, nil
+	}
+	return s.head(ctx, tx)
 }
 
 const rowColumns = "seq, entry, hash, public_key"

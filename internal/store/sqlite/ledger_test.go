@@ -84,7 +84,9 @@ func TestAnAlteredLedgerIsFound(t *testing.T) {
 			if _, err := ledger.Export(t.Context(), io.Discard, s.Ledger(), signer, 1, time.Now()); err == nil {
 				t.Error("it is exported, and signed")
 			}
-			_, err = s.Ledger().Append(t.Context(), ledgertest.Ended(4))
+			next := open(t, filepath.Dir(s.path), Command)
+			defer next.Close()
+			_, err = next.Ledger().Append(t.Context(), ledgertest.Ended(4))
 			if test.appends != (err == nil) || err != nil && !errors.Is(err, store.ErrCorrupt) {
 				t.Errorf("appending: %v", err)
 			}

@@ -11,11 +11,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 	"glovebox/internal/store"
 )
@@ -45,6 +47,8 @@ type Store struct {
 	reader *sql.DB
 	writer *sql.DB // of one connection: SQLite has one writer at a time, and who waits here need not poll
 	lock   *os.File
+	// lastHead is where the ledger ended when we last appended to it; others may have since.
+	lastHead atomic.Pointer[ledger.Head]
 }
 
 var _ store.Store = (*Store)(nil)
