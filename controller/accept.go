@@ -11,6 +11,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
@@ -131,7 +132,8 @@ func (s *Server) admitOrder(ctx context.Context, o order) error {
 func (s *Server) runNow(c echo.Context, o order) error {
 	ctx := c.Request().Context()
 	note := execution.Note{Submission: o.subs[0], CreatedAt: time.Now().UTC()}
-	hooked := sandbox.WithHooks(ctx, sandbox.Hooks{Begin: func() error {
+	note.Salt = ledger.NewSalt()
+	hooked := sandbox.WithHooks(ledger.WithSalt(ctx, note.Salt), sandbox.Hooks{Begin: func() error {
 		note.Began = time.Now().UTC()
 		return nil
 	}})

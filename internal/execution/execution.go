@@ -5,14 +5,12 @@ package execution
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/ledger"
 )
 
 // A Record is all that is kept of one execution.
@@ -109,21 +107,14 @@ type Store interface {
 	Expire(ctx context.Context, p Policy, now time.Time) (forgotten, removed int, err error)
 }
 
-// saltBytes is how long a salt is: as long as its digest.
-const saltBytes = sha256.Size
-
-// digest makes a record's salt and its digests: HMACs, so that nobody can guess a short input from its digest once the salt is gone.
-func (r *Record) digest() {
-	r.Salt = make([]byte, saltBytes)
-	_, _ = rand.Read(r.Salt) // it never fails
-	r.CodeDigest = hmacOf(r.Salt, []byte(r.Request.Code))
-	r.InputDigest = hmacOf(r.Salt, r.Request.InputData)
-}
-
-func hmacOf(salt, data []byte) string {
-	mac := hmac.New(sha256.New, salt)
-	mac.Write(data)
-	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil))
+// digest makes a record's digests: HMACs, so that nobody can guess a short input from its digest once the salt is gone. The ledger has the
+// same.
+func (r *Record) digest(salt ledger.Salt) {
+	r.Salt = salt[:]
+	r.CodeDigest = salt.Code(r.Request.Code).String()
+	if r.Request.InputData != nil {
+		r.InputDigest = salt.Input(r.Request.InputData).String()
+	}
 }
 
 // forget takes away what is the tenant's own: code, data, and what came of them.

@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
@@ -143,6 +144,8 @@ type Submission struct {
 	Idempotency  Idempotency
 	SafeToRepeat bool
 	KeepData     bool
+	// Salt is what its digests are keyed with; the zero value has it get a fresh one.
+	Salt ledger.Salt
 }
 
 // Submit accepts an execution, which then runs whatever becomes of its caller. When it returns, the store has it. The same idempotency
@@ -204,7 +207,10 @@ func (sub Submission) record() Record {
 		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: now(), SafeToRepeat: sub.SafeToRepeat,
 		KeepData: sub.KeepData, Idempotency: sub.Idempotency, Request: &sub.Request,
 	}
-	r.digest()
+	if sub.Salt == (ledger.Salt{}) {
+		sub.Salt = ledger.NewSalt()
+	}
+	r.digest(sub.Salt)
 	return r
 }
 
@@ -254,6 +260,9 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		begun = err == nil
 		return err
 	}}
+	if salt := (ledger.Salt{}); copy(salt[:], r.Salt) == len(salt) {
+		ctx = ledger.WithSalt(ctx, salt)
+	}
 	for {
 		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, l.log)
 		var busy interface{ RetryAfter() time.Duration }

@@ -93,10 +93,13 @@ type MAC [sha256.Size]byte
 
 const macPrefix = "hmac-sha256:"
 
-// MarshalText writes it as hmac-sha256: and 64 digits of base 16.
-func (m MAC) MarshalText() ([]byte, error) { return []byte(macPrefix + hex.EncodeToString(m[:])), nil }
+// String writes it as hmac-sha256: and 64 digits of base 16.
+func (m MAC) String() string { return macPrefix + hex.EncodeToString(m[:]) }
 
-// UnmarshalText reads what MarshalText writes.
+// MarshalText is String.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what String writes.
 func (m *MAC) UnmarshalText(text []byte) error { return unhex(m[:], macPrefix, text) }
 
 func unhex(into []byte, prefix string, text []byte) error {
