@@ -130,6 +130,11 @@ var bans = []ban{
 		reason: "tenants and their keys can be judged without a database, and a database be written without the house",
 	},
 	{
+		what: "databases in executions", from: []string{"./internal/execution/..."},
+		banned: []string{"glovebox/internal/store", "glovebox/controller", "modernc.org", "github.com/pressly/goose"},
+		reason: "what is accepted is judged, run and told wherever it is kept",
+	},
+	{
 		what: "the project in its contract", from: []string{"./api/..."}, banned: []string{"glovebox"},
 		except: []string{"glovebox/api/client"},
 		reason: "the contract can be taken without the house",

@@ -114,3 +114,13 @@ func (a *Attestation) InFull() *Attestation {
 	full.Statement = a.whole
 	return &full
 }
+
+// InShort returns the attestation without its statement, which [Attestation.InFull] brings back.
+func (a *Attestation) InShort() *Attestation {
+	if a == nil || a.Statement == nil {
+		return a
+	}
+	short := *a
+	short.Statement, short.whole = nil, a.Statement
+	return &short
+}

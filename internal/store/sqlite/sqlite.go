@@ -77,7 +77,7 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	if err := private.File(s.path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if s.writer, err = sql.Open("sqlite", s.dsn("&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")); err != nil {
+	if s.writer, err = sql.Open("sqlite", s.dsn("&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	s.writer.SetMaxOpenConns(1)

@@ -1,0 +1,188 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/execution"
+	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/store"
+	"glovebox/internal/tenant"
+)
+
+// began is a moment of whole microseconds.
+var began = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+func openExecutions(t testing.TB, dir string) (*Store, execution.Store) {
+	t.Helper()
+	s := open(t, dir, Server)
+	t.Cleanup(func() { _ = s.Close() }) // also where the test has closed it
+	return s, s.Executions()
+}
+
+func TestExecutions(t *testing.T) {
+	executiontest.TestStore(t, func(t *testing.T) execution.Store {
+		_, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+		return e
+	})
+}
+
+func accept(t testing.TB, e execution.Store, r execution.Record) execution.Record {
+	t.Helper()
+	if existing, err := e.Add(t.Context(), r); err != nil || existing != nil {
+		t.Fatalf("%+v, %v", existing, err)
+	}
+	return r
+}
+
+func end(t testing.TB, e execution.Store, id string, result api.Result) {
+	t.Helper()
+	if done, err := e.End(t.Context(), id, result, began); err != nil || !done {
+		t.Fatal(done, err)
+	}
+}
+
+func wantRecord(t *testing.T, e execution.Store, want execution.Record) {
+	t.Helper()
+	got, err := e.Get(t.Context(), want.Tenant, want.ID)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v\n%v", got, want, err)
+	}
+}
+
+// Whatever an execution is, it is the same in the next process: to the byte, since digests are of bytes.
+func TestAnExecutionOutlivesItsProcess(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, e := openExecutions(t, dir)
+	queued := executiontest.Queued("acme", began)
+	queued.Request.Code = "return '<&>\u2028'"
+	queued.Request.InputData = json.RawMessage("{ \"a\" : \"<&>\u2028\" , \"b\": 1.0e2 }\n")
+	queued.Request.Seed, queued.Request.Libraries = new(int64(7)), []string{} // it may require nothing, which is not: anything
+	queued.Idempotency = execution.Idempotency{Key: "k", Body: [32]byte{1}}
+	accept(t, e, queued)
+	attested := api.Attest(api.Statement{Checks: []api.Check{{Claim: "seccomp", Seen: "2", Wanted: "2", Where: api.Outside}}})
+	result := api.Result{ID: "x", Success: true, ResultCode: api.Success, Output: json.RawMessage("[ 1,\"<\" ]"), Logs: []api.Log{}, Warnings: []string{},
+		Isolation: api.Isolation{Layers: []string{}, Attestation: attested}}
+	ended := executiontest.Queued("", began)
+	ended.KeepData = true
+	accept(t, e, ended)
+	end(t, e, ended.ID, result)
+	ended.State, ended.EndedAt, ended.Result, ended.ResultCode = api.ExecutionEnded, began, &result, api.Success
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	_, e = openExecutions(t, dir)
+	wantRecord(t, e, queued)
+	wantRecord(t, e, ended)
+	if again, err := e.Get(t.Context(), "", ended.ID); err != nil || again.Result.Isolation.Attestation.InFull().Statement == nil {
+		t.Errorf("the statement is lost: %v", err)
+	}
+	if left, err := e.Unfinished(t.Context()); err != nil || len(left) != 1 || !reflect.DeepEqual(left[0], queued) {
+		t.Errorf("%+v, %v", left, err)
+	}
+	if existing, err := e.Add(t.Context(), queued); err != nil || existing == nil || existing.ID != queued.ID {
+		t.Errorf("its key stands for %+v, %v", existing, err)
+	}
+}
+
+func TestATenantsExecutionsGoWithIt(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	own, other := accept(t, e, executiontest.Queued("acme", began)), accept(t, e, executiontest.Queued("", began))
+	if err := s.DeleteTenant(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Get(t.Context(), "acme", own.ID); !errors.Is(err, execution.ErrNotFound) {
+		t.Errorf("it is still there: %v", err)
+	}
+	wantRecord(t, e, other)
+}
+
+// What was let go is in no file once it was looked after: neither in a page that is free, nor in the log.
+func TestWhatWasLetGoIsInNoFile(t *testing.T) {
+	const secret = "hush-hush-hush"
+	dir := filepath.Join(t.TempDir(), "data")
+	_, e := openExecutions(t, dir)
+	for _, size := range []int{1, 3000} { // in a cell, and in pages of their own
+		text := bytes.Repeat([]byte(secret), size)
+		r := executiontest.Queued("acme", began)
+		r.Request.Code = "// code " + string(text)
+		r.Request.InputData = json.RawMessage(`"data ` + string(text) + `"`)
+		accept(t, e, r)
+		end(t, e, r.ID, api.Result{ResultCode: api.Success, Output: r.Request.InputData, Logs: []api.Log{{Message: string(text)}}})
+	}
+	found := func() (files []string) {
+		all, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(all) == 0 {
+			t.Fatal(all, err)
+		}
+		for _, file := range all {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(data, []byte(secret)) {
+				files = append(files, filepath.Base(file))
+			}
+		}
+		return files
+	}
+	if found() == nil {
+		t.Fatal("it is nowhere, even before: this test finds nothing")
+	}
+	policy := execution.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: 10}
+	if forgotten, _, err := e.Expire(t.Context(), policy, began.Add(time.Hour)); err != nil || forgotten != 2 {
+		t.Fatal(forgotten, err)
+	}
+	if files := found(); files != nil {
+		t.Errorf("it is still in %v", files)
+	}
+}
+
+// More than one transaction takes.
+func TestMuchExpiresAtOnce(t *testing.T) {
+	_, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	var notes []execution.Record
+	for range 2*expireMost + 10 {
+		r := executiontest.Queued("acme", began)
+		r.State, r.EndedAt, r.Request, r.Salt = api.ExecutionEnded, began, nil, nil
+		notes = append(notes, r)
+	}
+	if err := e.Note(t.Context(), notes); err != nil {
+		t.Fatal(err)
+	}
+	policy := execution.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: len(notes) - expireMost - 1}
+	if _, removed, err := e.Expire(t.Context(), policy, began); err != nil || removed != expireMost+1 {
+		t.Errorf("%d are too many, %v", removed, err)
+	}
+	if _, removed, err := e.Expire(t.Context(), policy, began.Add(24*time.Hour)); err != nil || removed != policy.Records {
+		t.Errorf("%d are too old, %v", removed, err)
+	}
+}
+
+// A request with a field that nobody knows is damage, not one with less of a limit.
+func TestARequestThatIsNotUnderstoodIsDamage(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	r := accept(t, e, executiontest.Queued("acme", began))
+	for _, request := range []string{`{"timeoutSecond": 1}`, `{"memoryLimitMB": "1"}`, `{`, ``, `[]`} {
+		if _, err := s.writer.ExecContext(t.Context(), "UPDATE executions SET request = ?", []byte(request)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Get(t.Context(), "acme", r.ID); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("%s is read as %+v; %v", request, got, err)
+		}
+		if got, err := e.Unfinished(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("%s is left as %+v; %v", request, got, err)
+		}
+	}
+}
