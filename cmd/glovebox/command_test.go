@@ -164,22 +164,28 @@ func cmdGrow(ts *testscript.TestScript, neg bool, args []string) {
 // httpClient keeps no connection: a server that drains waits for none.
 var httpClient = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// cmdPost sends a file as JSON, and wants the status: post 200 http://… request.json. It accepts what $ACCEPT says.
+// cmdPost sends a file as JSON, with headers, and wants the status: post 200 http://… request.json 'Prefer: wait=1'. It accepts
+// what $ACCEPT says.
 func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: post STATUS URL FILE")
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: post STATUS URL FILE [HEADER...]")
 	}
-	answer(ts, args[0])(postJSON(args[1], ts.Getenv("ACCEPT"), strings.NewReader(ts.ReadFile(args[2]))))
+	headers := args[3:]
+	if accept := ts.Getenv("ACCEPT"); accept != "" {
+		headers = append(headers, "Accept: "+accept)
+	}
+	answer(ts, args[0])(postJSON(args[1], strings.NewReader(ts.ReadFile(args[2])), headers...))
 }
 
-func postJSON(url, accept string, body io.Reader) (*http.Response, error) {
+func postJSON(url string, body io.Reader, headers ...string) (*http.Response, error) {
 	request, err := http.NewRequest(http.MethodPost, url, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if accept != "" {
-		request.Header.Set("Accept", accept)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
 	}
 	return httpClient.Do(request)
 }
@@ -191,7 +197,7 @@ func clientMain() {
 		if err != nil {
 			return nil, err
 		}
-		return postJSON(os.Args[1], "", file)
+		return postJSON(os.Args[1], file)
 	}()
 	if err == nil {
 		_, err = io.Copy(os.Stdout, response.Body)
@@ -208,6 +214,28 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: get STATUS URL")
 	}
 	answer(ts, args[0])(httpClient.Get(args[1]))
+}
+
+// cmdShows gets a URL until its document has a value at a path: shows http://… state running.
+func cmdShows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: shows URL PATH VALUE")
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		response, err := httpClient.Get(args[0])
+		ts.Check(err)
+		var shown any
+		err = json.NewDecoder(response.Body).Decode(&shown)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if value, there := lookUp(shown, args[1]); there && equalJSON(value, args[2]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not %s: %v", args[1], args[2], shown)
+		}
+	}
 }
 
 // answer leaves a response's body on stdout.

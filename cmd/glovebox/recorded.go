@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"glovebox/controller"
+	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
 	"glovebox/internal/recorder"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/store"
+	"glovebox/internal/store/sqlite"
+	"glovebox/internal/tenant"
 )
 
 // recorded has all that an executor runs entered in the store's ledger, and that this server has started. Nothing may be executed
@@ -22,4 +27,20 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 		return nil, fmt.Errorf("record that the server starts: %w", err)
 	}
 	return recorder.New(executor, s.Ledger()), nil
+}
+
+// accepting says where executions that were accepted are kept: in the store, or, where there is none, for as long as this process lives.
+func accepting(e execution.Executor, kept *sqlite.Store, log *slog.Logger) execution.Config {
+	if kept == nil {
+		return execution.Config{Executor: e, Store: execution.NewMemory(), Log: log}
+	}
+	return execution.Config{Executor: e, Store: kept.Executions(), Log: log,
+		Tenant: func(ctx context.Context, id string) (tenant.Tenant, bool, error) {
+			t, err := kept.Tenant(ctx, id)
+			if errors.Is(err, store.ErrNotFound) {
+				return tenant.Tenant{}, false, nil
+			}
+			return t, err == nil, err
+		},
+	}
 }

@@ -143,7 +143,7 @@ func scripts(t *testing.T, dir string, p pair, f found) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
 			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "holds": cmdHolds,
-			"model": cmdModel, "post": cmdPost, "get": cmdGet, "json": cmdJSON, "result": cmdResult,
+			"model": cmdModel, "post": cmdPost, "get": cmdGet, "shows": cmdShows, "json": cmdJSON, "result": cmdResult,
 		},
 	}
 }

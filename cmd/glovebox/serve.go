@@ -55,7 +55,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
-	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with the ledger in which every execution is recorded; without it none is")
+	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, in which every execution is recorded, and what was accepted outlives this server; without it neither is so")
 	return cmd
 }
 
@@ -136,7 +136,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	var executions *execution.Service
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
-			executions, err = execution.Open(ctx, execution.Config{Executor: e, Store: execution.NewMemory(), Log: log})
+			executions, err = execution.Open(ctx, accepting(e, kept, log))
 			return executions, err
 		},
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
@@ -151,6 +151,10 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
 			"pool", poolText(pool))
 		err = serveUntil(ctx, server, executions, listener)
+	} else if executions != nil { // what it has taken up is left again
+		stopped, stop := context.WithCancel(ctx)
+		stop()
+		err = errors.Join(err, executions.Close(stopped))
 	}
 	// Every box is gone before the process is.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
