@@ -186,3 +186,39 @@ func TestARequestThatIsNotUnderstoodIsDamage(t *testing.T) {
 		}
 	}
 }
+
+// What an execution that is accepted, run and told costs, one after another and side by side.
+func BenchmarkExecution(b *testing.B) {
+	ctx := b.Context()
+	life := func(b *testing.B, e execution.Store) {
+		r := executiontest.Queued("", time.Now().UTC())
+		_, err := e.Add(ctx, r)
+		if err == nil {
+			_, err = e.Begin(ctx, r.ID, r.CreatedAt)
+		}
+		if err == nil {
+			_, err = e.End(ctx, r.ID, api.Result{ResultCode: api.Success, Output: json.RawMessage("1")}, r.CreatedAt)
+		}
+		if err == nil {
+			err = e.Read(ctx, r.ID, r.CreatedAt)
+		}
+		if err != nil {
+			b.Error(err)
+		}
+	}
+	b.Run("alone", func(b *testing.B) {
+		_, e := openExecutions(b, filepath.Join(b.TempDir(), "data"))
+		for b.Loop() {
+			life(b, e)
+		}
+	})
+	b.Run("side by side", func(b *testing.B) {
+		_, e := openExecutions(b, filepath.Join(b.TempDir(), "data"))
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				life(b, e)
+			}
+		})
+	})
+}
