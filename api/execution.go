@@ -33,6 +33,8 @@ type Execution struct {
 	Result     *Result    `json:"result,omitempty"`
 	// Forgotten is true where it has ended, and its result is not kept any more.
 	Forgotten bool `json:"forgotten,omitempty"`
+	// Retryable is true where it has ended by no fault of the script's: the same request, sent again, may succeed.
+	Retryable bool `json:"retryable,omitempty"`
 }
 
 // A Page is a part of a list of executions, newest first. Next is the cursor of the page behind it, "" at the end.

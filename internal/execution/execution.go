@@ -147,5 +147,8 @@ func (r Record) Document() api.Execution {
 		e.EndedAt = &r.EndedAt
 		e.Forgotten = r.Result == nil
 	}
+	if info, known := r.ResultCode.Info(); known {
+		e.Retryable = info.Retry == api.RetryAsIs
+	}
 	return e
 }

@@ -203,6 +203,8 @@ func TestWhatAServerLeftIsTakenUp(t *testing.T) {
 		for name, want := range map[string]api.ResultCode{"waited": api.Success, "ran": api.ExecutionFailed, "ran, may be repeated": api.Success} {
 			if r := b.wait(t, left[name].ID); r.ResultCode != want || r.Result.ID != r.ID {
 				t.Errorf("%s: %+v, want %s", name, r, want)
+			} else if r.Document().Retryable != (want == api.ExecutionFailed) {
+				t.Errorf("%s: %+v", name, r.Document())
 			}
 		}
 		if b.fake.Created() != 2 {

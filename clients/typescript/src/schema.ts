@@ -538,6 +538,11 @@ export interface components {
             result?: components["schemas"]["Result"];
             /** @description It has ended, and its result is not kept any more. */
             forgotten?: boolean;
+            /**
+             * @description It has ended by no fault of the script's (EXECUTION_FAILED): the same request, sent again, may succeed. Where its server
+             *     ended while it ran, the script may have run.
+             */
+            retryable?: boolean;
         };
         ExecutionPage: {
             executions: components["schemas"]["Execution"][];
