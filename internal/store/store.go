@@ -38,6 +38,8 @@ type Tenants interface {
 	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 	// Tenants returns all of them, by id.
 	Tenants(ctx context.Context) ([]tenant.Tenant, error)
+	// AnyTenant reports whether there is one.
+	AnyTenant(ctx context.Context) (bool, error)
 	// ChangeTenant has change alter a tenant, and keeps and returns what it has become. Nobody else changes it meanwhile; change
 	// may be called more than once, and must not use the store. ID and CreatedAt stay as they are. It returns ErrNotFound, or
 	// change's error.

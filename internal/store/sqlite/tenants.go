@@ -82,6 +82,14 @@ func (s *Store) Tenants(ctx context.Context) ([]tenant.Tenant, error) {
 	return all(ctx, s, s.reader, "list tenants", scanTenant, "SELECT "+tenantColumns+" FROM tenants ORDER BY id")
 }
 
+// AnyTenant implements [store.Tenants].
+func (s *Store) AnyTenant(ctx context.Context) (any bool, err error) {
+	if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM tenants)").Scan(&any); err != nil {
+		return false, s.failed("look for a tenant", err)
+	}
+	return any, nil
+}
+
 // ChangeTenant implements [store.Tenants].
 func (s *Store) ChangeTenant(ctx context.Context, id string, change func(*tenant.Tenant) error) (changed tenant.Tenant, err error) {
 	doing := "change tenant " + id

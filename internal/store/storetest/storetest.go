@@ -118,9 +118,11 @@ func tenantComesBack(t *testing.T, s store.Store, _ Place) {
 	}
 	_, err := s.Tenant(ctx, "acme")
 	fails(t, "a tenant that is not there", err, store.ErrNotFound)
+	anyIs(t, s, false)
 	zoned := plain("zoned")
 	zoned.CreatedAt = early.In(time.FixedZone("east", 3600)).Add(789 * time.Nanosecond)
 	create(t, s, zoned, full("full"), plain("acme"))
+	anyIs(t, s, true)
 	fails(t, "a second acme", s.CreateTenant(ctx, full("acme")), store.ErrExists)
 	for _, want := range []tenant.Tenant{plain("acme"), full("full"), plain("zoned")} {
 		got, err := s.Tenant(ctx, want.ID)
@@ -134,6 +136,13 @@ func tenantComesBack(t *testing.T, s store.Store, _ Place) {
 		t.Fatal(err)
 	}
 	same(t, "the list", all, []tenant.Tenant{plain("acme"), full("full"), plain("zoned")})
+}
+
+func anyIs(t *testing.T, s store.Store, want bool) {
+	t.Helper()
+	if got, err := s.AnyTenant(t.Context()); err != nil || got != want {
+		t.Errorf("there is a tenant: %v, want %v; %v", got, want, err)
+	}
 }
 
 func changes(t *testing.T, s store.Store, _ Place) {
