@@ -7,6 +7,7 @@ package controller
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -82,8 +83,15 @@ type Config struct {
 	Runtime string
 	// Quotas are those that the Executor holds tenants to; nil means that it holds nobody to any.
 	Quotas Quotas
-	// AllowedHosts are names that the Host header may hold beside loopback's own with the listener's
-	// port: "name" for any port, or "name:port". They are for a proxy or a tunnel in front.
+	// Keys tells who may enter; nil means everybody who reaches the server, which then listens on loopback alone.
+	Keys Keys
+	// TLS, where it is not nil, has [Server.Serve] speak TLS with the certificate that it gives. Its protocol is HTTP/1.1.
+	TLS *tls.Config
+	// InsecureHTTP lets a server that asks for keys listen beyond loopback without TLS: keys, code and data cross the network for all
+	// to read, unless something in front sees to that.
+	InsecureHTTP bool
+	// AllowedHosts are names that the Host header may hold beside loopback's own, and the address itself that the
+	// listener has, with the listener's port: "name" for any port, or "name:port". They are for a proxy or a tunnel in front.
 	AllowedHosts []string
 	// DrainLimit is how long Serve lets running scripts go on once it has been told to stop; 0 means
 	// 30 seconds. What runs longer is cancelled.
@@ -121,6 +129,7 @@ type Server struct {
 	agents     []Agent
 	mcp        http.Handler // nil where there is none
 	hosts      hostRule
+	entry      *entry
 	bounds     bounds
 	table      []route
 	echo       *echo.Echo
@@ -163,7 +172,7 @@ func newServer(config Config, b bounds) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller: register metrics: %w", err)
 	}
-	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage()}
+	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), entry: &entry{keys: config.Keys, log: config.Log}}
 	s.held.most = b.heldBytes
 	s.executor = measured{config.Executor, counted}
 	if s.executions, err = config.Executions(s.executor); err != nil {
@@ -191,9 +200,10 @@ func newServer(config Config, b bounds) (*Server, error) {
 	s.echo.Pre(s.observe, s.recover, s.guard)
 	s.table = s.routes()
 	for _, r := range s.table {
-		s.echo.Add(r.method, r.path, r.handler)
+		handler := s.enter(r.access, r.handler)
+		s.echo.Add(r.method, r.path, handler)
 		if r.method == http.MethodGet {
-			s.echo.Add(http.MethodHead, r.path, r.handler)
+			s.echo.Add(http.MethodHead, r.path, handler)
 		}
 	}
 	return s, nil
@@ -202,29 +212,30 @@ func newServer(config Config, b bounds) (*Server, error) {
 // A route is one row of the server's table; HEAD goes where GET goes.
 type route struct {
 	method, path string
+	access       access
 	handler      echo.HandlerFunc
 }
 
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodPost, "/v1/executions", s.execute},
-		{http.MethodGet, "/v1/executions", s.listExecutions},
-		{http.MethodGet, "/v1/executions/:id", s.showExecution},
-		{http.MethodDelete, "/v1/executions/:id", s.cancelExecution},
-		{http.MethodGet, "/v1/executions/:id/events", s.followExecution},
-		{http.MethodGet, "/v1/actions", s.listActions},
-		{http.MethodGet, "/v1/actions/:name", s.showAction},
-		{http.MethodPost, "/v1/actions/:name/runs", s.runAction},
-		{http.MethodPost, "/v1/agents/:name/runs", s.runAgent},
-		{http.MethodPost, "/mcp", s.modelContext},
-		{http.MethodGet, "/mcp", s.modelContext},
-		{http.MethodDelete, "/mcp", s.modelContext},
-		{http.MethodGet, "/v1/info", s.info},
-		{http.MethodGet, "/openapi.yaml", s.openAPI},
-		{http.MethodGet, "/healthz", s.healthy},
-		{http.MethodGet, "/readyz", s.ready},
-		{http.MethodGet, "/metrics", s.showMetrics},
-		{http.MethodGet, "/", s.playground},
+		{http.MethodPost, "/v1/executions", toExecute, s.execute},
+		{http.MethodGet, "/v1/executions", toRead, s.listExecutions},
+		{http.MethodGet, "/v1/executions/:id", toRead, s.showExecution},
+		{http.MethodDelete, "/v1/executions/:id", toCancel, s.cancelExecution},
+		{http.MethodGet, "/v1/executions/:id/events", toRead, s.followExecution},
+		{http.MethodGet, "/v1/actions", toLook, s.listActions},
+		{http.MethodGet, "/v1/actions/:name", toLook, s.showAction},
+		{http.MethodPost, "/v1/actions/:name/runs", toExecute, s.runAction},
+		{http.MethodPost, "/v1/agents/:name/runs", toExecute, s.runAgent},
+		{http.MethodPost, "/mcp", toExecute, s.modelContext},
+		{http.MethodGet, "/mcp", toExecute, s.modelContext},
+		{http.MethodDelete, "/mcp", toExecute, s.modelContext},
+		{http.MethodGet, "/v1/info", toLook, s.info},
+		{http.MethodGet, "/openapi.yaml", forEverybody, s.openAPI},
+		{http.MethodGet, "/healthz", forEverybody, s.healthy},
+		{http.MethodGet, "/readyz", forEverybody, s.ready},
+		{http.MethodGet, "/metrics", toAdminister, s.showMetrics},
+		{http.MethodGet, "/", forEverybody, s.playground},
 	}
 }
 

@@ -11,10 +11,16 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// CheckListenAddress refuses an address to listen at that others than this host could reach: there
-// are no keys yet, so that whoever reaches the server may run code. The name localhost is taken
-// here; what it resolves to is checked again by [Server.Serve].
-func CheckListenAddress(address string) error {
+// An Exposure says what stands between a server and whoever reaches it.
+type Exposure struct {
+	Keys         bool // keys are asked for
+	TLS          bool
+	InsecureHTTP bool // that there is no TLS is wanted
+}
+
+// CheckListenAddress refuses an address to listen at that others than this host could reach, where they could run code without a
+// key, or a key be read on its way. The name localhost is taken here; what it resolves to is checked again by [Server.Serve].
+func CheckListenAddress(address string, e Exposure) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("listen address %q is not host:port, as in 127.0.0.1:8080", address)
@@ -22,11 +28,16 @@ func CheckListenAddress(address string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("listen address %q: the port must be a number from 0 to 65535", address)
 	}
-	if isLoopback(host) {
+	const loopback = "listen on loopback only (127.0.0.1, [::1] or localhost)"
+	switch {
+	case isLoopback(host), e.Keys && (e.TLS || e.InsecureHTTP):
 		return nil
+	case !e.Keys:
+		return fmt.Errorf("listen address %q is refused: there is no tenant, and whoever reached the server could run code. Make one with "+
+			"glovebox tenant create, and a key with glovebox key create, or %s", address, loopback)
 	}
-	return fmt.Errorf("listen address %q is refused: until there are API keys, Glovebox listens on loopback only "+
-		"(127.0.0.1, [::1] or localhost); to be reached from elsewhere, put a tunnel or an authenticating proxy in front", address)
+	return fmt.Errorf("listen address %q is refused: without TLS, keys, code and data could be read on their way. Give --tls-cert and --tls-key, "+
+		"or %s; --insecure-http allows it, for where something in front does TLS", address, loopback)
 }
 
 // isLoopback reports whether a host, as it stands in an address or a Host header, is this one.
@@ -72,7 +83,7 @@ func newHostRule(allowed []string) (hostRule, error) {
 
 func (rule hostRule) check(r *http.Request) *refusal {
 	host, port, ok := splitHost(r.Host)
-	if !ok || !rule.allows(host, port, localPort(r)) {
+	if !ok || !rule.allows(host, port, localOf(r)) {
 		return refuse(kindForbidden, "The Host header does not name this server.")
 	}
 	for _, origin := range r.Header.Values("Origin") {
@@ -88,29 +99,43 @@ func (rule hostRule) check(r *http.Request) *refusal {
 	return nil
 }
 
-// allows takes the port that the connection came in at, "" where nobody knows: then only names that
-// were allowed by configuration pass.
-func (rule hostRule) allows(host, port, local string) bool {
+// allows takes where the connection came in, the zero value where nobody knows: then only names that were allowed by configuration
+// pass. An address that is the listener's own passes as loopback's names do: what a page has rebound is always a name.
+func (rule hostRule) allows(host, port string, at local) bool {
 	if _, ok := rule.allowed[host]; ok {
 		return true
 	}
 	if _, ok := rule.allowed[joinHost(host, port)]; ok {
 		return true
 	}
-	return isLoopback(host) && local != "" && portOr(port, "80") == local
+	ip, err := netip.ParseAddr(host)
+	ours := isLoopback(host) || (err == nil && ip.Unmap() == at.ip)
+	return ours && at.port != "" && portOr(port, at.usualPort) == at.port
 }
 
-// localPort is the port that the server was reached at, by the connection's own account.
-func localPort(r *http.Request) string {
+// local is where a connection came in, by its own account.
+type local struct {
+	ip              netip.Addr
+	port, usualPort string // usualPort is the scheme's
+}
+
+func localOf(r *http.Request) local {
 	address, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
-		return ""
+		return local{}
 	}
-	_, port, err := net.SplitHostPort(address.String())
+	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
-		return ""
+		return local{}
 	}
-	return port
+	at := local{port: port, usualPort: "80"}
+	if r.TLS != nil {
+		at.usualPort = "443"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		at.ip = ip.Unmap()
+	}
+	return at
 }
 
 // splitHost takes a Host header, or an allowed name, apart: the host in lower case and without

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -14,18 +15,25 @@ import (
 
 func TestCheckListenAddress(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:8080", "127.0.0.1:0", "127.1.2.3:80", "[::1]:8080", "localhost:8080", "LocalHost:1", "[::ffff:127.0.0.1]:1"} {
-		if err := CheckListenAddress(address); err != nil {
+		if err := CheckListenAddress(address, Exposure{}); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
 	for _, address := range []string{":8080", "0.0.0.0:8080", "[::]:8080", "192.168.1.1:80", "10.0.0.1:80", "[fe80::1]:80", "example.com:80",
 		"localhost.example.com:80", "[::ffff:10.0.0.1]:1", "*:80"} {
-		if err := CheckListenAddress(address); err == nil || !strings.Contains(err.Error(), "loopback only") {
-			t.Errorf("%s: %v", address, err)
+		for _, e := range []Exposure{{}, {TLS: true}, {InsecureHTTP: true}, {Keys: true}} {
+			if err := CheckListenAddress(address, e); err == nil || !strings.Contains(err.Error(), "loopback only") {
+				t.Errorf("%s, %+v: %v", address, e, err)
+			}
+		}
+		for _, e := range []Exposure{{Keys: true, TLS: true}, {Keys: true, InsecureHTTP: true}} {
+			if err := CheckListenAddress(address, e); err != nil {
+				t.Errorf("%s, %+v: %v", address, e, err)
+			}
 		}
 	}
 	for _, address := range []string{"", "8080", "127.0.0.1", "::1", "127.0.0.1:http", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:-1"} {
-		if err := CheckListenAddress(address); err == nil {
+		if err := CheckListenAddress(address, Exposure{Keys: true, TLS: true}); err == nil {
 			t.Errorf("%q was taken", address)
 		}
 	}
@@ -113,13 +121,31 @@ func TestUnknownPortIsRefused(t *testing.T) {
 	}
 }
 
+// TestOwnAddressIsAHost: what a page has rebound is a name, and never the address that a client came in at.
+func TestOwnAddressIsAHost(t *testing.T) {
+	rule, err := newHostRule(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := local{ip: netip.MustParseAddr("192.0.2.1"), port: "8443", usualPort: "443"}
+	for host, want := range map[string]bool{"192.0.2.1": true, "192.0.2.2": false, "::ffff:192.0.2.1": true, "2001:db8::1": false, "evil.example.com": false, "0.0.0.0": false} {
+		if rule.allows(host, "8443", at) != want || rule.allows(host, "8444", at) || rule.allows(host, "8443", local{}) {
+			t.Errorf("%s: want %v, at its own port alone", host, want)
+		}
+	}
+}
+
 func TestUsualPortMayBeLeftOut(t *testing.T) {
 	rule, err := newHostRule(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rule.allows("localhost", "", "80") || rule.allows("localhost", "", "8080") {
+	at := func(port, usual string) local { return local{port: port, usualPort: usual} }
+	if !rule.allows("localhost", "", at("80", "80")) || rule.allows("localhost", "", at("8080", "80")) {
 		t.Error("a Host without a port is not port 80's")
+	}
+	if !rule.allows("localhost", "", at("443", "443")) || rule.allows("localhost", "", at("80", "443")) {
+		t.Error("over TLS, a Host without a port is not port 443's")
 	}
 	if !sameOrigin("http://localhost", "localhost", "80") || !sameOrigin("http://localhost:80", "localhost", "") {
 		t.Error("port 80 written and left out are two origins")

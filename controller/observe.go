@@ -12,6 +12,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/oklog/ulid/v2"
+
+	"glovebox/internal/tenant"
 )
 
 const (
@@ -50,6 +52,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if code, ok := c.Get(keyResultCode).(string); ok {
 			attrs = append(attrs, slog.String("code", code))
+		}
+		if k, ok := tenant.KeyFromContext(c.Request().Context()); ok {
+			attrs = append(attrs, slog.String("tenant", k.Tenant), slog.String("key", k.ID))
 		}
 		s.config.Log.LogAttrs(c.Request().Context(), level, "request", attrs...)
 		return nil

@@ -27,6 +27,8 @@ type kind struct {
 
 var (
 	kindInvalid        = kind{"invalid-request", http.StatusBadRequest, "The request is not valid"}
+	kindUnauthorized   = kind{"unauthorized", http.StatusUnauthorized, "A key is needed"}
+	kindScope          = kind{"insufficient-scope", http.StatusForbidden, "The key does not open this"}
 	kindForbidden      = kind{"forbidden-origin", http.StatusForbidden, "The request comes from where none may come from"}
 	kindQuotaForbidden = kind{"quota-forbidden", http.StatusForbidden, "The tenant may not ask for this"}
 	kindQuotaExceeded  = kind{"quota-exceeded", http.StatusTooManyRequests, "The tenant has used up a quota"}
@@ -48,6 +50,7 @@ type refusal struct {
 	resultCode api.ResultCode
 	retryAfter time.Duration // 0 means not said
 	quota      *quota.Error  // nil where it is about none
+	challenge  string        // of WWW-Authenticate; "" means none
 	// cause is the server's own trouble behind it: logged, never shown.
 	cause error
 }
@@ -118,6 +121,9 @@ func (s *Server) answerError(err error, c echo.Context) {
 	header := c.Response().Header()
 	if r.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(retrySeconds(r.retryAfter)))
+	}
+	if r.challenge != "" {
+		header.Set("WWW-Authenticate", r.challenge)
 	}
 	if r.kind == kindMedia {
 		header.Set("Accept-Encoding", "identity")

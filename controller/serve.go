@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,11 @@ var errDrained = errors.New("the server stops")
 // new, lets what runs end within Config.DrainLimit, cancels the rest, and waits for their boxes to
 // be gone. A drained server returns nil. It may be called once.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	if err := CheckListenAddress(listener.Addr().String()); err != nil {
+	asks, err := s.entry.asks(ctx)
+	if err == nil {
+		err = CheckListenAddress(listener.Addr().String(), Exposure{Keys: asks, TLS: s.config.TLS != nil, InsecureHTTP: s.config.InsecureHTTP})
+	}
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// What runs must outlive the signal that ends ctx.
@@ -32,6 +37,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
 		// OPTIONS * is answered as any other path that there is not.
 		DisableGeneralOptionsHandler: true,
+		Protocols:                    new(http.Protocols),
+	}
+	// What bounds a conversation was made for one request at a time on a connection.
+	server.Protocols.SetHTTP1(true)
+	if s.config.TLS != nil {
+		listener = tls.NewListener(listener, s.config.TLS)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -42,7 +53,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.draining.Store(true)
 	s.drainNow()
-	err := s.drain(server, cancelAll)
+	err = s.drain(server, cancelAll)
 	<-ended
 	return err
 }

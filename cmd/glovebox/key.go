@@ -17,8 +17,8 @@ func newKeyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make and revoke the keys that tenants open a server with",
-		Long: `A key is what a client of glovebox serve is to send with each request (Authorization: Bearer gbx_…). In this version glovebox
-serve does not ask for one yet. It is shown once, when it is made: what is kept of it is a digest, and an id to name it by.`,
+		Long: `A key is what a client of glovebox serve sends with each request (Authorization: Bearer gbx_…), where there is a tenant. It is
+shown once, when it is made: what is kept of it is a digest, and an id to name it by.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -38,7 +38,8 @@ func newKeyCreateCommand() *cobra.Command {
 		Use:   "create TENANT",
 		Short: "Make a key, and show it this once",
 		Long: `Makes a key for a tenant and prints it on standard output, alone on its line, this once. No scope holds another: execute runs scripts,
-actions, tools and agents; read looks at what the tenant has run; admin looks at what concerns every tenant, such as /metrics.`,
+actions, tools and agents; read looks at what the tenant has run; to cancel takes both; admin looks at what concerns every tenant,
+such as /metrics.`,
 		Example: `  glovebox key create acme --name "the web shop" > acme.key
   glovebox key create operations --scope admin --expires 2027-01-31`,
 		Args: cobra.ExactArgs(1),

@@ -23,10 +23,9 @@ import (
 type serveFlags struct {
 	boxes       boxFlags
 	pool        poolFlags
-	listen      string
+	entry       entryFlags
 	concurrency int
 	queue       int
-	allowHosts  []string
 	agent       agentServerFlags
 	data        dataFlags
 }
@@ -37,32 +36,36 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run scripts for others, over HTTP",
 		Long: `Serves POST /v1/executions: one script a request, each in a sealed container of its own; the same as an action, POST
-/v1/actions/execute-code/runs, and as a tool of the Model Context Protocol, at /mcp. It listens on loopback alone:
-until there are keys, whoever reaches it may use it. GET /openapi.yaml is its contract.
+/v1/actions/execute-code/runs, and as a tool of the Model Context Protocol, at /mcp. GET /openapi.yaml is its contract.
+
+With --data-dir it asks everybody for a key (glovebox key) as soon as there is a tenant (glovebox tenant). Without one, whoever
+reaches it may use it, so that it listens on loopback alone. Beyond loopback it listens with keys, over TLS.
 
 SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every box is destroyed.`,
 		Example: `  glovebox serve
   curl -s http://127.0.0.1:8080/v1/executions -H 'Content-Type: application/json' \
-    -d '{"code": "return input.a + 1", "inputData": {"a": 41}}'`,
+    -d '{"code": "return input.a + 1", "inputData": {"a": 41}}'
+  glovebox serve --data-dir /var/lib/glovebox --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, &f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free")
+	f.entry.register(flags)
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503, half of them at most of one tenant alone (default 8 for each that may run)")
-	flags.StringArrayVar(&f.allowHosts, "allow-host", nil, "a further `NAME` (or NAME:PORT) that the Host header may hold, for a tunnel or a proxy in front; repeatable")
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
-	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, in which every execution is recorded, and what was accepted outlives this server; without it neither is so")
+	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution is recorded; without it there is none of these")
 	return cmd
 }
 
 func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	ctx := cmd.Context()
-	if err := controller.CheckListenAddress(f.listen); err != nil {
-		return &statusError{statusUsage, err}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	hasData := cmd.Flags().Changed("data-dir")
+	if err := f.entry.check(log, hasData); err != nil {
+		return err
 	}
 	if f.concurrency < api.MinConcurrency || f.concurrency > api.MaxConcurrency {
 		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
@@ -89,13 +92,12 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	boxes, err := f.boxes.open(ctx, log, func(warning string) { log.Warn(warning) })
 	if err != nil {
 		return noBox(err)
 	}
 	var kept *sqlite.Store
-	if cmd.Flags().Changed("data-dir") {
+	if hasData {
 		dir, err := f.data.path(cmd.Flags())
 		if err != nil {
 			return err
@@ -105,8 +107,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()
 	}
+	if err := f.entry.tell(ctx, log, kept); err != nil {
+		return err
+	}
 	// The port is taken before boxes start to wait behind it.
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.entry.listen)
 	if err != nil {
 		return sandboxError(err)
 	}
@@ -142,12 +147,12 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
-		AllowedHosts: f.allowHosts, Log: log,
+		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP,
 		Collectors: metrics.Collectors(executor.Pool),
 	})
 	if err == nil {
 		// Whoever started us on port 0, or waits for us, reads the address here.
-		fmt.Fprintf(cmd.OutOrStdout(), "listening on http://%s\n", listener.Addr())
+		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s://%s\n", f.entry.scheme(), listener.Addr())
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
 			"pool", poolText(pool))
 		err = serveUntil(ctx, server, executions, listener)

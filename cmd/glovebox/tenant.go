@@ -15,8 +15,9 @@ func newTenantCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tenant",
 		Short: "Say who may have scripts run by a server, and how many",
-		Long: `A tenant is a party that is to have scripts run by glovebox serve, with keys of its own (glovebox key) and within its quota.
-In this version glovebox serve neither asks for keys nor holds anybody to a quota: what is kept here has no effect on it yet.`,
+		Long: `A tenant is a party that has scripts run by glovebox serve, with keys of its own (glovebox key) and within its quota. As soon as
+there is one, a server with this data directory asks everybody for a key. It sees no other's executions. A server that is running
+heeds what is changed here with the next request.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -53,6 +53,16 @@ export class InvalidRequestError extends ProblemError {
   override name = 'InvalidRequestError';
 }
 
+/** The server asks for a key, and none came that opens anything (401): see the option `key`. */
+export class UnauthorizedError extends ProblemError {
+  override name = 'UnauthorizedError';
+}
+
+/** The key is good, and lacks the scope for this (403). */
+export class InsufficientScopeError extends ProblemError {
+  override name = 'InsufficientScopeError';
+}
+
 /** The Host or Origin header is not the server's (403): a browser may ask a server of its page's own origin alone. */
 export class ForbiddenOriginError extends ProblemError {
   override name = 'ForbiddenOriginError';
@@ -141,6 +151,8 @@ export class UnavailableError extends ProblemError {
 // A type of problem that the contract gains does not compile until it has a class here.
 const classes: Record<ProblemType, typeof ProblemError> = {
   'urn:glovebox:problem:invalid-request': InvalidRequestError,
+  'urn:glovebox:problem:unauthorized': UnauthorizedError,
+  'urn:glovebox:problem:insufficient-scope': InsufficientScopeError,
   'urn:glovebox:problem:forbidden-origin': ForbiddenOriginError,
   'urn:glovebox:problem:quota-forbidden': QuotaForbiddenError,
   'urn:glovebox:problem:quota-exceeded': QuotaExceededError,

@@ -555,7 +555,7 @@ export interface components {
              * Format: uri
              * @enum {string}
              */
-            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:quota-forbidden" | "urn:glovebox:problem:quota-exceeded" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
+            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:unauthorized" | "urn:glovebox:problem:insufficient-scope" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:quota-forbidden" | "urn:glovebox:problem:quota-exceeded" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
             /** @description The same for each problem of the type. */
             title: string;
             status: number;
@@ -835,8 +835,32 @@ export interface components {
             };
         };
         /**
+         * @description The server asks for a key, and none came, or one that opens nothing: it is mistyped, unknown, revoked or expired, or its tenant
+         *     is suspended.
+         */
+        Unauthorized: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                /** @description The scheme to use (RFC 6750); `error` is `invalid_token` where a key came that opens nothing. */
+                "WWW-Authenticate": string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:glovebox:problem:unauthorized",
+                 *       "title": "A key is needed",
+                 *       "status": 401,
+                 *       "detail": "A key is needed: send it in one header, as in Authorization: Bearer gbx_…",
+                 *       "requestId": "01JZ8Q9B3N6M8Q2W4E7R1T5Y0V"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
          * @description The Host header does not name this server, or a page of another site has made a browser send this
-         *     request. Or the tenant may not ask for what the request asks for: then `quota` says which of its quotas forbids it, and no
+         *     request. Or the key lacks the scope for it, which WWW-Authenticate names. Or the tenant may not ask for what the request asks for: then `quota` says which of its quotas forbids it, and no
          *     waiting helps.
          */
         Forbidden: {
@@ -1042,8 +1066,10 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     execute: {
@@ -1118,6 +1144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["SlowBody"];
             /** @description The execution of this idempotency key has ended, and its result is not kept any more. */
@@ -1178,9 +1205,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     cancelExecution: {
@@ -1208,9 +1237,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     followExecution: {
@@ -1246,9 +1277,11 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listActions: {
@@ -1270,8 +1303,10 @@ export interface operations {
                     "application/json": components["schemas"]["ActionList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     showAction: {
@@ -1296,9 +1331,11 @@ export interface operations {
                     "application/json": components["schemas"]["Action"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchAction"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     runAction: {
@@ -1343,6 +1380,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchAction"];
             408: components["responses"]["SlowBody"];
@@ -1394,6 +1432,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchAgent"];
             408: components["responses"]["SlowBody"];
@@ -1432,6 +1471,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
@@ -1490,6 +1530,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
@@ -1533,6 +1574,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
@@ -1568,8 +1610,10 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     openapi: {
@@ -1643,8 +1687,10 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     playground: {
