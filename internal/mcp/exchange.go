@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"glovebox/internal/tenant"
@@ -45,7 +46,7 @@ func (e *exchanges) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session := r.Header.Get(sessionHeader)
 		if r.Method == http.MethodDelete {
-			e.endSession(session) // first: to end a session waits for what runs in it
+			e.endSession(session, tenantOf(r.Context())) // first: to end a session waits for what runs in it
 		}
 		ctx, end := context.WithCancelCause(r.Context())
 		defer end(errClientLeft)
@@ -63,18 +64,19 @@ func (e *exchanges) handler(next http.Handler) http.Handler {
 	})
 }
 
-func (e *exchanges) endSession(session string) {
+// endSession ends the calls of a session, where they are the tenant's.
+func (e *exchanges) endSession(session, whose string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, one := range e.open {
-		if one.session == session {
+		if one.session == session && tenantOf(one.ctx) == whose {
 			one.end(errSessionEnded)
 		}
 	}
 }
 
 // bind returns a context that ends when the call's own does and when the HTTP request does that brought it, and that is of
-// that request's tenant. The caller must call the function that is returned with it. Over standard streams there is no such request.
+// that request's tenant and key. The caller must call the function that is returned with it. Over standard streams there is no such request.
 func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.Context, func()) {
 	if extra == nil || extra.Header.Get(exchangeHeader) == "" {
 		return ctx, func() {}
@@ -90,9 +92,34 @@ func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.
 	if t, ok := tenant.FromContext(one.ctx); ok { // the SDK's context is the session's, which another request began
 		ctx = tenant.NewContext(ctx, t)
 	}
+	if k, ok := tenant.KeyFromContext(one.ctx); ok {
+		ctx = tenant.NewKeyContext(ctx, k)
+	}
 	stop := context.AfterFunc(one.ctx, func() { cancel(context.Cause(one.ctx)) })
 	return ctx, func() {
 		stop()
 		cancel(nil)
 	}
+}
+
+// tenantOf names who asks; "" is whoever reaches an open server.
+func tenantOf(ctx context.Context) string {
+	t, _ := tenant.FromContext(ctx)
+	return t.ID
+}
+
+// owned has the SDK hold each session to the tenant that began it. Whoever let the request in has judged its key: here it is no more
+// than the tenant's name.
+func owned(next http.Handler) http.Handler {
+	name := func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
+		return &auth.TokenInfo{UserID: tenantOf(ctx)}, nil
+	}
+	named := auth.RequireBearerToken(name, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tenantOf(r.Context()) == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		named.ServeHTTP(w, r)
+	})
 }

@@ -98,11 +98,11 @@ func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser
 const sessionTimeout = 30 * time.Minute
 
 // Handler serves clients over streamable HTTP. A call ends with the request that brought it, and with its session. Who
-// may connect, and from where, is for whoever mounts it.
+// may connect, and from where, is for whoever mounts it; a session is its tenant's alone.
 func (s *Server) Handler() http.Handler {
-	return s.exchanges.handler(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.sdk }, &sdk.StreamableHTTPOptions{
+	return s.exchanges.handler(owned(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.sdk }, &sdk.StreamableHTTPOptions{
 		SessionTimeout: sessionTimeout, MaxRequestBodyBytes: maxMessageBytes,
 		// The controller's guard holds Host and Origin to stricter rules, and knows the names that were allowed.
 		DisableLocalhostProtection: true,
-	}))
+	})))
 }

@@ -881,6 +881,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description As on every route; or the session is another tenant's. */
+        ForbiddenSession: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "text/plain": string;
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The tenant has used up a quota: of requests, of processor time, or of places. `quota` says which. Nothing ran. */
         QuotaExceeded: {
             headers: {
@@ -1472,7 +1483,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["ForbiddenSession"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
                 headers: {
@@ -1531,7 +1542,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["ForbiddenSession"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
                 headers: {
@@ -1575,7 +1586,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["ForbiddenSession"];
             /** @description There is no session of this id; or this server does not speak the protocol. */
             404: {
                 headers: {
