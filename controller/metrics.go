@@ -17,6 +17,7 @@ import (
 
 // metrics is what the server counts, in a registry of its own.
 type metrics struct {
+	registry   *prometheus.Registry
 	handler    http.Handler
 	requests   *prometheus.CounterVec
 	executions *prometheus.CounterVec
@@ -29,6 +30,7 @@ type metrics struct {
 
 func newMetrics(config Config) (*metrics, error) {
 	m := &metrics{
+		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "glovebox_http_requests_total", Help: "HTTP requests that were answered, by route and status.",
 		}, []string{"route", "status"}),
@@ -62,7 +64,6 @@ func newMetrics(config Config) (*metrics, error) {
 			m.executions.WithLabelValues(string(row.Code), noTenant)
 		}
 	}
-	registry := prometheus.NewRegistry()
 	m.queued.WithLabelValues(noTenant)
 	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.duration, m.queued, m.inFlight, about,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
@@ -70,11 +71,11 @@ func newMetrics(config Config) (*metrics, error) {
 		own = append(own, loadCollector{config.Load, config.Parties, &m.tenants})
 	}
 	for _, c := range append(own, config.Collectors...) {
-		if err := registry.Register(c); err != nil {
+		if err := m.registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
-	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{DisableCompression: true})
 	return m, nil
 }
 
