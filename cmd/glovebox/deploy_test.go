@@ -96,7 +96,7 @@ func TestSystemdUnit(t *testing.T) {
 	if serve.Name() != "serve" || !path.IsAbs(program[0]) {
 		t.Errorf("ExecStart is %s", unit["ExecStart"])
 	}
-	if err := controller.CheckListenAddress(flagOf(t, serve, "listen")); err != nil {
+	if err := controller.CheckListenAddress(flagOf(t, serve, "listen"), controller.Exposure{}); err != nil {
 		t.Error(err)
 	}
 	if driver := flagOf(t, serve, "driver"); driver != "oci" {

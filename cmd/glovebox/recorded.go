@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"glovebox/controller"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
+	"glovebox/internal/quota"
 	"glovebox/internal/recorder"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/store"
@@ -43,4 +45,15 @@ func accepting(e execution.Executor, kept *sqlite.Store, log *slog.Logger) execu
 			return t, err == nil, err
 		},
 	}
+}
+
+// usedToday counts what the ledger says that tenants have used of this day's processor time.
+func usedToday(ctx context.Context, s store.Store, meter quota.CPUMeter) error {
+	err := recorder.Used(ctx, s.Ledger(), time.Now().UTC().Truncate(24*time.Hour), func(tenantID string, at time.Time, used time.Duration) error {
+		return meter.Charge(ctx, tenantID, quota.DayOf(at), used)
+	})
+	if err != nil {
+		return fmt.Errorf("count what tenants have used today: %w", err)
+	}
+	return nil
 }

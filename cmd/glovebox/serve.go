@@ -127,6 +127,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	build := controller.Build{Version: about.Version, Commit: about.Commit}
 	var runs quota.Executor = executor
+	meter := &quota.Memory{}
 	if kept != nil {
 		recorder, err := recorded(ctx, executor, kept, boxes, build)
 		if err != nil {
@@ -134,9 +135,12 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		}
 		defer recorder.Close()
 		runs = recorder
+		if err := usedToday(ctx, kept, meter); err != nil {
+			return sandboxError(errors.Join(err, executor.Close(ctx)))
+		}
 	}
 	guard := quota.NewGuard(quota.Config{
-		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: &quota.Memory{}, Log: log,
+		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log,
 	})
 	var executions *execution.Service
 	server, err := controller.New(controller.Config{
