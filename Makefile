@@ -76,7 +76,8 @@ bench: build ## measure Glovebox beside its peers: one table in build/bench, and
 generate: clients ## everything that is generated and committed
 	@go generate ./...
 
-soak: build gvisor docker ## 2,000 runs on each runtime, looking for a stray kill
+soak: build gvisor docker ## 50 tenants and faults (SOAK="--duration 1h" for longer), then 2,000 runs on each runtime, looking for a stray kill
+	@go run ./tools/soak $(SOAK)
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestConformance/.*/soak' -timeout 120m ./internal/sandbox/oci
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestDriver.*/soak' -timeout 120m ./internal/sandbox/docker
 

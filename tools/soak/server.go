@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"glovebox/internal/sandbox"
+)
+
+// A server is a `glovebox serve` that ends and comes back at the same address, with the same directories.
+type server struct {
+	options options
+	dir     string
+	address string
+
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	ended chan struct{}
+	boxes map[string]bool // ids that were seen
+}
+
+// startLimit bounds how long a server may take to start, or to end.
+const startLimit = 60 * time.Second
+
+// poll is how often what cannot be waited for is looked at.
+const poll = 20 * time.Millisecond
+
+func newServer(ctx context.Context, o options) (*server, error) {
+	dir, err := os.MkdirTemp("", "glovebox-soak-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // a box must reach its root file system through it
+		return nil, err
+	}
+	// Whoever comes back after a crash finds it where it was: so the port is picked here.
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{options: o, dir: dir, address: l.Addr().String(), boxes: map[string]bool{}}
+	return s, l.Close()
+}
+
+func (s *server) url(path string) string { return "http://" + s.address + path }
+
+func (s *server) data() string  { return filepath.Join(s.dir, "data") }
+func (s *server) state() string { return filepath.Join(s.dir, "s") }
+
+// command runs the program for its output.
+func (s *server) command(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, s.options.glovebox, append(args, "--data-dir", s.data())...)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("glovebox %s: %w", strings.Join(args, " "), err)
+	}
+	return out, nil
+}
+
+// makeTenants returns a key for each.
+func (s *server) makeTenants(ctx context.Context, n int) (keys []string, err error) {
+	for i := range n {
+		id := fmt.Sprintf("t%d", i)
+		if _, err := s.command(ctx, "tenant", "create", id); err != nil {
+			return nil, err
+		}
+		key, err := s.command(ctx, "key", "create", id, "--scope", "execute", "--scope", "read")
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, string(bytes.TrimSpace(key)))
+	}
+	return keys, nil
+}
+
+// start returns once the server listens.
+func (s *server) start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the server has its own
+	// It is told to go, and never killed by ctx: it would leave its boxes behind.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.options.glovebox, "serve", "--listen", s.address, "--driver", "oci",
+		"--runtime", s.options.runtime, "--state-dir", s.state(), "--data-dir", s.data())
+	cmd.Stderr = log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	line, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		out := bufio.NewReader(stdout)
+		first, _ := out.ReadString('\n')
+		line <- first
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait() // how it ended, stop looks up
+	}()
+	s.mu.Lock()
+	s.cmd, s.ended = cmd, ended
+	s.mu.Unlock()
+	select {
+	case first := <-line:
+		if !strings.Contains(first, "listening on ") {
+			return fmt.Errorf("the server does not start: %s", s.lastLog())
+		}
+		return nil
+	case <-time.After(startLimit):
+		return errors.Join(fmt.Errorf("the server does not start within %v: %s", startLimit, s.lastLog()), s.stop())
+	}
+}
+
+// kill ends the server as a machine does that has no memory left, and waits until it is gone.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.ended
+}
+
+// stop drains the server and waits for its end.
+func (s *server) stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-s.ended:
+	case <-time.After(startLimit):
+		s.kill()
+		return fmt.Errorf("the server did not end within %v: %s", startLimit, s.lastLog())
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("the server ended with status %d: %s", code, s.lastLog())
+	}
+	return nil
+}
+
+func (s *server) remove() error { return os.RemoveAll(s.dir) }
+
+func (s *server) lastLog() string {
+	body, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	const most = 600
+	return string(bytes.TrimSpace(body[max(len(body)-most, 0):]))
+}
+
+// ready waits until the server says so.
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url("/readyz"), nil)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the server is not ready: %w: %s", context.Cause(ctx), s.lastLog())
+		}
+	}
+}
+
+// claims are the boxes that there are now; their ids are remembered.
+func (s *server) claims() ([]*sandbox.Claim, error) {
+	state, err := sandbox.OpenState(s.state())
+	if err != nil {
+		return nil, err
+	}
+	claims, err := state.Claims("oci")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, claim := range claims {
+		s.boxes[claim.ID] = true
+	}
+	return claims, err
+}
+
+// ledger verifies it, and tells which executions it says began more than once.
+func (s *server) ledger(ctx context.Context) (twice []string, entries int, err error) {
+	key, err := s.command(ctx, "ledger", "key")
+	if err != nil {
+		return nil, 0, err
+	}
+	pem, file := filepath.Join(s.dir, "ledger.pem"), filepath.Join(s.dir, "ledger.jsonl")
+	if err := os.WriteFile(pem, key, 0o600); err != nil {
+		return nil, 0, err
+	}
+	if _, err := s.command(ctx, "ledger", "export", "-o", file); err != nil {
+		return nil, 0, err
+	}
+	verify := exec.CommandContext(ctx, s.options.glovebox, "ledger", "verify", file, "--public-key", pem)
+	if out, err := verify.CombinedOutput(); err != nil {
+		return nil, 0, fmt.Errorf("glovebox ledger verify: %w: %s", err, bytes.TrimSpace(out))
+	}
+	body, err := os.Open(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = body.Close() }()
+	began := map[string]int{}
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var row struct {
+			Entry struct {
+				Kind      string
+				Execution struct{ ID string }
+			}
+		}
+		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+			return nil, 0, err
+		}
+		entries++
+		if row.Entry.Kind == "execution.began" {
+			if began[row.Entry.Execution.ID]++; began[row.Entry.Execution.ID] == 2 {
+				twice = append(twice, row.Entry.Execution.ID)
+			}
+		}
+	}
+	return twice, entries, lines.Err()
+}
+
+// leftBehind looks for what the server should have taken along.
+func (s *server) leftBehind() (left []string, err error) {
+	claims, err := s.claims()
+	for _, claim := range claims {
+		left = append(left, "the claim of box "+claim.ID)
+	}
+	mounts, mountErr := os.ReadFile("/proc/self/mountinfo")
+	if strings.Contains(string(mounts), s.dir) {
+		left = append(left, "a mount in "+s.dir)
+	}
+	paths, globErr := filepath.Glob("/sys/fs/cgroup/*/glovebox*")
+	deeper, _ := filepath.Glob("/sys/fs/cgroup/glovebox*") // the pattern is ours
+	for _, path := range append(paths, deeper...) {
+		name := filepath.Base(path)
+		if s.boxes[name[strings.LastIndexByte(name, '-')+1:]] {
+			left = append(left, "cgroup "+path)
+		}
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range processes {
+		if body, err := os.ReadFile(path); err == nil && strings.Contains(string(body), s.dir) {
+			left = append(left, strings.ReplaceAll(string(body), "\x00", " "))
+		}
+	}
+	return left, errors.Join(err, mountErr, globErr)
+}
