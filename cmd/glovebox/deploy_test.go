@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"path"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
 
 	"glovebox/controller"
 )
@@ -88,6 +90,15 @@ func unitFile(t *testing.T, name string) map[string]string {
 // controllerCleanup is how long a controller waits for what it has cancelled (its default).
 const controllerCleanup = 10 * time.Second
 
+// checkPatience wants whoever ends a server to wait for a good end.
+func checkPatience(t *testing.T, given string) {
+	t.Helper()
+	patience, err := time.ParseDuration(given)
+	if most := drainLimit + controllerCleanup + closeLimit; err != nil || patience <= most {
+		t.Errorf("the server has %s to end: a good end takes up to %v", given, most)
+	}
+}
+
 func TestSystemdUnit(t *testing.T) {
 	unit := unitFile(t, "../../deploy/systemd/glovebox.service")
 
@@ -118,10 +129,7 @@ func TestSystemdUnit(t *testing.T) {
 		t.Errorf("ExecStopPost is %s", unit["ExecStopPost"])
 	}
 
-	patience, err := time.ParseDuration(unit["TimeoutStopSec"])
-	if most := drainLimit + controllerCleanup + closeLimit; err != nil || patience <= most {
-		t.Errorf("TimeoutStopSec is %s: a good end takes up to %v", unit["TimeoutStopSec"], most)
-	}
+	checkPatience(t, unit["TimeoutStopSec"])
 	if unit["Type"] != "exec" { // serve speaks no sd_notify(3)
 		t.Errorf("Type is %s", unit["Type"])
 	}
@@ -130,4 +138,78 @@ func TestSystemdUnit(t *testing.T) {
 			t.Errorf("%s is not delegated", controller)
 		}
 	}
+}
+
+// composeFile is what ours uses of the Compose specification: a member that is not here is a slip of the pen.
+type composeFile struct {
+	Name     string `yaml:"name"`
+	Services map[string]struct {
+		Build struct {
+			Context    string `yaml:"context"`
+			Dockerfile string `yaml:"dockerfile"`
+		} `yaml:"build"`
+		Command     []string `yaml:"command"`
+		NetworkMode string   `yaml:"network_mode"`
+		PID         string   `yaml:"pid"`
+		Volumes     []struct {
+			Type   string `yaml:"type"`
+			Source string `yaml:"source"`
+			Target string `yaml:"target"`
+			Bind   struct {
+				CreateHostPath *bool `yaml:"create_host_path"`
+			} `yaml:"bind"`
+		} `yaml:"volumes"`
+		ReadOnly        bool     `yaml:"read_only"`
+		CapDrop         []string `yaml:"cap_drop"`
+		SecurityOpt     []string `yaml:"security_opt"`
+		Restart         string   `yaml:"restart"`
+		StopGracePeriod string   `yaml:"stop_grace_period"`
+	} `yaml:"services"`
+	Volumes map[string]struct{} `yaml:"volumes"`
+}
+
+func TestComposeFile(t *testing.T) {
+	const dir = "../../deploy"
+	body, err := os.ReadFile(path.Join(dir, "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file composeFile
+	decoder := yaml.NewDecoder(bytes.NewReader(body))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	service := file.Services["serve"]
+	if len(file.Services) != 1 {
+		t.Fatalf("%d services", len(file.Services))
+	}
+	if _, err := os.Stat(path.Join(dir, service.Build.Context, service.Build.Dockerfile)); err != nil {
+		t.Error(err)
+	}
+	serve := parsed(t, service.Command)
+	if serve.Name() != "serve" || flagOf(t, serve, "driver") != "docker" {
+		t.Errorf("the command is %v", service.Command)
+	}
+	// It is the host's loopback only where the network is.
+	if err := controller.CheckListenAddress(flagOf(t, serve, "listen")); err != nil || service.NetworkMode != "host" {
+		t.Errorf("listens on the network %s: %v", service.NetworkMode, err)
+	}
+	writable := map[string]string{} // by its path in the container
+	for _, v := range service.Volumes {
+		writable[v.Target] = v.Source
+		if _, ok := file.Volumes[v.Source]; v.Type == "volume" && !ok {
+			t.Errorf("no volume %s", v.Source)
+		}
+	}
+	if data := flagOf(t, serve, "data-dir"); writable[path.Dir(data)] != "data" {
+		t.Errorf("%s is in no volume, where serve could make it with its own mode", data)
+	}
+	if state := flagOf(t, serve, "state-dir"); writable[state] != state || service.PID != "host" {
+		t.Errorf("%s is not the host's, or the processes are not", state)
+	}
+	if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) || !slices.Contains(service.SecurityOpt, "no-new-privileges:true") {
+		t.Error("the container may do more than it needs")
+	}
+	checkPatience(t, service.StopGracePeriod)
 }
