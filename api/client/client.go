@@ -29,6 +29,11 @@ type Config struct {
 	// Transport makes the connections; nil means one of the client's own, which takes the proxy that the
 	// environment names and gives up on a connection that is not there within ten seconds.
 	Transport http.RoundTripper
+	// Key is a tenant's key, gbx_…, which goes with each request; "" means none. It does not go over plain http to another machine,
+	// unless AllowPlainHTTP is set.
+	Key string
+	// AllowPlainHTTP lets the key travel over http to another machine, where anyone on the way can read it.
+	AllowPlainHTTP bool
 	// Authorize, where it is not nil, adds to each request the header that says who asks. It is called
 	// from whichever goroutine asks.
 	Authorize func(http.Header)
@@ -51,6 +56,9 @@ type Client struct {
 func New(config Config) (*Client, error) {
 	base, err := parseBase(config.BaseURL)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkKey(config, base); err != nil {
 		return nil, err
 	}
 	if config.RetryFor < 0 {
@@ -80,6 +88,23 @@ func parseBase(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("client: the server's address %q must end with its path", text)
 	}
 	return base, nil
+}
+
+// checkKey refuses a key that cannot go out, and tells nothing of it.
+func checkKey(config Config, base *url.URL) error {
+	switch {
+	case config.Key == "":
+		return nil
+	case strings.ContainsFunc(config.Key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("client: the key holds what no key holds, such as a blank or the end of a line")
+	case base.Scheme == "http" && !isLoopback(base.Hostname()) && !config.AllowPlainHTTP:
+		return fmt.Errorf("client: the key would go over plain http to %s, where anyone on the way can read it: use https, or allow it", base.Host)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func newTransport() *http.Transport {
@@ -171,6 +196,9 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte, most
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
+	}
+	if c.config.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.config.Key)
 	}
 	if c.config.Authorize != nil {
 		c.config.Authorize(request.Header)

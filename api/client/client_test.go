@@ -426,3 +426,40 @@ func TestFullAttestation(t *testing.T) {
 		}
 	}
 }
+
+// A key goes where nobody can read it on the way, and into no error.
+func TestKey(t *testing.T) {
+	const key = "gbx_id_secret"
+	for name, c := range map[string]struct {
+		config  Config
+		refused string // a part of why; "" is not
+	}{
+		"this machine":        {Config{BaseURL: "http://127.0.0.1:1", Key: key}, ""},
+		"this one, IPv6":      {Config{BaseURL: "http://[::1]:1", Key: key}, ""},
+		"this one, by name":   {Config{BaseURL: "http://LocalHost:1", Key: key}, ""},
+		"over TLS":            {Config{BaseURL: "https://box.test", Key: key}, ""},
+		"without a key":       {Config{BaseURL: "http://box.test"}, ""},
+		"in the clear":        {Config{BaseURL: "http://box.test:81", Key: key}, "plain http to box.test:81"},
+		"a name that is near": {Config{BaseURL: "http://localhost.test", Key: key}, "plain http"},
+		"in the clear, yes":   {Config{BaseURL: "http://box.test", Key: key, AllowPlainHTTP: true}, ""},
+		"a line":              {Config{BaseURL: "https://box.test", Key: key + "\n"}, "end of a line"},
+		"two words":           {Config{BaseURL: "https://box.test", Key: "Bearer " + key}, "a blank"},
+	} {
+		_, err := New(c.config)
+		if (err == nil) != (c.refused == "") || err != nil && (!strings.Contains(err.Error(), c.refused) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Values("Authorization")
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer server.Close()
+	if _, err := newClient(t, Config{BaseURL: server.URL, Key: key}).Info(t.Context()); err == nil {
+		t.Error("a teapot has told what it is")
+	}
+	if len(got) != 1 || got[0] != "Bearer "+key {
+		t.Errorf("Authorization: %q", got)
+	}
+}

@@ -174,10 +174,10 @@ func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
 	if accept := ts.Getenv("ACCEPT"); accept != "" {
 		headers = append(headers, "Accept: "+accept)
 	}
-	answer(ts, args[0])(postJSON(args[1], strings.NewReader(ts.ReadFile(args[2])), headers...))
+	answer(ts, args[0])(postJSON(args[1], ts.Getenv(envKey), strings.NewReader(ts.ReadFile(args[2])), headers...))
 }
 
-func postJSON(url string, body io.Reader, headers ...string) (*http.Response, error) {
+func postJSON(url, key string, body io.Reader, headers ...string) (*http.Response, error) {
 	request, err := http.NewRequest(http.MethodPost, url, body)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,14 @@ func postJSON(url string, body io.Reader, headers ...string) (*http.Response, er
 		name, value, _ := strings.Cut(header, ": ")
 		request.Header.Set(name, value)
 	}
+	authorize(request, key)
 	return httpClient.Do(request)
+}
+
+func authorize(request *http.Request, key string) {
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
 }
 
 // clientMain posts a file as post does, in a process of its own: start client client http://… request.json.
@@ -197,7 +204,7 @@ func clientMain() {
 		if err != nil {
 			return nil, err
 		}
-		return postJSON(os.Args[1], file)
+		return postJSON(os.Args[1], os.Getenv(envKey), file)
 	}()
 	if err == nil {
 		_, err = io.Copy(os.Stdout, response.Body)
@@ -213,7 +220,10 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: get STATUS URL")
 	}
-	answer(ts, args[0])(httpClient.Get(args[1]))
+	request, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	authorize(request, ts.Getenv(envKey))
+	answer(ts, args[0])(httpClient.Do(request))
 }
 
 // cmdShows gets a URL until its document has a value at a path: shows http://… state running.

@@ -192,7 +192,7 @@ func TestComposeFile(t *testing.T) {
 		t.Errorf("the command is %v", service.Command)
 	}
 	// It is the host's loopback only where the network is.
-	if err := controller.CheckListenAddress(flagOf(t, serve, "listen")); err != nil || service.NetworkMode != "host" {
+	if err := controller.CheckListenAddress(flagOf(t, serve, "listen"), controller.Exposure{}); err != nil || service.NetworkMode != "host" {
 		t.Errorf("listens on the network %s: %v", service.NetworkMode, err)
 	}
 	writable := map[string]string{} // by its path in the container

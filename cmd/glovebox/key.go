@@ -18,7 +18,8 @@ func newKeyCommand() *cobra.Command {
 		Use:   "key",
 		Short: "Make and revoke the keys that tenants open a server with",
 		Long: `A key is what a client of glovebox serve sends with each request (Authorization: Bearer gbx_…), where there is a tenant. It is
-shown once, when it is made: what is kept of it is a digest, and an id to name it by.`,
+shown once, when it is made: what is kept of it is a digest, and an id to name it by. glovebox run --server
+takes it from GLOVEBOX_API_KEY.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

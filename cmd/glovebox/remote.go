@@ -17,11 +17,18 @@ import (
 // envServer names the variable that stands for --server where that is not given.
 const envServer = "GLOVEBOX_SERVER"
 
+// envKey names the variable with the key that a server asks for. There is no flag for it: others on this machine see those.
+const envKey = "GLOVEBOX_API_KEY"
+
 // remoteFlags choose a server to run on, in place of this machine.
-type remoteFlags struct{ url string }
+type remoteFlags struct {
+	url       string
+	plainHTTP bool
+}
 
 func (f *remoteFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.url, "server", "", "run on the Glovebox server at this `URL`, and not here (default $"+envServer+", where it is set; '' runs here all the same)")
+	flags.StringVar(&f.url, "server", "", "run on the Glovebox server at this `URL`, and not here (default $"+envServer+", where it is set; '' runs here all the same); $"+envKey+" is the key that it may ask for")
+	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "let that key travel over http to another machine, where anyone on the way can read it")
 }
 
 // A server runs requests elsewhere.
@@ -50,7 +57,7 @@ func (f *remoteFlags) server(flags *pflag.FlagSet, attested bool) (*server, erro
 		}
 		return nil, usageError("--%s is for boxes of this machine: the server that --server names decides for itself", name)
 	}
-	c, err := client.New(client.Config{BaseURL: url, FullAttestation: attested})
+	c, err := client.New(client.Config{BaseURL: url, FullAttestation: attested, Key: os.Getenv(envKey), AllowPlainHTTP: f.plainHTTP})
 	if err != nil {
 		return nil, usageError("%s: %s", source, strings.TrimPrefix(err.Error(), "client: "))
 	}

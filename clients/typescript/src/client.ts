@@ -8,7 +8,14 @@ export interface GloveboxOptions {
   baseUrl: string | URL;
   /** What makes requests; the platform's own fetch where it is left out. */
   fetch?: typeof globalThis.fetch;
-  /** Headers that say who asks, or a function that gives them for each request. */
+  /**
+   * A tenant's key (gbx_…), which goes with each request, or a function that gives it for each. It does not go over plain http to
+   * another machine, unless `allowPlainHttp` is set. Keys are for servers: what a page holds, whoever sees the page holds too.
+   */
+  key?: string | (() => string);
+  /** Lets the key travel over http to another machine, where anyone on the way can read it. */
+  allowPlainHttp?: boolean;
+  /** Further headers that say who asks, or a function that gives them for each request. */
   headers?: HeadersInit | (() => HeadersInit);
   /**
    * For how many milliseconds, in all, `execute` may go on asking a server that has no place now, each time after the
@@ -33,6 +40,7 @@ export interface ExecuteOptions extends CallOptions {
 export class Glovebox {
   readonly #base: string;
   readonly #fetch: typeof globalThis.fetch;
+  readonly #key: GloveboxOptions['key'];
   readonly #headers: GloveboxOptions['headers'];
   readonly #retryForMs: number;
   /** Executions as resources: accepted, followed, ended. */
@@ -42,6 +50,10 @@ export class Glovebox {
     this.#base = parseBase(options.baseUrl);
     // A browser's fetch must be called as a function of its window.
     this.#fetch = options.fetch ?? ((...call) => globalThis.fetch(...call));
+    this.#key = options.key;
+    if (this.#key !== undefined && options.allowPlainHttp !== true && !isPrivate(new URL(this.#base))) {
+      throw new TypeError('the key would go over plain http to another machine, where anyone on the way can read it: use https, or allowPlainHttp');
+    }
     this.#headers = options.headers;
     this.#retryForMs = options.retryForMs ?? 0;
     this.executions = new Executions((call) => this.#open(call), (call) => this.#ask(call));
@@ -84,6 +96,8 @@ export class Glovebox {
 
   #init({ method = 'GET', body, headers: more = {}, signal }: Call): RequestInit {
     const headers = new Headers(typeof this.#headers === 'function' ? this.#headers() : this.#headers);
+    const key = typeof this.#key === 'function' ? this.#key() : this.#key;
+    if (key !== undefined) headers.set('Authorization', `Bearer ${keyText(key)}`);
     headers.set('Accept', 'application/json, application/problem+json');
     if (body !== undefined) headers.set('Content-Type', 'application/json');
     for (const [name, value] of Object.entries(more)) headers.set(name, value);
@@ -119,6 +133,17 @@ function parseBase(base: string | URL): string {
   if (url.username !== '' || url.password !== '') throw new TypeError('baseUrl holds a name or a password, which has no meaning there');
   if (url.search !== '' || url.hash !== '') throw new TypeError('baseUrl must end with its path');
   return url.href.replace(/\/$/, '');
+}
+
+/** Whether nobody on the way can read what is sent. */
+function isPrivate(url: URL): boolean {
+  return url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(\.\d+){3}$/.test(url.hostname);
+}
+
+/** What a platform would say of a header that it refuses holds the header. */
+function keyText(key: string): string {
+  if (!/^[!-~]+$/.test(key)) throw new TypeError('the key holds what no key holds, such as a blank or the end of a line, or is empty');
+  return key;
 }
 
 /** For how long there is no place, where nothing ran and the server says so; else undefined. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as glovebox from '../src/index.js';
 import { fakeFetch, good, held, json, problem } from './fake.js';
 
-const { Glovebox, AnswerError, ConnectionError, ProblemError } = glovebox;
+const { Glovebox, AnswerError, ConnectionError, InsufficientScopeError, ProblemError, UnauthorizedError } = glovebox;
 const baseUrl = 'http://127.0.0.1:8080';
 
 test('a request goes out as it was given, and its result comes back', async () => {
@@ -21,6 +21,38 @@ test('a request goes out as it was given, and its result comes back', async () =
   const headers = new Headers(one.init.headers);
   assert.equal(headers.get('content-type'), 'application/json');
   assert.equal(headers.get('authorization'), 'Bearer so');
+});
+
+test('a key goes with each request, and over plain http to this machine alone', async () => {
+  const key = 'gbx_id_secret';
+  for (const option of [key, () => key]) {
+    const { fetch, asked } = fakeFetch(() => json(good));
+    const client = new Glovebox({ baseUrl, fetch, key: option, headers: { Authorization: 'Basic x', 'X-More': '1' } });
+    await client.execute({ code: '1' });
+    await client.executions.get('1').catch(() => undefined);
+    assert.equal(asked.length, 2);
+    for (const { init } of asked) {
+      const headers = new Headers(init.headers);
+      assert.equal(headers.get('authorization'), `Bearer ${key}`);
+      assert.equal(headers.get('x-more'), '1');
+    }
+  }
+  const made = (url: string, more: object = {}) => () => new Glovebox({ baseUrl: url, key, ...more });
+  for (const url of ['http://127.9.9.9:1', 'http://[::1]:1', 'http://LOCALHOST', 'https://box.test']) made(url)();
+  made('http://box.test', { allowPlainHttp: true })();
+  for (const url of ['http://box.test', 'http://localhost.box.test', 'http://127.0.0.1.box.test']) assert.throws(made(url), TypeError, url);
+  for (const wrong of ['', `${key}\n`, `Bearer ${key}`]) {
+    const { fetch, asked } = fakeFetch(() => json(good));
+    await assert.rejects(new Glovebox({ baseUrl, fetch, key: wrong }).execute({ code: '1' }), (error: Error) => !`${error.message} ${String(error.cause)}`.includes('secret'));
+    assert.equal(asked.length, 0);
+  }
+});
+
+test('a server that asks for a key is told from one that refuses its scope', async () => {
+  const { fetch } = fakeFetch(() => problem(401, 'unauthorized'), () => problem(403, 'insufficient-scope'));
+  const client = new Glovebox({ baseUrl, fetch });
+  await assert.rejects(client.execute({ code: '1' }), UnauthorizedError);
+  await assert.rejects(client.execute({ code: '1' }), InsufficientScopeError);
 });
 
 test('the whole attestation is asked for by the query', async () => {
