@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -212,4 +213,22 @@ func TestComposeFile(t *testing.T) {
 		t.Error("the container may do more than it needs")
 	}
 	checkPatience(t, service.StopGracePeriod)
+}
+
+// docs/operations.md says how long a good end may take.
+func TestOperationsTellTheEnd(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(page)), " ")
+	for _, want := range []string{
+		fmt.Sprintf("have %.0f s to end.", drainLimit.Seconds()),
+		fmt.Sprintf("has %.0f s for its answer", controllerCleanup.Seconds()),
+		fmt.Sprintf("%.0f s more at most.", closeLimit.Seconds()),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("docs/operations.md does not say: %s", want)
+		}
+	}
 }
