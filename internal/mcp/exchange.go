@@ -108,18 +108,20 @@ func tenantOf(ctx context.Context) string {
 	return t.ID
 }
 
-// owned has the SDK hold each session to the tenant that began it. Whoever let the request in has judged its key: here it is no more
-// than the tenant's name.
+// owned has the SDK hold each session to the tenant that began it. Whoever let the request in has judged its key, which stops
+// here: the SDK, which hands headers on to tools, gets the tenant's name in its place.
 func owned(next http.Handler) http.Handler {
-	name := func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
-		return &auth.TokenInfo{UserID: tenantOf(ctx)}, nil
+	name := func(_ context.Context, name string, _ *http.Request) (*auth.TokenInfo, error) {
+		return &auth.TokenInfo{UserID: name}, nil
 	}
 	named := auth.RequireBearerToken(name, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if tenantOf(r.Context()) == "" {
+		whose := tenantOf(r.Context())
+		if whose == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
+		r.Header.Set("Authorization", "Bearer "+whose)
 		named.ServeHTTP(w, r)
 	})
 }
