@@ -24,6 +24,7 @@ type serveFlags struct {
 	boxes       boxFlags
 	pool        poolFlags
 	entry       entryFlags
+	admin       string
 	concurrency int
 	queue       int
 	agent       agentServerFlags
@@ -51,6 +52,7 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 	}
 	flags := cmd.Flags()
 	f.entry.register(flags)
+	flags.StringVar(&f.admin, "admin-listen", "", "a loopback `ADDRESS` at which net/http/pprof tells of this process, and nothing else is served; without it nothing is")
 	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503, half of them at most of one tenant alone (default 8 for each that may run)")
 	f.pool.register(flags)
@@ -66,6 +68,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	hasData := cmd.Flags().Changed("data-dir")
 	if err := f.entry.check(log, hasData); err != nil {
 		return err
+	}
+	if cmd.Flags().Changed("admin-listen") {
+		if err := controller.CheckAdminAddress(f.admin); err != nil {
+			return &statusError{statusUsage, err}
+		}
 	}
 	if f.concurrency < api.MinConcurrency || f.concurrency > api.MaxConcurrency {
 		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
@@ -116,6 +123,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return sandboxError(err)
 	}
 	defer func() { _ = listener.Close() }()
+	stopAdmin, err := startAdmin(ctx, f.admin, log)
+	if err != nil {
+		return sandboxError(err)
+	}
+	defer stopAdmin()
 	about := readAbout()
 	metrics := controller.NewPoolMetrics(boxes.name, boxes.spec.Runtime)
 	pool.Warm.Libraries, pool.Observe = about.libraryNames(), metrics.Observer()
