@@ -160,14 +160,21 @@ func readSmall(name string) ([]byte, error) {
 	return text, nil
 }
 
+// opening gets what signs a ledger: it is [ledger.Open], or [ledger.RotateKey].
+type opening func(ctx context.Context, log ledger.Log, path string, actor ledger.Actor) (*ledger.Signer, error)
+
 // withLedger has do work on the ledger of the data directory, with what signs it.
-func (f *dataFlags) withLedger(cmd *cobra.Command, do func(ctx context.Context, log ledger.Log, key string) error) error {
+func (f *dataFlags) withLedger(cmd *cobra.Command, open opening, do func(ctx context.Context, log ledger.Log, signer *ledger.Signer) error) error {
 	return f.withStore(cmd, false, func(ctx context.Context, s store.Store) error {
 		dir, err := f.path(cmd.Flags())
 		if err != nil {
 			return err
 		}
-		return ledgerError(do(ctx, s.Ledger(), filepath.Join(dir, sqlite.KeyFileName)))
+		signer, err := open(ctx, s.Ledger(), filepath.Join(dir, sqlite.KeyFileName), operator())
+		if err != nil {
+			return ledgerError(err)
+		}
+		return ledgerError(do(ctx, s.Ledger(), signer))
 	})
 }
 
@@ -186,11 +193,7 @@ Exit status: 0 written, 1 something is wrong with the ledger, 2 usage, 3 Glovebo
   glovebox ledger export --from 1001 | gzip > since.jsonl.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return data.withLedger(cmd, func(ctx context.Context, log ledger.Log, key string) error {
-				signer, err := ledger.Open(ctx, log, key, operator())
-				if err != nil {
-					return err
-				}
+			return data.withLedger(cmd, ledger.Open, func(ctx context.Context, log ledger.Log, signer *ledger.Signer) error {
 				return writeTo(cmd.OutOrStdout(), output, func(w io.Writer) error {
 					_, err := ledger.Export(ctx, w, log, signer, from, time.Now())
 					return err
@@ -218,11 +221,7 @@ Exit status: 0 signed, 1 something is wrong with the ledger, 2 usage, 3 Glovebox
 		Example: `  glovebox ledger checkpoint | ssh elsewhere 'cat >> checkpoints.jsonl'`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return data.withLedger(cmd, func(ctx context.Context, log ledger.Log, key string) error {
-				signer, err := ledger.Open(ctx, log, key, operator())
-				if err != nil {
-					return err
-				}
+			return data.withLedger(cmd, ledger.Open, func(ctx context.Context, log ledger.Log, signer *ledger.Signer) error {
 				checkpoint, err := ledger.CheckpointNow(ctx, log, signer, operator(), time.Now())
 				if err != nil {
 					return err
@@ -257,15 +256,11 @@ With --rotate another key signs from now on, and its public key is printed. An e
 public key can go on with it for exports that hold that entry.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return data.withLedger(cmd, func(ctx context.Context, log ledger.Log, key string) error {
-				open := ledger.Open
-				if rotate {
-					open = ledger.RotateKey
-				}
-				signer, err := open(ctx, log, key, operator())
-				if err != nil {
-					return err
-				}
+			open := ledger.Open
+			if rotate {
+				open = ledger.RotateKey
+			}
+			return data.withLedger(cmd, open, func(_ context.Context, _ ledger.Log, signer *ledger.Signer) error {
 				text, err := signer.Public().PEM()
 				if err != nil {
 					return err

@@ -152,8 +152,8 @@ func (l *load) one(ctx, asking context.Context) {
 
 // A result is what of an answer is looked at.
 type result struct {
-	ID, ResultCode string
-	Output         json.RawMessage
+	ResultCode string
+	Output     json.RawMessage
 }
 
 // failures are what a fault, and nothing else, may make of a script.
@@ -240,13 +240,10 @@ func (l *load) look(ctx context.Context, a accepted, s *settlement) error {
 			return err
 		}
 		var e struct {
-			State  string
-			Result *struct {
-				result
-				Error *struct{ Retryable bool }
-			}
-			ResultCode string
-			Forgotten  bool
+			State                string
+			Result               *result
+			ResultCode           string
+			Retryable, Forgotten bool
 		}
 		if status != http.StatusOK {
 			s.lost = append(s.lost, fmt.Sprintf("%s %s: status %d: %.200s", a.kind.name, a.id, status, body))
@@ -260,7 +257,7 @@ func (l *load) look(ctx context.Context, a accepted, s *settlement) error {
 			continue
 		case e.ResultCode == a.kind.code && (e.Forgotten || a.kind.output == "" || e.Result != nil && string(e.Result.Output) == a.kind.output):
 			s.asExpected++
-		case e.ResultCode == "EXECUTION_FAILED":
+		case e.ResultCode == "EXECUTION_FAILED" && e.Retryable:
 			s.retryable++
 		case slices.Contains(l.server.options.faults, faultBoxes) && e.ResultCode != "SUCCESS":
 			s.killed++
