@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"glovebox/internal/sandbox"
+	"glovebox/tools/leftbehind"
 )
 
 // claims are the boxes that the server has now.
@@ -54,55 +54,6 @@ func (s *server) leftBehind(ctx context.Context, t target) (left []string, err e
 	}
 	bundles, globErr := filepath.Glob(s.state(driverOCI, "*", "config.json"))
 	left = append(left, bundles...)
-	mounts, mountErr := os.ReadFile("/proc/self/mountinfo")
-	if strings.Contains(string(mounts), s.dir) {
-		left = append(left, "a mount in "+s.dir)
-	}
-	return append(left, processesNaming(s.dir)...), errors.Join(err, globErr, mountErr)
-}
-
-// processesNaming finds the processes that have a path on their command line, as a runtime's own have, but for this one.
-func processesNaming(dir string) (found []string) {
-	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is ours
-	for _, path := range paths {
-		pid := filepath.Base(filepath.Dir(path))
-		body, err := os.ReadFile(path)
-		if err == nil && pid != strconv.Itoa(os.Getpid()) && strings.Contains(string(body), dir) {
-			found = append(found, "process "+pid+": "+cut(strings.ReplaceAll(string(body), "\x00", " "), 100))
-		}
-	}
-	return found
-}
-
-// cgroupsNaming finds the cgroups that are named for one of the boxes, at the root of any hierarchy, where the drivers put them.
-func cgroupsNaming(ids map[string]bool) (found []string, err error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	for _, point := range cgroupPoints(string(mounts)) {
-		entries, err := os.ReadDir(point)
-		if err != nil {
-			return nil, err
-		}
-		for _, entry := range entries {
-			id := entry.Name()[strings.LastIndexByte(entry.Name(), '-')+1:]
-			if entry.IsDir() && ids[id] {
-				found = append(found, "cgroup "+filepath.Join(point, entry.Name()))
-			}
-		}
-	}
-	return found, nil
-}
-
-// cgroupPoints reads the form of /proc/self/mountinfo.
-func cgroupPoints(mountinfo string) (points []string) {
-	for line := range strings.Lines(mountinfo) {
-		before, after, _ := strings.Cut(line, " - ")
-		kind, _, _ := strings.Cut(after, " ")
-		if fields := strings.Fields(before); len(fields) >= 5 && (kind == "cgroup" || kind == "cgroup2") {
-			points = append(points, fields[4])
-		}
-	}
-	return points
+	mounts, mountErr := leftbehind.Mounts(s.dir)
+	return slices.Concat(left, mounts, leftbehind.Processes(s.dir)), errors.Join(err, globErr, mountErr)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"glovebox/api"
+	"glovebox/tools/leftbehind"
 )
 
 // A kind is a sort of execution whose end is known.
@@ -194,7 +195,7 @@ func askMixed(ctx context.Context, b *bench, t target) (a answer, err error) {
 	}
 	err = errors.Join(err, context.Cause(ctx), s.stop())
 	left, lookErr := s.leftBehind(context.WithoutCancel(ctx), t)
-	groups, groupErr := cgroupsNaming(m.boxes)
+	groups, groupErr := leftbehind.Cgroups(m.boxes)
 	left = append(left, groups...)
 	err = errors.Join(err, lookErr, groupErr, os.RemoveAll(s.dir))
 

@@ -4,38 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
-	"glovebox/image/lib"
-	"glovebox/internal/runnerimage"
-	"glovebox/internal/sandbox"
-	"glovebox/internal/sandbox/oci"
-	"glovebox/internal/testenv"
+	"glovebox/tools/toolstest"
 )
 
 // TestSmoke runs the whole bench on one target, with the fewest rounds: every row gives figures that can be, and none fails. What
 // they are on a machine that does other things says nothing, and nothing is asked of it.
 func TestSmoke(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes hundreds of boxes")
-	}
-	testenv.Need(t, testenv.Libs, lib.Available())
-	_, err := runnerimage.Embedded()
-	testenv.Need(t, testenv.Runner, err)
-	if os.Geteuid() != 0 {
-		testenv.Missing(t, testenv.Runc, "only root makes boxes here")
-	}
-	_, err = oci.FindRuntime(t.Context(), sandbox.KindRunc, oci.SearchDirs())
-	testenv.Need(t, testenv.Runc, err)
-
-	dir := t.TempDir()
-	glovebox := filepath.Join(dir, "glovebox")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", glovebox, "glovebox/cmd/glovebox")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	glovebox, dir := toolstest.Glovebox(t), t.TempDir()
 	var stdout, stderr bytes.Buffer
 	status := run(t.Context(), []string{"--short", "--targets", "oci+runc", "--glovebox", glovebox, "--out", dir}, &stdout, &stderr)
 	t.Logf("%s", stdout.Bytes())

@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"glovebox/internal/sandbox"
+	"glovebox/tools/leftbehind"
 )
 
 // A server is a `glovebox serve` that ends and comes back at the same address, with the same directories.
@@ -256,23 +258,7 @@ func (s *server) leftBehind() (left []string, err error) {
 	for _, claim := range claims {
 		left = append(left, "the claim of box "+claim.ID)
 	}
-	mounts, mountErr := os.ReadFile("/proc/self/mountinfo")
-	if strings.Contains(string(mounts), s.dir) {
-		left = append(left, "a mount in "+s.dir)
-	}
-	paths, globErr := filepath.Glob("/sys/fs/cgroup/*/glovebox*")
-	deeper, _ := filepath.Glob("/sys/fs/cgroup/glovebox*") // the pattern is ours
-	for _, path := range append(paths, deeper...) {
-		name := filepath.Base(path)
-		if s.boxes[name[strings.LastIndexByte(name, '-')+1:]] {
-			left = append(left, "cgroup "+path)
-		}
-	}
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range processes {
-		if body, err := os.ReadFile(path); err == nil && strings.Contains(string(body), s.dir) {
-			left = append(left, strings.ReplaceAll(string(body), "\x00", " "))
-		}
-	}
-	return left, errors.Join(err, mountErr, globErr)
+	mounts, mountErr := leftbehind.Mounts(s.dir)
+	groups, groupErr := leftbehind.Cgroups(s.boxes)
+	return slices.Concat(left, mounts, groups, leftbehind.Processes(s.dir)), errors.Join(err, mountErr, groupErr)
 }

@@ -2,38 +2,15 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"glovebox/image/lib"
-	"glovebox/internal/runnerimage"
-	"glovebox/internal/sandbox"
-	"glovebox/internal/sandbox/oci"
-	"glovebox/internal/testenv"
+	"glovebox/tools/toolstest"
 )
 
 // A few seconds of each fault: nothing that was accepted is lost, nothing is told wrong, and nothing is left behind.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes hundreds of boxes")
-	}
-	testenv.Need(t, testenv.Libs, lib.Available())
-	_, err := runnerimage.Embedded()
-	testenv.Need(t, testenv.Runner, err)
-	if os.Geteuid() != 0 {
-		testenv.Missing(t, testenv.Runc, "only root makes boxes here")
-	}
-	_, err = oci.FindRuntime(t.Context(), sandbox.KindRunc, oci.SearchDirs())
-	testenv.Need(t, testenv.Runc, err)
-
-	glovebox := filepath.Join(t.TempDir(), "glovebox")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", glovebox, "glovebox/cmd/glovebox")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	glovebox := toolstest.Glovebox(t)
 	var stdout, stderr bytes.Buffer
 	status := run(t.Context(), []string{"--glovebox", glovebox, "--tenants", "4", "--concurrency", "12", "--duration", "18s"}, &stdout, &stderr)
 	t.Logf("%s", stdout.Bytes())
