@@ -12,9 +12,10 @@ DIST := internal/runnerimage/dist
 PROBE := internal/probe/probeimage/dist/probe-linux-$(GOARCH)
 # The runner's bytes, and the probe's, depend on their source alone: no path, no build id, no time, no state of the checkout.
 RUNNER_FLAGS := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
+PREFIX := /usr/local
 LINK := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build demo test quick libs runner probe audit runc runsc gvisor amicontained image lint generate soak fuzz clean docker clients compare bench vm
+.PHONY: help build demo test quick libs runner probe audit runc runsc gvisor amicontained image lint generate soak fuzz clean docker clients compare bench vm install release
 
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -38,7 +39,7 @@ runner: libs ## the runner for this architecture, to be embedded
 	@go build $(RUNNER_FLAGS) -o $(DIST)/runner-linux-$(GOARCH) ./cmd/runner && chmod 0555 $(DIST)/runner-linux-$(GOARCH)
 	@sha256sum < $(DIST)/runner-linux-$(GOARCH) | cut -d ' ' -f 1 > $(DIST)/runner-linux-$(GOARCH).sha256
 	@cp image/lib/dist/manifest.json $(DIST)/libraries.json
-	@go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner ./cmd/probe > $(DIST)/NOTICES.txt
+	@GOARCH= go run ./internal/runnerimage/notices image/lib/dist/NOTICES.txt ./cmd/glovebox ./cmd/runner ./cmd/probe > $(DIST)/NOTICES.txt
 
 probe: ## the audit's probe for this architecture, to be embedded
 	@go build $(RUNNER_FLAGS) -o $(PROBE) ./cmd/probe && chmod 0555 $(PROBE)
@@ -80,6 +81,13 @@ soak: build gvisor docker ## 50 tenants and faults (SOAK="--duration 1h" for lon
 	@go run ./tools/soak $(SOAK)
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestConformance/.*/soak' -timeout 120m ./internal/sandbox/oci
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestDriver.*/soak' -timeout 120m ./internal/sandbox/docker
+
+install: ## what is built of glovebox, runc and runsc, into $(DESTDIR)$(PREFIX)/bin
+	@install -d "$(DESTDIR)$(PREFIX)/bin"
+	@install -m 0755 bin/glovebox $(wildcard bin/runc bin/runsc) "$(DESTDIR)$(PREFIX)/bin/"
+
+release: ## archives of this commit for amd64 and arm64, with checksums, SBOM and notices, in build/release
+	@scripts/release.sh
 
 vm: build ## boxes without a daemon on cgroup v2, with root and without, in a virtual machine (Debian and Ubuntu)
 	@scripts/vm.sh

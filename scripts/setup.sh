@@ -5,6 +5,7 @@
 #   scripts/setup.sh runc      bin/runc, from its Go module, with libseccomp
 #   scripts/setup.sh runsc     bin/runsc (gVisor), from its Go module
 #   scripts/setup.sh golangci  bin/golangci-lint, from its Go module
+#   scripts/setup.sh sbom      bin/cyclonedx-gomod, which writes a release's SBOM, from its Go module
 #   scripts/setup.sh amicontained  bin/amicontained, by whose eyes a test looks at a box, from its Go module (amd64 alone)
 #   scripts/setup.sh clients   the TypeScript client, built, what it is tested with, and the official clients of the
 #                              Model Context Protocol that the server is tested with, from npm by lockfile
@@ -109,16 +110,21 @@ runsc() {
     CGO_ENABLED=0 go build -C runtimes/runsc -trimpath -ldflags "-s -w -X gvisor.dev/gvisor/runsc/version.version=release-$version.0"
 }
 
-golangci() {
-  local stamp=bin/.golangci-lint.stamp sources=(tools/golangci/go.mod tools/golangci/go.sum)
-  if [ -x bin/golangci-lint ] && fresh "$stamp" "${sources[@]}"; then return; fi
+# tool NAME DIR PACKAGE HOW-LONG builds bin/NAME from the module in tools/DIR that pins it.
+tool() {
+  local name=$1 dir=$2 package=$3 long=$4
+  local stamp=bin/.$name.stamp sources=("tools/$dir/go.mod" "tools/$dir/go.sum")
+  if [ -x "bin/$name" ] && fresh "$stamp" "${sources[@]}"; then return; fi
   need_go
   mkdir -p bin
-  step "building golangci-lint from its Go module (a few minutes)" \
-    env CGO_ENABLED=0 go build -C tools/golangci -trimpath -ldflags "-s -w" -o "$PWD/bin/golangci-lint" \
-    github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+  step "building $name from its Go module ($long)" \
+    env CGO_ENABLED=0 go build -C "tools/$dir" -trimpath -ldflags "-s -w" -o "$PWD/bin/$name" "$package"
   mark "$stamp" "${sources[@]}"
 }
+
+golangci() { tool golangci-lint golangci github.com/golangci/golangci-lint/v2/cmd/golangci-lint "a few minutes"; }
+
+sbom() { tool cyclonedx-gomod sbom github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod "a minute"; }
 
 amicontained() {
   local stamp=bin/.amicontained.stamp sources=(tools/amicontained/go.mod tools/amicontained/go.sum)
@@ -173,10 +179,10 @@ docker() {
   scripts/docker-setup.sh "${args[@]}"
 }
 
-[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker clients compare golangci amicontained"
+[ $# -gt 0 ] || fail "what? One or more of: libs runc runsc docker clients compare golangci sbom amicontained"
 for what in "$@"; do
   case $what in
-    libs | runc | runsc | docker | clients | compare | golangci | amicontained) "$what" ;;
+    libs | runc | runsc | docker | clients | compare | golangci | sbom | amicontained) "$what" ;;
     *) fail "unknown: $what" ;;
   esac
 done
