@@ -47,6 +47,15 @@ func accepting(e execution.Executor, kept *sqlite.Store, log *slog.Logger) execu
 	}
 }
 
+// tellLost says what the database had and has not any more.
+func tellLost(log *slog.Logger, l sqlite.Loss) {
+	if !l.Any() {
+		return
+	}
+	log.Error("the end of the database is lost: its log was damaged, or it is an older copy; executions that were accepted and are gone stand as EXECUTION_FAILED",
+		"firstLedgerEntry", l.From, "lastLedgerEntry", l.To, "ofEntries", l.Subjects, "executions", l.Executions)
+}
+
 // usedToday counts what the ledger says that tenants have used of this day's processor time.
 func usedToday(ctx context.Context, s store.Store, meter quota.CPUMeter) error {
 	err := recorder.Used(ctx, s.Ledger(), time.Now().UTC().Truncate(24*time.Hour), func(tenantID string, at time.Time, used time.Duration) error {

@@ -113,6 +113,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 			return storeError(err)
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()
+		tellLost(log, kept.Lost())
 	}
 	if err := f.entry.tell(ctx, log, kept); err != nil {
 		return err

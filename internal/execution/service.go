@@ -107,7 +107,7 @@ func (s *Service) recover(ctx context.Context) error {
 		}
 		if !known {
 			s.config.Log.Warn("an execution's tenant is not there any more, and it is not run", "execution", r.ID, "tenant", r.Tenant)
-			if _, err := s.config.Store.End(ctx, r.ID, failed(r.ID, "its tenant is not there any more"), now()); err != nil {
+			if _, err := s.config.Store.End(ctx, r.ID, Failed(r.ID, "its tenant is not there any more"), now()); err != nil {
 				return fmt.Errorf("execution: %w", err)
 			}
 			continue
@@ -127,10 +127,11 @@ func (s *Service) recover(ctx context.Context) error {
 
 // lost is the result of an execution of which nobody knows how far it came.
 func lost(id string) api.Result {
-	return failed(id, "the server ended while the script ran; it may have run, and is not run again unasked")
+	return Failed(id, "the server ended while the script ran; it may have run, and is not run again unasked")
 }
 
-func failed(id, message string) api.Result {
+// Failed is the result of an execution that we have failed, and not its script.
+func Failed(id, message string) api.Result {
 	return api.Result{
 		ID: id, ResultCode: api.ExecutionFailed, Logs: []api.Log{}, Warnings: []string{},
 		Error: &api.ScriptError{Name: "ExecutionFailed", Message: message}, Isolation: api.Isolation{Layers: []string{}},
@@ -230,7 +231,7 @@ func (s *Service) run(r Record, whose tenant.Tenant, l *live) {
 		return // the next server takes it up
 	case err != nil:
 		s.config.Log.Error("an execution failed", "execution", r.ID, "error", err)
-		result = failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
+		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
 	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, now())

@@ -25,6 +25,8 @@ const (
 	KindTenantDeleted Kind = "tenant.deleted"
 	KindKeyCreated    Kind = "key.created"
 	KindKeyRevoked    Kind = "key.revoked"
+	// KindLost says that the end of what was kept, this log's end too, was found missing, and what that was.
+	KindLost Kind = "store.lost"
 	// KindRetention says that code, data and salts were deleted.
 	KindRetention Kind = "retention"
 )
@@ -153,7 +155,7 @@ func memberOf(kind Kind) string {
 		return "execution"
 	case KindEnded:
 		return "outcome"
-	case KindServerStarted, KindTenantCreated, KindTenantChanged, KindTenantDeleted, KindKeyCreated, KindKeyRevoked, KindRetention:
+	case KindServerStarted, KindTenantCreated, KindTenantChanged, KindTenantDeleted, KindKeyCreated, KindKeyRevoked, KindLost, KindRetention:
 		return "act"
 	}
 	return ""

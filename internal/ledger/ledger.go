@@ -65,6 +65,20 @@ type Draft struct {
 	sign func(*Entry)
 }
 
+// Names says what a draft is about: its kind, and the id of an execution, or what an act is done to; "" is neither.
+func (d Draft) Names() (kind Kind, subject string) {
+	switch e := d.entry; {
+	case e.Execution != nil:
+		return e.Kind, e.Execution.ID
+	case e.Outcome != nil:
+		return e.Kind, e.Outcome.ID
+	case e.Act != nil:
+		return e.Kind, e.Act.Subject
+	default:
+		return e.Kind, ""
+	}
+}
+
 // Create is the first entry of each log, and of none other: it names the key whose signatures count.
 func Create(actor Actor, signer *Signer) Draft {
 	return Draft{entry: Entry{Kind: KindCreated, Actor: actor, Created: &Created{Key: signer.Public()}}}

@@ -181,11 +181,15 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 		return nil, err
 	}
 	doing := "accept execution " + r.ID
-	err = e.store.write(ctx, doing, func(tx *sql.Tx) error {
+	err = e.store.write(ctx, doing, func(tx *transaction) error {
 		added, err := e.change(ctx, tx, doing,
 			insertExecution+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", values...)
-		if err != nil || added > 0 {
+		if err != nil {
 			return err
+		}
+		if added > 0 {
+			tx.said = accepted{r.ID, r.Tenant, r.CodeDigest, r.InputDigest}.append(tx.said)
+			return nil
 		}
 		first, err := one(ctx, e.store, tx, "execution of key", r.Idempotency.Key, scanExecution,
 			"SELECT "+executionColumns+" FROM executions WHERE tenant = ? AND idempotency_key = ?", r.Tenant, r.Idempotency.Key)
@@ -199,7 +203,7 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 }
 
 // change changes rows, and returns how many.
-func (e executions) change(ctx context.Context, tx *sql.Tx, doing, query string, args ...any) (int, error) {
+func (e executions) change(ctx context.Context, tx *transaction, doing, query string, args ...any) (int, error) {
 	done, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, e.store.failed(doing, err)
@@ -210,7 +214,7 @@ func (e executions) change(ctx context.Context, tx *sql.Tx, doing, query string,
 
 // changeOne changes a row in a transaction of its own, or reports that there is none to be changed.
 func (e executions) changeOne(ctx context.Context, doing, query string, args ...any) (done bool, err error) {
-	err = e.store.write(ctx, doing, func(tx *sql.Tx) error {
+	err = e.store.write(ctx, doing, func(tx *transaction) error {
 		n, err := e.change(ctx, tx, doing, query, args...)
 		done = n > 0
 		return err
@@ -224,7 +228,7 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 		return nil
 	}
 	const doing = "note executions"
-	return e.store.write(ctx, doing, func(tx *sql.Tx) error {
+	return e.store.write(ctx, doing, func(tx *transaction) error {
 		insert, err := tx.PrepareContext(ctx, insertExecution)
 		if err != nil {
 			return e.store.failed(doing, err)
@@ -359,7 +363,7 @@ func (e executions) changeAll(ctx context.Context, query string, most int, args 
 		if most >= 0 {
 			limit = min(limit, most-changed)
 		}
-		err := e.store.write(ctx, doing, func(tx *sql.Tx) (err error) {
+		err := e.store.write(ctx, doing, func(tx *transaction) (err error) {
 			n, err = e.change(ctx, tx, doing, query, append(args, limit)...)
 			return err
 		})

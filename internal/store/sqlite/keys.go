@@ -79,7 +79,7 @@ func (s *Store) CreateKey(ctx context.Context, k tenant.Key) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "create key "+k.ID, func(tx *sql.Tx) error {
+	return s.write(ctx, "create key "+k.ID, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx,
 			"INSERT INTO keys (id, tenant, name, scopes, created_at, expires_at, revoked_at, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			k.ID, k.Tenant, k.Name, strings.Join(scopes, " "), k.CreatedAt.UnixMicro(), nullMicros(k.ExpiresAt), nullMicros(k.RevokedAt), k.Digest[:])
@@ -112,7 +112,7 @@ func (s *Store) Keys(ctx context.Context, tenantID string) ([]tenant.Key, error)
 
 // RevokeKey implements [store.Keys].
 func (s *Store) RevokeKey(ctx context.Context, id string, at time.Time) (revoked tenant.Key, err error) {
-	err = s.write(ctx, "revoke key "+id, func(tx *sql.Tx) error {
+	err = s.write(ctx, "revoke key "+id, func(tx *transaction) error {
 		revoked, err = one(ctx, s, tx, "key", id, scanKey,
 			"UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING "+keyColumns, nullMicros(at), id)
 		if err != nil {

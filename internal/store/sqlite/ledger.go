@@ -40,13 +40,13 @@ func (s *Store) begin(ctx context.Context) error {
 }
 
 // record appends an administrative act to the ledger, in the transaction that does it.
-func (s *Store) record(ctx context.Context, tx *sql.Tx, kind ledger.Kind, act ledger.Act) error {
+func (s *Store) record(ctx context.Context, tx *transaction, kind ledger.Kind, act ledger.Act) error {
 	actor, _ := ledger.ActorFrom(ctx)
 	_, err := s.append(ctx, tx, ledger.Did(kind, actor, act))
 	return err
 }
 
-func (s *Store) append(ctx context.Context, tx *sql.Tx, drafts ...ledger.Draft) (ledger.Head, error) {
+func (s *Store) append(ctx context.Context, tx *transaction, drafts ...ledger.Draft) (ledger.Head, error) {
 	head, err := s.end(ctx, tx)
 	if err != nil {
 		return ledger.Head{}, err
@@ -64,6 +64,8 @@ func (s *Store) append(ctx context.Context, tx *sql.Tx, drafts ...ledger.Draft) 
 			int64(row.Seq), row.Entry, row.Hash[:], key); err != nil {
 			return ledger.Head{}, s.failed("append to the ledger", err)
 		}
+		kind, subject := draft.Names()
+		tx.said = entered{row.Seq, row.Hash, kind, subject}.append(tx.said)
 		head = next
 	}
 	s.lastHead.Store(&head) // where the transaction comes to nothing, no row has this hash
@@ -71,7 +73,7 @@ func (s *Store) append(ctx context.Context, tx *sql.Tx, drafts ...ledger.Draft) 
 }
 
 // end is head, which need not be worked out where the last row is the one that we wrote.
-func (s *Store) end(ctx context.Context, tx *sql.Tx) (ledger.Head, error) {
+func (s *Store) end(ctx context.Context, tx *transaction) (ledger.Head, error) {
 	var seq int64
 	var hash []byte
 	err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").Scan(&seq, &hash)
@@ -128,7 +130,7 @@ func (s *Store) head(ctx context.Context, q querier) (ledger.Head, error) {
 
 // Append implements [ledger.Log].
 func (l log) Append(ctx context.Context, drafts ...ledger.Draft) (head ledger.Head, err error) {
-	err = l.store.write(ctx, "append to the ledger", func(tx *sql.Tx) error {
+	err = l.store.write(ctx, "append to the ledger", func(tx *transaction) error {
 		head, err = l.store.append(ctx, tx, drafts...)
 		return err
 	})

@@ -58,11 +58,12 @@ func notFound(what, id string) error {
 
 // write has f do something that is done as a whole or not at all. The transaction is the writer's from its beginning, so that what
 // f reads is true until it ends. f's errors are returned as they are.
-func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+func (s *Store) write(ctx context.Context, doing string, f func(*transaction) error) error {
+	begun, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return s.failed(doing, err)
 	}
+	tx := &transaction{Tx: begun}
 	if err := f(tx); err != nil {
 		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
 			err = errors.Join(err, s.failed(doing, undo))
@@ -72,7 +73,14 @@ func (s *Store) write(ctx context.Context, doing string, f func(*sql.Tx) error) 
 	if err := tx.Commit(); err != nil {
 		return s.failed(doing, err)
 	}
+	s.witness.say(tx.said) // before anybody is told
 	return nil
+}
+
+// A transaction changes the database, and knows what the witness is to be told of that.
+type transaction struct {
+	*sql.Tx
+	said []byte
 }
 
 func fromMicros(t int64) time.Time { return time.UnixMicro(t).UTC() }

@@ -47,6 +47,9 @@ type Store struct {
 	reader *sql.DB
 	writer *sql.DB // of one connection: SQLite has one writer at a time, and who waits here need not poll
 	lock   *os.File
+	// witness is told what was kept.
+	witness *witness
+	lost    Loss
 	// lastHead is where the ledger ended when we last appended to it; others may have since.
 	lastHead atomic.Pointer[ledger.Head]
 }
@@ -77,6 +80,9 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	if err := private.File(s.path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	if s.witness, err = openWitness(filepath.Join(dir, WitnessFileName), mode == Server); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	if s.writer, err = sql.Open("sqlite", s.dsn("&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -91,6 +97,11 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	s.reader.SetMaxIdleConns(readers)
 	if err := s.begin(ctx); err != nil {
 		return nil, err
+	}
+	if mode == Server {
+		if err := s.compare(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -108,6 +119,9 @@ func (s *Store) Close() error {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
+	}
+	if s.witness != nil {
+		errs = append(errs, s.witness.close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close()) // which gives up the lock

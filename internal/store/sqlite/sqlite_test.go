@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -74,7 +73,7 @@ func TestEveryFileIsOursAlone(t *testing.T) {
 			t.Errorf("%s has mode %v; %v", file.Name(), info.Mode(), err)
 		}
 	}
-	if got, want := strings.Join(names, " "), "glovebox.db glovebox.db-shm glovebox.db-wal ledger.key server.lock"; got != want {
+	if got, want := strings.Join(names, " "), "glovebox.db glovebox.db-shm glovebox.db-wal glovebox.witness ledger.key server.lock"; got != want {
 		t.Errorf("there is %s, want %s", got, want)
 	}
 }
@@ -225,7 +224,7 @@ func TestReadersDoNotWaitForAWriter(t *testing.T) {
 	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme"}); err != nil {
 		t.Fatal(err)
 	}
-	err := other.write(t.Context(), "hold", func(*sql.Tx) error {
+	err := other.write(t.Context(), "hold", func(*transaction) error {
 		if _, err := s.Tenant(t.Context(), "acme"); err != nil {
 			t.Error(err)
 		}

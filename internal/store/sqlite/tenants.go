@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -58,7 +57,7 @@ func (s *Store) CreateTenant(ctx context.Context, t tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "create tenant "+t.ID, func(tx *sql.Tx) error {
+	return s.write(ctx, "create tenant "+t.ID, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO tenants (id, created_at, suspended, keep_data, quota) VALUES (?, ?, ?, ?, ?)",
 			t.ID, t.CreatedAt.UnixMicro(), t.Suspended, t.KeepData, string(quota))
 		if err := s.notCreated("tenant", t.ID, "", err); err != nil {
@@ -93,7 +92,7 @@ func (s *Store) AnyTenant(ctx context.Context) (any bool, err error) {
 // ChangeTenant implements [store.Tenants].
 func (s *Store) ChangeTenant(ctx context.Context, id string, change func(*tenant.Tenant) error) (changed tenant.Tenant, err error) {
 	doing := "change tenant " + id
-	err = s.write(ctx, doing, func(tx *sql.Tx) error {
+	err = s.write(ctx, doing, func(tx *transaction) error {
 		before, err := s.tenant(ctx, tx, id)
 		if err != nil {
 			return err
@@ -125,7 +124,7 @@ func (s *Store) ChangeTenant(ctx context.Context, id string, change func(*tenant
 
 // DeleteTenant implements [store.Tenants]. Its keys go with it: the tables say so.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
-	return s.write(ctx, "delete tenant "+id, func(tx *sql.Tx) error {
+	return s.write(ctx, "delete tenant "+id, func(tx *transaction) error {
 		if _, err := one(ctx, s, tx, "tenant", id, func(row func(into ...any) error) (deleted string, err error) {
 			return deleted, row(&deleted)
 		}, "DELETE FROM tenants WHERE id = ? RETURNING id", id); err != nil {

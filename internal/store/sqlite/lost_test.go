@@ -1,0 +1,244 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"glovebox/api"
+	"glovebox/internal/execution"
+	"glovebox/internal/ledger"
+
+	"glovebox/internal/tenant"
+)
+
+// crash copies a directory as a killed process would have left it.
+func crash(t *testing.T, dir string) string {
+	t.Helper()
+	left := filepath.Join(t.TempDir(), "left")
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		body, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Ext(file.Name()) == ".db-shm" { // what is in memory ends with the machine, and must not be trusted
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(left, file.Name()), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return left
+}
+
+// damageLastFrame changes a byte of the page that the log was given last.
+func damageLastFrame(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, FileName+"-wal")
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := int(binary.BigEndian.Uint32(body[8:12]))
+	frame := 24 + page
+	frames := (len(body) - 32) / frame
+	body[32+(frames-1)*frame+24+100] ^= 0xff
+	if err := os.WriteFile(path, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func queued(id string) execution.Record {
+	return execution.Record{ID: id, Tenant: "acme", State: api.ExecutionQueued, CreatedAt: began, Request: &api.Request{Code: "return 1"}, CodeDigest: "c"}
+}
+
+// What the log's last page held is gone. It was there before its caller was told, so it must not go silently.
+func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
+	first, last := ulid.Make().String(), ulid.Make().String()
+	for name, test := range map[string]struct {
+		then func(ctx context.Context, s *Store) error
+		want func(l Loss, entries uint64) bool
+		code api.ResultCode
+		of   string
+	}{
+		"an execution that was accepted": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Executions().Add(ctx, queued(last))
+				return err
+			},
+			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Executions, []string{last}) },
+			api.ExecutionFailed, last,
+		},
+		"that an execution began": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Ledger().Append(ctx, ledger.Began(ledger.Actor{}, ledger.Execution{ID: first, Language: "javascript", Limits: ledger.Limits{}}))
+				return err
+			},
+			func(l Loss, entries uint64) bool {
+				return l.From == entries+1 && l.To == entries+1 && slices.Equal(l.Subjects, []string{first}) && len(l.Executions) == 0
+			},
+			"", first,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			s := open(t, dir, Server)
+			defer s.Close()
+			if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+				t.Fatal(err)
+			}
+			accept(t, s.Executions(), queued(first))
+			head, err := s.Ledger().Head(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := test.then(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			whole := open(t, crash(t, dir), Server)
+			defer whole.Close()
+			if whole.Lost().Any() {
+				t.Errorf("of what is whole this was lost: %+v", whole.Lost())
+			}
+			left := crash(t, dir)
+			damageLastFrame(t, left)
+			damaged := open(t, left, Server)
+			if !test.want(damaged.Lost(), head.Size) {
+				t.Errorf("%+v", damaged.Lost())
+			}
+			r, err := damaged.Executions().Get(t.Context(), "acme", test.of)
+			if err != nil || r.ResultCode != test.code || test.code == "" && r.State != api.ExecutionRunning {
+				t.Errorf("%+v, %v", r, err)
+			}
+			var lost int
+			for row, err := range damaged.Ledger().Read(t.Context(), 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if kindOfRow(t, row) == ledger.KindLost {
+					lost++
+				}
+			}
+			if err := damaged.Close(); err != nil || lost != 1 {
+				t.Errorf("the ledger tells of %d losses, %v", lost, err)
+			}
+			again := open(t, left, Server)
+			defer again.Close()
+			if again.Lost().Any() {
+				t.Errorf("it is told again: %+v", again.Lost())
+			}
+		})
+	}
+}
+
+func TestAnOlderCopyIsFound(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Server)
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A command's act counts as a server's does.
+	c := open(t, dir, Command)
+	if err := errors.Join(c.CreateTenant(t.Context(), tenant.Tenant{ID: "gone", CreatedAt: began}), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, FileName), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// And what comes after it has other hashes.
+	c = open(t, dir, Command)
+	if err := errors.Join(c.CreateTenant(t.Context(), tenant.Tenant{ID: "other", CreatedAt: began}), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	restored := open(t, dir, Server)
+	defer restored.Close()
+	if got := restored.Lost(); !slices.Equal(got.Subjects, []string{"gone"}) || got.From != got.To {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What was removed as it should be is not missed, and neither is what is older than anything need be kept.
+func TestWhatWasRemovedIsNotMissed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Server)
+	for _, id := range []string{"acme", "other"} {
+		if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: id, CreatedAt: began}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(t, s.Executions(), queued(ulid.Make().String()))
+	long := queued(ulid.MustNew(ulid.Timestamp(time.Now().Add(-2*lostAge)), ulid.DefaultEntropy()).String())
+	long.Tenant = "other"
+	accept(t, s.Executions(), long)
+	if _, err := s.writer.ExecContext(t.Context(), "DELETE FROM executions WHERE id = ?", long.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.DeleteTenant(t.Context(), "acme"), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Server)
+	defer s.Close()
+	if s.Lost().Any() {
+		t.Errorf("%+v", s.Lost())
+	}
+}
+
+func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), WitnessFileName)
+	w, err := openWitness(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.close() }()
+	line := accepted{"id", "a tenant", "c", ""}.append(nil)
+	w.say(line[:len(line)/2]) // as a disk that is full takes it
+	w.broken = true
+	for range witnessLimit/len(line) + 2 {
+		w.say(line)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > witnessLimit {
+		t.Errorf("%v bytes, %v", info.Size(), err)
+	}
+	heard, err := w.hear()
+	if err != nil || len(heard.accepted) != witnessLimit/len(line)+2 || heard.accepted[0] != (accepted{"id", "a tenant", "c", ""}) {
+		t.Errorf("%d lines, %v", len(heard.accepted), err)
+	}
+	if err := w.forget(); err != nil {
+		t.Fatal(err)
+	}
+	if heard, err = w.hear(); err != nil || len(heard.accepted) > 0 {
+		t.Errorf("%d lines, %v", len(heard.accepted), err)
+	}
+}
+
+func kindOfRow(t *testing.T, row ledger.Row) ledger.Kind {
+	t.Helper()
+	var e ledger.Entry
+	if err := json.Unmarshal(row.Entry, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Kind
+}

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"glovebox/internal/ledger"
+	"glovebox/internal/private"
+)
+
+// WitnessFileName is the name of the file, in the store's directory, that says what the database was told last.
+//
+// SQLite takes a log whose end does not check for one that ends earlier, which is right after a crash, and so says nothing where the end
+// was damaged. The witness knows what was there.
+const WitnessFileName = "glovebox.witness"
+
+// oldWitness ends the name of the file that it goes on from.
+const oldWitness = ".old"
+
+// witnessLimit is how long the file grows, in bytes, before a new one is begun: far longer than what a log of SQLite's holds.
+const witnessLimit = 1 << 20
+
+// A witness is a file of lines, one for each ledger entry and each accepted execution that was committed, written before anybody is told. It is
+// not synced: a process that is killed leaves it whole, and what a machine loses that stops can only be of the witness's own end. So
+// whatever it has and the database has not was lost. It is safe for concurrent use; processes append to it side by side.
+type witness struct {
+	path   string
+	rotate bool // it is this process's to begin a new file
+
+	mu     sync.Mutex
+	file   *os.File
+	size   int64
+	broken bool // the last line may be half one
+}
+
+func openWitness(path string, rotate bool) (*witness, error) {
+	w := &witness{path: path, rotate: rotate}
+	return w, w.open()
+}
+
+func (w *witness) open() error {
+	if err := private.File(w.path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(w.path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	w.file, w.size, w.broken = f, info.Size(), info.Size() > 0 // by whoever wrote before
+	return nil
+}
+
+func (w *witness) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil {
+		return nil
+	}
+	return w.file.Close()
+}
+
+// say writes lines. Where that fails, on a full disk for one, they are missing: the database has what they say, and nobody waits for a
+// witness.
+func (w *witness) say(lines []byte) {
+	if len(lines) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rotate && w.size > witnessLimit {
+		w.begin(w.path + oldWitness)
+	}
+	if w.file == nil {
+		return
+	}
+	if w.broken {
+		lines = append([]byte{'\n'}, lines...)
+	}
+	n, err := w.file.Write(lines)
+	w.size += int64(n)
+	w.broken = err != nil
+}
+
+// begin puts what there is at another path, and goes on with an empty file. mu is held.
+func (w *witness) begin(old string) {
+	if err := os.Rename(w.path, old); err != nil {
+		w.size = 0 // it is tried again when as much has been said
+		return
+	}
+	_ = w.file.Close() // its lines are where they are
+	w.file = nil
+	if err := w.open(); err != nil {
+		w.file = nil
+	}
+}
+
+// forget begins anew: what it had has been compared.
+func (w *witness) forget() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.file.Truncate(0); err != nil {
+		return err
+	}
+	w.size, w.broken = 0, false
+	if err := os.Remove(w.path + oldWitness); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// An entered line says that a ledger entry was kept.
+type entered struct {
+	seq     uint64
+	hash    ledger.Hash
+	kind    ledger.Kind
+	subject string
+}
+
+const (
+	enteredForm  = "entered %d %s %q %q\n"
+	acceptedForm = "accepted %q %q %q %q\n"
+)
+
+func (e entered) append(lines []byte) []byte {
+	return fmt.Appendf(lines, enteredForm, e.seq, e.hash, string(e.kind), e.subject)
+}
+
+// An accepted line says that an execution was.
+type accepted struct{ id, tenant, codeDigest, inputDigest string }
+
+func (a accepted) append(lines []byte) []byte {
+	return fmt.Appendf(lines, acceptedForm, a.id, a.tenant, a.codeDigest, a.inputDigest)
+}
+
+// A testimony is all that a witness has said, the oldest first.
+type testimony struct {
+	entered  []entered
+	accepted []accepted
+}
+
+// hear reads what was said. Lines that are not whole are no lines.
+func (w *witness) hear() (t testimony, err error) {
+	for _, path := range []string{w.path + oldWitness, w.path} {
+		body, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return t, err
+		}
+		for line := range bytes.Lines(body) {
+			t.add(line)
+		}
+	}
+	return t, nil
+}
+
+func (t *testimony) add(line []byte) {
+	if !bytes.HasSuffix(line, []byte{'\n'}) {
+		return
+	}
+	var e entered
+	var hash, kind string
+	if n, err := fmt.Sscanf(string(line), enteredForm, &e.seq, &hash, &kind, &e.subject); err == nil && n == 4 && e.hash.UnmarshalText([]byte(hash)) == nil {
+		e.kind = ledger.Kind(kind)
+		t.entered = append(t.entered, e)
+		return
+	}
+	var a accepted
+	if n, err := fmt.Sscanf(string(line), acceptedForm, &a.id, &a.tenant, &a.codeDigest, &a.inputDigest); err == nil && n == 4 {
+		t.accepted = append(t.accepted, a)
+	}
+}
