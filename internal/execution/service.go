@@ -234,9 +234,28 @@ func (s *Service) run(r Record, whose tenant.Tenant, l *live) {
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
-	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, result, now())
-	if err != nil || !ended {
-		s.config.Log.Error("a result could not be kept", "execution", r.ID, "error", err)
+	s.keep(ctx, result)
+}
+
+// keep keeps a result. Where the store cannot, as on a disk that is full, the result waits for it here, until the service is closed: then
+// the next one says that nobody knows how the execution ended.
+func (s *Service) keep(ctx context.Context, result api.Result) {
+	const first, most = 100 * time.Millisecond, 5 * time.Second
+	at := now()
+	for pause := first; ; pause = min(2*pause, most) {
+		ended, err := s.config.Store.End(context.WithoutCancel(ctx), result.ID, result, at)
+		if err == nil {
+			if !ended {
+				s.config.Log.Error("an execution that ended is not there any more", "execution", result.ID)
+			}
+			return
+		}
+		s.config.Log.Error("a result cannot be kept now, and waits", "execution", result.ID, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-s.base.Done():
+			return
+		}
 	}
 }
 

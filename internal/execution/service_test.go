@@ -86,6 +86,44 @@ func (b *bench) wait(t *testing.T, id string) execution.Record {
 	return r
 }
 
+// A fullStore has no place for so many results.
+type fullStore struct {
+	execution.Store
+	refusals int
+}
+
+func (f *fullStore) End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error) {
+	if f.refusals > 0 {
+		f.refusals--
+		return false, errors.New("the disk is full")
+	}
+	return f.Store.End(ctx, id, result, at)
+}
+
+// A result that could not be kept was let go of, and its execution stood as running until the server started anew.
+func TestAResultWaitsForADiskThatIsFull(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := open(t, &fullStore{execution.NewMemory(), 3}, newFake())
+		defer b.close(t, time.Minute)
+		if r := b.wait(t, b.submit(t, submission("quick")).ID); r.ResultCode != api.Success || string(r.Result.Output) != "1" {
+			t.Errorf("%+v", r)
+		}
+	})
+	inBubble(t, func(t *testing.T) {
+		store := &fullStore{execution.NewMemory(), 1 << 20}
+		b := open(t, store, newFake())
+		r := b.submit(t, submission("quick"))
+		synctest.Wait() // it has its result
+		b.close(t, time.Minute)
+		store.refusals = 0
+		next := open(t, store, newFake())
+		defer next.close(t, time.Minute)
+		if r := next.wait(t, r.ID); r.ResultCode != api.ExecutionFailed {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 func TestAnAcceptedExecutionIsKeptAndRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())
