@@ -49,11 +49,14 @@ func accepting(e execution.Executor, kept *sqlite.Store, log *slog.Logger) execu
 
 // tellLost says what the database had and has not any more.
 func tellLost(log *slog.Logger, l sqlite.Loss) {
-	if !l.Any() {
-		return
+	switch {
+	case l.Any():
+		log.Error("the end of the database is lost: its log was damaged, or it is an older copy; what was accepted and is gone stands as EXECUTION_FAILED",
+			"pages", l.Pages, "firstLedgerEntry", l.From, "lastLedgerEntry", l.To, "ofEntries", l.Subjects, "executions", l.Executions,
+			"results", l.Results, "beginnings", l.Beginnings)
+	case l.Pages > 0:
+		log.Warn("the end of the database's log did not check, and is dropped: no ledger entry and no execution is missed", "pages", l.Pages)
 	}
-	log.Error("the end of the database is lost: its log was damaged, or it is an older copy; executions that were accepted and are gone stand as EXECUTION_FAILED",
-		"firstLedgerEntry", l.From, "lastLedgerEntry", l.To, "ofEntries", l.Subjects, "executions", l.Executions)
 }
 
 // usedToday counts what the ledger says that tenants have used of this day's processor time.

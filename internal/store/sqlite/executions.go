@@ -188,7 +188,7 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 			return err
 		}
 		if added > 0 {
-			tx.said = accepted{r.ID, r.Tenant, r.CodeDigest, r.InputDigest}.append(tx.said)
+			tx.said = stated{r.ID, r.State, r.Tenant, r.CodeDigest, r.InputDigest}.append(tx.said)
 			return nil
 		}
 		first, err := one(ctx, e.store, tx, "execution of key", r.Idempotency.Key, scanExecution,
@@ -222,6 +222,18 @@ func (e executions) changeOne(ctx context.Context, doing, query string, args ...
 	return done && err == nil, err
 }
 
+// changeState does it for a change of an execution's state.
+func (e executions) changeState(ctx context.Context, doing, id string, to api.ExecutionState, query string, args ...any) (done bool, err error) {
+	err = e.store.write(ctx, doing, func(tx *transaction) error {
+		n, err := e.change(ctx, tx, doing, query, args...)
+		if done = n > 0; done {
+			tx.said = stated{id: id, state: to}.append(tx.said)
+		}
+		return err
+	})
+	return done && err == nil, err
+}
+
 // Note implements [execution.Store].
 func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 	if len(ended) == 0 {
@@ -249,7 +261,7 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 
 // Begin implements [execution.Store].
 func (e executions) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
-	return e.changeOne(ctx, "begin execution "+id, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'",
+	return e.changeState(ctx, "begin execution "+id, id, api.ExecutionRunning, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'",
 		at.UnixMicro(), id)
 }
 
@@ -259,7 +271,7 @@ func (e executions) End(ctx context.Context, id string, r api.Result, at time.Ti
 	if err != nil {
 		return false, fmt.Errorf("store: the result of execution %s: %w", id, err)
 	}
-	return e.changeOne(ctx, "end execution "+id, `UPDATE executions SET state = 'ended', ended_at = ?, result_code = ?, result = ?, output = ?,
+	return e.changeState(ctx, "end execution "+id, id, api.ExecutionEnded, `UPDATE executions SET state = 'ended', ended_at = ?, result_code = ?, result = ?, output = ?,
 		salt = iif(keep_data, salt, NULL), request = iif(keep_data, request, NULL), code = iif(keep_data, code, NULL),
 		input = iif(keep_data, input, NULL) WHERE id = ? AND ended_at IS NULL`,
 		at.UnixMicro(), string(r.ResultCode), result, output, id)

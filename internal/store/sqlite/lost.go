@@ -23,12 +23,16 @@ type Loss struct {
 	From, To uint64
 	// Subjects are what these entries were about, each once: ids of executions, tenants and keys.
 	Subjects []string
-	// Executions are the ids of those that had been accepted, and of which nothing was kept. They stand as failed now.
-	Executions []string
+	// Executions are the ids of those that had been accepted, and of which nothing was kept: they stand as failed now. Results are those
+	// that had ended, and Beginnings those that had begun, and of which the database did not know.
+	Executions, Results, Beginnings []string
+	// Pages is how many pages at the log's end were dropped. They can have been those of a commit that was cut off: nobody was told of
+	// that, and nothing else here says anything then.
+	Pages int
 }
 
-// Any reports whether anything was lost.
-func (l Loss) Any() bool { return l.To > 0 || len(l.Executions) > 0 }
+// Any reports whether anything was lost that somebody may have been told of.
+func (l Loss) Any() bool { return l.To > 0 || len(l.Executions)+len(l.Results)+len(l.Beginnings) > 0 }
 
 // Lost is what was found missing when the store was opened.
 func (s *Store) Lost() Loss { return s.lost }
@@ -36,13 +40,12 @@ func (s *Store) Lost() Loss { return s.lost }
 const (
 	// lostAge is how old what is missed may be: whatever is older may have been removed, as it should.
 	lostAge = 24 * time.Hour
-	// lostSearch is how many executions in a row must be there for the search to end: they are accepted one after another, and what is
-	// lost is the last of them.
-	lostSearch = 64
+	// lostSearch is how many lines in a row must be true for the search to end: what is lost is the last that was said.
+	lostSearch = 256
 )
 
 // compare holds the database against its witness. What is missing is named, in the ledger too; an execution of which nothing is left
-// has failed, and one whose beginning is not recorded any more counts as begun.
+// has failed, and one whose beginning is not kept any more counts as begun.
 func (s *Store) compare(ctx context.Context) error {
 	t, err := s.witness.hear()
 	if err != nil {
@@ -52,30 +55,21 @@ func (s *Store) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gone, err := s.missingExecutions(ctx, t.accepted)
+	states, err := s.missingStates(ctx, t.stated)
 	if err != nil {
 		return err
 	}
-	if len(missing)+len(gone) == 0 {
+	s.lost.found(missing, states)
+	if !s.lost.Any() {
 		return nil
 	}
 	if err := s.sound(ctx); err != nil {
 		return err
 	}
-	s.lost = lossOf(missing, gone)
 	const doing = "name what was lost"
 	err = s.write(ctx, doing, func(tx *transaction) error {
-		for _, e := range missing {
-			if e.kind != ledger.KindBegan {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'",
-				time.Now().UnixMicro(), e.subject); err != nil {
-				return s.failed(doing, err)
-			}
-		}
-		for _, a := range gone {
-			if err := s.replace(ctx, tx, doing, a); err != nil {
+		for _, m := range states {
+			if err := s.mend(ctx, tx, doing, m); err != nil {
 				return err
 			}
 		}
@@ -112,28 +106,71 @@ func (s *Store) missingEntries(ctx context.Context, said []entered) (missing []e
 	return missing, nil
 }
 
-// missingExecutions returns those of which there is nothing, and that nobody has removed, the last one first.
-func (s *Store) missingExecutions(ctx context.Context, said []accepted) (missing []accepted, err error) {
-	there := 0
-	for _, a := range slices.Backward(said) {
-		id, err := ulid.ParseStrict(a.id)
-		if err != nil || time.Since(id.Timestamp()) > lostAge || there == lostSearch {
+// A missingState is an execution of which the database knows less than was said.
+type missingState struct {
+	said stated             // the last of its states
+	kept api.ExecutionState // "" is nothing at all
+}
+
+// missingStates returns those that nobody has removed, the first one first.
+func (s *Store) missingStates(ctx context.Context, said []stated) (missing []missingState, err error) {
+	last := map[string]int{} // by id, the place in missing, or -1 of one that is as was said
+	right := 0
+	for _, line := range slices.Backward(said) {
+		id, err := ulid.ParseStrict(line.id)
+		if err != nil || time.Since(id.Timestamp()) > lostAge || right == lostSearch {
 			break
 		}
-		var kept, known bool
-		if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM executions WHERE id = ?1), ?2 = '' OR EXISTS (SELECT * FROM tenants WHERE id = ?2)",
-			a.id, a.tenant).Scan(&kept, &known); err != nil {
-			return nil, s.failed("look for the last executions", err)
+		if at, seen := last[line.id]; seen {
+			if at >= 0 && line.state == api.ExecutionQueued { // which says the rest
+				line.state = missing[at].said.state
+				missing[at].said = line
+			}
+			continue
 		}
-		switch {
-		case kept:
-			there++
-		case known: // with a tenant its executions go
-			there = 0
-			missing = append(missing, a)
+		kept, err := s.stateOf(ctx, line.id)
+		if err != nil {
+			return nil, err
+		}
+		if rank(kept) >= rank(line.state) {
+			last[line.id] = -1
+			right++
+			continue
+		}
+		last[line.id], right = len(missing), 0
+		missing = append(missing, missingState{line, kept})
+	}
+	slices.Reverse(missing)
+	return s.withoutRemoved(ctx, missing)
+}
+
+func (s *Store) stateOf(ctx context.Context, id string) (state api.ExecutionState, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT state FROM executions WHERE id = ?", id).Scan(&state)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", s.failed("look for the last executions", err)
+	}
+	return state, nil
+}
+
+// rank is how far an execution has come.
+func rank(state api.ExecutionState) int {
+	return slices.Index([]api.ExecutionState{"", api.ExecutionQueued, api.ExecutionRunning, api.ExecutionEnded}, state)
+}
+
+// withoutRemoved leaves out those that are not missed: with a tenant its executions go.
+func (s *Store) withoutRemoved(ctx context.Context, missing []missingState) (left []missingState, err error) {
+	for _, m := range missing {
+		there := true
+		if m.kept == "" && m.said.tenant != "" {
+			if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM tenants WHERE id = ?)", m.said.tenant).Scan(&there); err != nil {
+				return nil, s.failed("look for a tenant", err)
+			}
+		}
+		if there {
+			left = append(left, m)
 		}
 	}
-	return missing, nil
+	return left, nil
 }
 
 // sound refuses a database that is not of one piece: where its log's end was damaged, a part of what that had may be in the file already.
@@ -149,16 +186,23 @@ func (s *Store) sound(ctx context.Context) error {
 	return nil
 }
 
-// replace keeps, in place of an execution that is gone, that it failed.
-func (s *Store) replace(ctx context.Context, tx *transaction, doing string, a accepted) error {
-	id, err := ulid.ParseStrict(a.id)
+// mend has an execution be what can be said of it: what began counts as begun, and of what is gone that it failed.
+func (s *Store) mend(ctx context.Context, tx *transaction, doing string, m missingState) error {
+	if m.kept != "" {
+		_, err := tx.ExecContext(ctx, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", time.Now().UnixMicro(), m.said.id)
+		if err != nil {
+			return s.failed(doing, err)
+		}
+		return nil
+	}
+	id, err := ulid.ParseStrict(m.said.id)
 	if err != nil {
 		return err
 	}
-	result := execution.Failed(a.id, "what was kept of it was lost with the end of the server's database; it may have run, and is not run again unasked")
+	result := execution.Failed(m.said.id, "what was kept of it was lost with the end of the server's database; it may have run, and is not run again unasked")
 	values, err := valuesOf(execution.Record{
-		ID: a.id, Tenant: a.tenant, State: api.ExecutionEnded, CreatedAt: id.Timestamp().UTC(), EndedAt: time.Now().UTC(),
-		CodeDigest: a.codeDigest, InputDigest: a.inputDigest, Result: &result, ResultCode: result.ResultCode,
+		ID: m.said.id, Tenant: m.said.tenant, State: api.ExecutionEnded, CreatedAt: id.Timestamp().UTC(), EndedAt: time.Now().UTC(),
+		CodeDigest: m.said.codeDigest, InputDigest: m.said.inputDigest, Result: &result, ResultCode: result.ResultCode,
 	})
 	if err != nil {
 		return err
@@ -169,7 +213,8 @@ func (s *Store) replace(ctx context.Context, tx *transaction, doing string, a ac
 	return nil
 }
 
-func lossOf(missing []entered, gone []accepted) (l Loss) {
+// found makes the loss of what is missing.
+func (l *Loss) found(missing []entered, states []missingState) {
 	seen := map[string]bool{}
 	for _, e := range slices.Backward(missing) {
 		if l.From == 0 {
@@ -181,17 +226,25 @@ func lossOf(missing []entered, gone []accepted) (l Loss) {
 			l.Subjects = append(l.Subjects, e.subject)
 		}
 	}
-	for _, a := range slices.Backward(gone) {
-		l.Executions = append(l.Executions, a.id)
+	for _, m := range states {
+		switch {
+		case m.kept == "":
+			l.Executions = append(l.Executions, m.said.id)
+		case m.said.state == api.ExecutionEnded:
+			l.Results = append(l.Results, m.said.id)
+		default:
+			l.Beginnings = append(l.Beginnings, m.said.id)
+		}
 	}
-	return l
 }
 
 // act is the loss as the ledger has it, which has no place for a very long one.
 func (l Loss) act() ledger.Act {
 	const most = 100
-	return ledger.Act{Subject: "database", Details: map[string]string{
-		"firstEntry": fmt.Sprint(l.From), "lastEntry": fmt.Sprint(l.To), "executionCount": fmt.Sprint(len(l.Executions)),
-		"executions": strings.Join(l.Executions[:min(len(l.Executions), most)], " "),
-	}}
+	details := map[string]string{"firstEntry": fmt.Sprint(l.From), "lastEntry": fmt.Sprint(l.To), "pages": fmt.Sprint(l.Pages)}
+	for name, ids := range map[string][]string{"executions": l.Executions, "results": l.Results, "beginnings": l.Beginnings} {
+		details[name] = strings.Join(ids[:min(len(ids), most)], " ")
+		details[name+"Count"] = fmt.Sprint(len(ids))
+	}
+	return ledger.Act{Subject: "database", Details: details}
 }

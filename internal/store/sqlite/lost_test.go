@@ -84,9 +84,32 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Executions, []string{last}) },
 			api.ExecutionFailed, last,
 		},
-		"that an execution began": {
+		"that one ran": {
 			func(ctx context.Context, s *Store) error {
-				_, err := s.Ledger().Append(ctx, ledger.Began(ledger.Actor{}, ledger.Execution{ID: first, Language: "javascript", Limits: ledger.Limits{}}))
+				_, err := s.Executions().Begin(ctx, first, began)
+				return err
+			},
+			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Beginnings, []string{first}) },
+			"", first,
+		},
+		"a result": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Executions().Begin(ctx, first, began)
+				if err == nil {
+					_, err = s.Executions().End(ctx, first, api.Result{ResultCode: api.Success}, began)
+				}
+				return err
+			},
+			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Results, []string{first}) },
+			"", first,
+		},
+		"an entry": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Executions().Begin(ctx, first, began)
+				if err != nil {
+					return err
+				}
+				_, err = s.Ledger().Append(ctx, ledger.Began(ledger.Actor{}, ledger.Execution{ID: first, Language: "javascript", Limits: ledger.Limits{}}))
 				return err
 			},
 			func(l Loss, entries uint64) bool {
@@ -112,13 +135,13 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 			}
 			whole := open(t, crash(t, dir), Server)
 			defer whole.Close()
-			if whole.Lost().Any() {
+			if whole.Lost().Any() || whole.Lost().Pages > 0 {
 				t.Errorf("of what is whole this was lost: %+v", whole.Lost())
 			}
 			left := crash(t, dir)
 			damageLastFrame(t, left)
 			damaged := open(t, left, Server)
-			if !test.want(damaged.Lost(), head.Size) {
+			if !test.want(damaged.Lost(), head.Size) || damaged.Lost().Pages == 0 {
 				t.Errorf("%+v", damaged.Lost())
 			}
 			r, err := damaged.Executions().Get(t.Context(), "acme", test.of)
@@ -212,7 +235,7 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.close() }()
-	line := accepted{"id", "a tenant", "c", ""}.append(nil)
+	line := stated{"id", api.ExecutionQueued, "a tenant", "c", ""}.append(nil)
 	w.say(line[:len(line)/2]) // as a disk that is full takes it
 	w.broken = true
 	for range witnessLimit/len(line) + 2 {
@@ -223,14 +246,14 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Errorf("%v bytes, %v", info.Size(), err)
 	}
 	heard, err := w.hear()
-	if err != nil || len(heard.accepted) != witnessLimit/len(line)+2 || heard.accepted[0] != (accepted{"id", "a tenant", "c", ""}) {
-		t.Errorf("%d lines, %v", len(heard.accepted), err)
+	if err != nil || len(heard.stated) != witnessLimit/len(line)+2 || heard.stated[0] != (stated{"id", api.ExecutionQueued, "a tenant", "c", ""}) {
+		t.Errorf("%d lines, %v", len(heard.stated), err)
 	}
 	if err := w.forget(); err != nil {
 		t.Fatal(err)
 	}
-	if heard, err = w.hear(); err != nil || len(heard.accepted) > 0 {
-		t.Errorf("%d lines, %v", len(heard.accepted), err)
+	if heard, err = w.hear(); err != nil || len(heard.stated) > 0 {
+		t.Errorf("%d lines, %v", len(heard.stated), err)
 	}
 }
 

@@ -80,6 +80,11 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	if err := private.File(s.path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	if mode == Server {
+		if s.lost.Pages, err = droppedPages(s.path + "-wal"); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+	}
 	if s.witness, err = openWitness(filepath.Join(dir, WitnessFileName), mode == Server); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

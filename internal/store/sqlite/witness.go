@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"glovebox/api"
 	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 )
@@ -24,7 +25,7 @@ const oldWitness = ".old"
 // witnessLimit is how long the file grows, in bytes, before a new one is begun: far longer than what a log of SQLite's holds.
 const witnessLimit = 1 << 20
 
-// A witness is a file of lines, one for each ledger entry and each accepted execution that was committed, written before anybody is told. It is
+// A witness is a file of lines, one for each ledger entry and each state of an accepted execution that was committed, written before anybody is told. It is
 // not synced: a process that is killed leaves it whole, and what a machine loses that stops can only be of the witness's own end. So
 // whatever it has and the database has not was lost. It is safe for concurrent use; processes append to it side by side.
 type witness struct {
@@ -125,25 +126,29 @@ type entered struct {
 }
 
 const (
-	enteredForm  = "entered %d %s %q %q\n"
-	acceptedForm = "accepted %q %q %q %q\n"
+	enteredForm   = "entered %d %s %q %q\n"
+	executionForm = "execution %q %q %q %q %q\n"
 )
 
 func (e entered) append(lines []byte) []byte {
 	return fmt.Appendf(lines, enteredForm, e.seq, e.hash, string(e.kind), e.subject)
 }
 
-// An accepted line says that an execution was.
-type accepted struct{ id, tenant, codeDigest, inputDigest string }
+// A stated line says in which state an execution was kept. Tenant and digests are said once, where it is queued.
+type stated struct {
+	id                              string
+	state                           api.ExecutionState
+	tenant, codeDigest, inputDigest string
+}
 
-func (a accepted) append(lines []byte) []byte {
-	return fmt.Appendf(lines, acceptedForm, a.id, a.tenant, a.codeDigest, a.inputDigest)
+func (e stated) append(lines []byte) []byte {
+	return fmt.Appendf(lines, executionForm, e.id, string(e.state), e.tenant, e.codeDigest, e.inputDigest)
 }
 
 // A testimony is all that a witness has said, the oldest first.
 type testimony struct {
-	entered  []entered
-	accepted []accepted
+	entered []entered
+	stated  []stated
 }
 
 // hear reads what was said. Lines that are not whole are no lines.
@@ -171,8 +176,10 @@ func (t *testimony) add(line []byte) {
 		t.entered = append(t.entered, e)
 		return
 	}
-	var a accepted
-	if n, err := fmt.Sscanf(string(line), acceptedForm, &a.id, &a.tenant, &a.codeDigest, &a.inputDigest); err == nil && n == 4 {
-		t.accepted = append(t.accepted, a)
+	var x stated
+	var state string
+	if n, err := fmt.Sscanf(string(line), executionForm, &x.id, &state, &x.tenant, &x.codeDigest, &x.inputDigest); err == nil && n == 5 {
+		x.state = api.ExecutionState(state)
+		t.stated = append(t.stated, x)
 	}
 }
