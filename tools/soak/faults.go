@@ -25,6 +25,10 @@ const (
 	faultSlow   = "slow"
 	faultLeave  = "leave"
 	faultLocked = "locked"
+	faultTorn   = "torn"
+	faultFull   = "full"
+	faultClock  = "clock"
+	faultDaemon = "daemon"
 )
 
 // faults do something to the server while it is asked for scripts, and return before ctx ends or then.
@@ -35,11 +39,10 @@ var faults = map[string]func(ctx context.Context, l *load) error{
 	faultSlow:   slowClients,
 	faultLeave:  leavingClients,
 	faultLocked: lockStore,
-}
-
-// faultNames are in the order in which they come.
-func faultNames() []string {
-	return []string{faultKill, faultBoxes, faultSlow, faultLeave, faultLocked}
+	faultTorn:   tearLog,
+	faultFull:   fillDisk,
+	faultClock:  turnClock,
+	faultDaemon: restartDaemon,
 }
 
 // within waits for a share of what is left of ctx's time.
@@ -57,17 +60,30 @@ func killServer(ctx context.Context, l *load) error {
 	if _, err := l.server.claims(); err != nil {
 		return err
 	}
+	return l.afterKill(ctx, func() error { return nil })
+}
+
+// afterKill kills the server, has something done that it would not stand, and starts another.
+func (l *load) afterKill(ctx context.Context, do func() error) error {
 	began := time.Now()
 	l.server.kill()
+	if err := do(); err != nil {
+		return err
+	}
 	ctx = context.WithoutCancel(ctx)
 	if err := l.server.start(ctx); err != nil {
 		return err
 	}
 	err := l.server.ready(ctx)
+	l.recovered(began)
+	return err
+}
+
+// recovered notes how long it took since the fault, or its end, until the server worked again.
+func (l *load) recovered(since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.round.recovery = time.Since(began)
-	return err
+	l.round.recovery = time.Since(since)
 }
 
 // killBoxes kills a process of some box, again and again.
@@ -168,7 +184,7 @@ func leavingClients(ctx context.Context, l *load) error {
 // lockStore keeps the database locked for a while, as another process may.
 func lockStore(ctx context.Context, l *load) (err error) {
 	within(ctx, 0.2)
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(l.server.data(), "glovebox.db")+"?_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(l.server.data, "glovebox.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		return err
 	}

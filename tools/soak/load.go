@@ -61,12 +61,15 @@ type round struct {
 	wrong    []string       // answers that no fault explains
 	recovery time.Duration  // from the fault until the server was ready again; 0 where it was all along
 	told     string         // what else the fault has to say
+
+	descriptors, goroutines int // of the server, at rest behind it
 }
 
 // A load asks for scripts on behalf of tenants. It is safe for concurrent use.
 type load struct {
 	server *server
 	keys   []string
+	admin  string // a key
 	client *http.Client
 	next   atomic.Uint64
 
@@ -76,10 +79,10 @@ type load struct {
 	ids      map[string]bool
 }
 
-func newLoad(s *server, keys []string) *load {
+func newLoad(s *server, keys []string, admin string) *load {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = s.options.concurrency
-	return &load{server: s, keys: keys, client: &http.Client{Transport: transport, Timeout: time.Minute}, ids: map[string]bool{}}
+	return &load{server: s, keys: keys, admin: admin, client: &http.Client{Transport: transport, Timeout: time.Minute}, ids: map[string]bool{}}
 }
 
 // through has so many clients ask for a while, in which the fault comes.

@@ -1,10 +1,10 @@
 // Command soak drives `glovebox serve` as many tenants would, does to it meanwhile what a machine can do, and tells what callers saw,
-// what was lost, how long it took to come back, and what was left behind. It runs as root, with the oci driver.
+// what was lost, how long it took to come back, and what was left behind. It runs as root; the faults of Docker's daemon come to a
+// daemon of its own.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -70,43 +70,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// soak makes the tenants, drives the server through each fault, and looks at what came of everything.
-func soak(ctx context.Context, o options, say func(string, ...any)) (r *report, err error) {
-	s, err := newServer(ctx, o)
-	if err != nil {
-		return nil, err
+// soak goes through the stages whose faults are asked for, each with a share of the time.
+func soak(ctx context.Context, o options, say func(string, ...any)) (*report, error) {
+	r := &report{options: o}
+	rounds := 0
+	for _, st := range stages {
+		rounds += len(st.rounds(o.faults))
 	}
-	defer func() { err = errors.Join(err, s.remove()) }()
-	say("%d tenants", o.tenants)
-	keys, err := s.makeTenants(ctx, o.tenants)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.start(ctx); err != nil {
-		return nil, err
-	}
-	r = &report{options: o}
-	rounds := append([]string{calm}, o.faults...)
-	each := o.duration / time.Duration(len(rounds))
-	l := newLoad(s, keys)
-	for _, name := range rounds {
-		say("%s, for %v ...", name, each.Round(time.Second))
-		round, err := l.through(ctx, name, each, o.concurrency)
-		if err != nil {
-			return nil, errors.Join(err, s.stop())
+	for _, st := range stages {
+		if len(st.rounds(o.faults)) == 0 {
+			continue
 		}
-		r.rounds = append(r.rounds, round)
+		done, err := st.run(ctx, o, o.duration/time.Duration(rounds), say)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", st.name, err)
+		}
+		r.stages = append(r.stages, done)
 	}
-	say("looking for what was accepted ...")
-	if r.accepted, err = l.settle(ctx); err != nil {
-		return nil, errors.Join(err, s.stop())
-	}
-	if err := s.stop(); err != nil {
-		return nil, err
-	}
-	if r.twice, r.entries, err = s.ledger(ctx); err != nil {
-		return nil, err
-	}
-	r.left, err = s.leftBehind()
-	return r, err
+	return r, nil
 }

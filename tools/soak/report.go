@@ -12,45 +12,55 @@ import (
 
 // A report is what all of it came to.
 type report struct {
-	options  options
-	rounds   []*round
-	accepted settlement
-	twice    []string // executions that began more than once
-	entries  int      // of the ledger's export, which was found whole
-	left     []string
+	options options
+	stages  []*stageReport
 }
 
-// good reports whether nothing was lost, wrong, run twice or left behind.
+// good reports whether nothing was lost, wrong, run twice, left behind or leaked.
 func (r *report) good() bool {
-	for _, one := range r.rounds {
-		if len(one.wrong) > 0 {
-			return false
+	for _, st := range r.stages {
+		for _, list := range st.faultsFound() {
+			if len(list) > 0 {
+				return false
+			}
 		}
 	}
-	return len(r.accepted.lost)+len(r.accepted.wrong)+len(r.twice)+len(r.left) == 0
+	return true
+}
+
+// faultsFound are all that must not be.
+func (st *stageReport) faultsFound() [][]string {
+	return append(wrongs(st.rounds), st.accepted.lost, st.accepted.wrong, st.twice, st.left, st.leaks)
 }
 
 func (r *report) write(w io.Writer) {
-	fmt.Fprintf(w, "%d tenants, %d requests at once, on oci+%s.\n\n", r.options.tenants, r.options.concurrency, r.options.runtime)
+	fmt.Fprintf(w, "%d tenants, %d requests at once, on %s.\n", r.options.tenants, r.options.concurrency, r.options.runtime)
+	for _, st := range r.stages {
+		st.write(w)
+	}
+}
+
+func (st *stageReport) write(w io.Writer) {
+	fmt.Fprintf(w, "\n%s:\n", st.name)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "fault\ttook\tanswered\tp50 ms\tp95\tp99\taccepted\trefused\tno answer\tby the fault\twrong\tback after\t")
-	for _, one := range r.rounds {
+	fmt.Fprintln(table, "fault\ttook\tanswered\tp50 ms\tp95\tp99\taccepted\trefused\tno answer\tby the fault\twrong\tback after\tat rest: fds\tgoroutines\t")
+	for _, one := range st.rounds {
 		slices.Sort(one.answered)
 		back := "–"
 		if one.recovery > 0 {
 			back = one.recovery.Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(table, "%s\t%.1f s\t%d\t%.1f\t%.1f\t%.1f\t%d\t%s\t%d\t%s\t%d\t%s\t%s\n", one.name, one.took.Seconds(), len(one.answered),
+		fmt.Fprintf(table, "%s\t%.1f s\t%d\t%.1f\t%.1f\t%.1f\t%d\t%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", one.name, one.took.Seconds(), len(one.answered),
 			quantile(one.answered, 0.5), quantile(one.answered, 0.95), quantile(one.answered, 0.99), one.queued,
-			counts(one.refused), one.broken, counts(one.others), len(one.wrong), back, one.told)
+			counts(one.refused), one.broken, counts(one.others), len(one.wrong), back, one.descriptors, one.goroutines, one.told)
 	}
 	_ = table.Flush() // w's errors are w's
-	a := r.accepted
-	fmt.Fprintf(w, "\nOf %d accepted executions %d ended as they must, %d as EXECUTION_FAILED, %d in a box that was killed; lost: %d, wrong: %d.\n",
+	a := st.accepted
+	fmt.Fprintf(w, "Of %d accepted executions %d ended as they must, %d as EXECUTION_FAILED, %d in a box that was killed; lost: %d, wrong: %d.\n",
 		a.accepted, a.asExpected, a.retryable, a.killed, len(a.lost), len(a.wrong))
-	fmt.Fprintf(w, "The ledger is whole (%d lines); begun twice: %d. Left behind: %d.\n", r.entries, len(r.twice), len(r.left))
+	fmt.Fprintf(w, "The ledger is whole (%d lines); begun twice: %d. Left behind: %d. Leaks: %d.\n", st.entries, len(st.twice), len(st.left), len(st.leaks))
 	const most = 5
-	for _, list := range append(wrongs(r.rounds), a.lost, a.wrong, r.twice, r.left) {
+	for _, list := range st.faultsFound() {
 		for _, line := range list[:min(most, len(list))] {
 			fmt.Fprintln(w, "  "+line)
 		}

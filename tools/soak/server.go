@@ -26,8 +26,14 @@ import (
 // A server is a `glovebox serve` that ends and comes back at the same address, with the same directories.
 type server struct {
 	options options
+	driver  string
+	program string   // glovebox, in whatever form the stage needs it
+	env     []string // beside our own
 	dir     string
+	data    string // the data directory
 	address string
+	daemon  *daemon        // where the stage has one
+	undo    []func() error // what has to be done when the server has gone, the last one first
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -41,7 +47,7 @@ const startLimit = 60 * time.Second
 // poll is how often what cannot be waited for is looked at.
 const poll = 20 * time.Millisecond
 
-func newServer(ctx context.Context, o options) (*server, error) {
+func newServer(ctx context.Context, o options, driver string) (*server, error) {
 	dir, err := os.MkdirTemp("", "glovebox-soak-")
 	if err != nil {
 		return nil, err
@@ -54,18 +60,17 @@ func newServer(ctx context.Context, o options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{options: o, dir: dir, address: l.Addr().String(), boxes: map[string]bool{}}
+	s := &server{options: o, driver: driver, program: o.glovebox, dir: dir, data: filepath.Join(dir, "data"), address: l.Addr().String(), boxes: map[string]bool{}}
 	return s, l.Close()
 }
 
 func (s *server) url(path string) string { return "http://" + s.address + path }
 
-func (s *server) data() string  { return filepath.Join(s.dir, "data") }
 func (s *server) state() string { return filepath.Join(s.dir, "s") }
 
 // command runs the program for its output.
 func (s *server) command(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, s.options.glovebox, append(args, "--data-dir", s.data())...)
+	cmd := exec.CommandContext(ctx, s.program, append(args, "--data-dir", s.data)...)
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -77,20 +82,30 @@ func (s *server) command(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// makeTenants returns a key for each.
-func (s *server) makeTenants(ctx context.Context, n int) (keys []string, err error) {
+// makeTenants returns a key for each, and one that may see metrics.
+func (s *server) makeTenants(ctx context.Context, n int) (keys []string, admin string, err error) {
 	for i := range n {
 		id := fmt.Sprintf("t%d", i)
 		if _, err := s.command(ctx, "tenant", "create", id); err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		key, err := s.command(ctx, "key", "create", id, "--scope", "execute", "--scope", "read")
+		key, err := s.makeKey(ctx, id, "execute", "read")
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		keys = append(keys, string(bytes.TrimSpace(key)))
+		keys = append(keys, key)
 	}
-	return keys, nil
+	admin, err = s.makeKey(ctx, "t0", "admin")
+	return keys, admin, err
+}
+
+func (s *server) makeKey(ctx context.Context, tenant string, scopes ...string) (string, error) {
+	args := []string{"key", "create", tenant}
+	for _, scope := range scopes {
+		args = append(args, "--scope", scope)
+	}
+	key, err := s.command(ctx, args...)
+	return string(bytes.TrimSpace(key)), err
 }
 
 // start returns once the server listens.
@@ -101,8 +116,9 @@ func (s *server) start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // the server has its own
 	// It is told to go, and never killed by ctx: it would leave its boxes behind.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.options.glovebox, "serve", "--listen", s.address, "--driver", "oci",
-		"--runtime", s.options.runtime, "--state-dir", s.state(), "--data-dir", s.data())
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.program, "serve", "--listen", s.address, "--driver", s.driver,
+		"--runtime", s.options.runtime, "--state-dir", s.state(), "--data-dir", s.data)
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	stdout, err := cmd.StdoutPipe()
@@ -156,7 +172,12 @@ func (s *server) stop() error {
 	return nil
 }
 
-func (s *server) remove() error { return os.RemoveAll(s.dir) }
+func (s *server) remove() (err error) {
+	for _, undo := range slices.Backward(s.undo) {
+		err = errors.Join(err, undo())
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
 
 func (s *server) lastLog() string {
 	body, err := os.ReadFile(filepath.Join(s.dir, "log"))
@@ -198,7 +219,7 @@ func (s *server) claims() ([]*sandbox.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, err := state.Claims("oci")
+	claims, err := state.Claims(s.driver)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, claim := range claims {
@@ -220,7 +241,7 @@ func (s *server) ledger(ctx context.Context) (twice []string, entries int, err e
 	if _, err := s.command(ctx, "ledger", "export", "-o", file); err != nil {
 		return nil, 0, err
 	}
-	verify := exec.CommandContext(ctx, s.options.glovebox, "ledger", "verify", file, "--public-key", pem)
+	verify := exec.CommandContext(ctx, s.program, "ledger", "verify", file, "--public-key", pem)
 	if out, err := verify.CombinedOutput(); err != nil {
 		return nil, 0, fmt.Errorf("glovebox ledger verify: %w: %s", err, bytes.TrimSpace(out))
 	}
@@ -253,12 +274,17 @@ func (s *server) ledger(ctx context.Context) (twice []string, entries int, err e
 }
 
 // leftBehind looks for what the server should have taken along.
-func (s *server) leftBehind() (left []string, err error) {
+func (s *server) leftBehind(ctx context.Context) (left []string, err error) {
 	claims, err := s.claims()
 	for _, claim := range claims {
 		left = append(left, "the claim of box "+claim.ID)
 	}
 	mounts, mountErr := leftbehind.Mounts(s.dir)
 	groups, groupErr := leftbehind.Cgroups(s.boxes)
-	return slices.Concat(left, mounts, groups, leftbehind.Processes(s.dir)), errors.Join(err, mountErr, groupErr)
+	var containers []string
+	var dockerErr error
+	if s.driver == "docker" {
+		containers, dockerErr = s.containers(ctx)
+	}
+	return slices.Concat(left, mounts, groups, containers, leftbehind.Processes(s.dir)), errors.Join(err, mountErr, groupErr, dockerErr)
 }

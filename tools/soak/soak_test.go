@@ -2,22 +2,39 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"glovebox/internal/testenv"
 	"glovebox/tools/toolstest"
 )
 
-// A few seconds of each fault: nothing that was accepted is lost, nothing is told wrong, and nothing is left behind.
+// A few seconds of each fault: nothing that was accepted is lost, nothing is told wrong, and nothing is left behind. The clock's is for
+// make soak alone: it takes minutes to build.
 func TestSoak(t *testing.T) {
-	glovebox := toolstest.Glovebox(t)
+	faults := slices.DeleteFunc(faultNames(), func(name string) bool { return name == faultClock || name == faultDaemon })
+	soakFor(t, toolstest.Glovebox(t), 24*time.Second, faults...)
+}
+
+func TestSoakOfADaemon(t *testing.T) {
+	_, err := exec.LookPath("dockerd")
+	testenv.Need(t, testenv.Docker, err)
+	soakFor(t, toolstest.Glovebox(t), 5*time.Second, faultDaemon)
+}
+
+func soakFor(t *testing.T, glovebox string, while time.Duration, faults ...string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status := run(t.Context(), []string{"--glovebox", glovebox, "--tenants", "4", "--concurrency", "12", "--duration", "18s"}, &stdout, &stderr)
+	status := run(t.Context(), []string{"--glovebox", glovebox, "--tenants", "4", "--concurrency", "12", "--duration", while.String(),
+		"--faults", strings.Join(faults, ",")}, &stdout, &stderr)
 	t.Logf("%s", stdout.Bytes())
 	if status != 0 {
 		t.Errorf("status %d:\n%s", status, stderr.Bytes())
 	}
-	for _, name := range append(faultNames(), calm) {
+	for _, name := range faults {
 		if !strings.Contains(stdout.String(), "\n"+name+" ") {
 			t.Errorf("nothing is told of %s", name)
 		}

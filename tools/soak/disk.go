@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tearLog kills the server, damages the last page that its database was given, and starts another: SQLite takes the log for one that ends
+// before that.
+func tearLog(ctx context.Context, l *load) error {
+	within(ctx, 0.4)
+	if _, err := l.server.claims(); err != nil {
+		return err
+	}
+	torn := false
+	err := l.afterKill(ctx, func() (err error) {
+		torn, err = tear(filepath.Join(l.server.data, "glovebox.db-wal"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !torn {
+		l.tell("the log was empty, and nothing was damaged")
+		return nil
+	}
+	const told = "the end of the database is lost"
+	found, err := l.server.logged(told)
+	if err != nil {
+		return err
+	}
+	_, what, ok := strings.Cut(found, "firstLedgerEntry")
+	if !ok {
+		return errors.New("a page of the log was damaged, and the server does not name what was on it")
+	}
+	l.tell("found: firstLedgerEntry%.200s", strings.TrimSpace(what))
+	return nil
+}
+
+// The forms of SQLite's write-ahead log: https://www.sqlite.org/fileformat2.html#walformat
+const (
+	walHeader   = 32
+	frameHeader = 24
+)
+
+// tear changes the page that was written last by a commit, and reports whether there is one.
+func tear(path string) (bool, error) {
+	body, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(body) <= walHeader {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	page := int(binary.BigEndian.Uint32(body[8:12]))
+	salt := string(body[16:24])
+	last := -1
+	for at := walHeader; at+frameHeader+page <= len(body) && string(body[at+8:at+16]) == salt; at += frameHeader + page {
+		if binary.BigEndian.Uint32(body[at+4:at+8]) > 0 { // a commit's
+			last = at
+		}
+	}
+	if last < 0 {
+		return false, nil
+	}
+	body[last+frameHeader+page/2] ^= 0xff
+	return true, os.WriteFile(path, body, 0o600)
+}
+
+// logged finds the last line of the server's log with a text; "" is none.
+func (s *server) logged(text string) (found string, err error) {
+	body, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	for line := range strings.Lines(string(body)) {
+		if strings.Contains(line, text) {
+			found = line
+		}
+	}
+	return found, err
+}
+
+// smallDiskBytes is the size of the disk that is filled.
+const smallDiskBytes = 512 << 20
+
+// smallDisk has the data directory on a disk of its own, in memory.
+func smallDisk(_ context.Context, s *server, _ func(string, ...any)) error {
+	dir, err := os.MkdirTemp("", "glovebox-soak-disk-")
+	if err != nil {
+		return err
+	}
+	s.undo = append(s.undo, func() error { return os.RemoveAll(dir) })
+	if err := unix.Mount("glovebox-soak", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, fmt.Sprintf("size=%d,mode=0700", smallDiskBytes)); err != nil {
+		return fmt.Errorf("mount a small disk: %w", err)
+	}
+	s.undo = append(s.undo, func() error { return unix.Unmount(dir, 0) })
+	s.data = filepath.Join(dir, "data")
+	return nil
+}
+
+// fillDisk leaves no byte free for a while.
+func fillDisk(ctx context.Context, l *load) error {
+	within(ctx, 0.2)
+	filler := filepath.Join(filepath.Dir(l.server.data), "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(filler) }()
+	block := make([]byte, 1<<20)
+	for size := len(block); size > 0; { // what others give back meanwhile is taken too
+		if _, err := f.Write(block[:size]); errors.Is(err, unix.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	began := time.Now()
+	within(ctx, 0.5)
+	if err := os.Remove(filler); err != nil {
+		return err
+	}
+	full := time.Since(began)
+	err = l.works(context.WithoutCancel(ctx))
+	l.tell("full for %v", full.Round(time.Millisecond))
+	return err
+}
+
+// works waits until a script succeeds, and notes how long that took.
+func (l *load) works(ctx context.Context) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		status, body, err := l.ask(ctx, http.MethodPost, "/v1/executions", l.keys[0], friendly[0].body, false)
+		if err == nil && status == http.StatusOK && strings.Contains(string(body), friendly[0].code) {
+			l.recovered(began)
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not work again: status %d: %.200s: %w: %s", status, body, errors.Join(err, context.Cause(ctx)), l.server.lastLog())
+		}
+	}
+}
