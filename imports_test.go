@@ -210,6 +210,10 @@ var bans = []ban{
 		reason: "a provider can be taken out without the other",
 	},
 	{
+		what: "the project in what reads settings", from: []string{"./internal/config"}, banned: []string{"glovebox"},
+		reason: "a setting is a flag, and what it is for only the flag's owner knows",
+	},
+	{
 		what: "anything but the standard library in secrets", from: []string{"./internal/secret"}, banned: []string{"glovebox", "github.com", "golang.org"},
 		reason: "who holds keys depends on nobody",
 	},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -223,7 +222,7 @@ func (f *agentReportFlags) run(cmd *cobra.Command, flags *boxFlags, r agentRun) 
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := openLog(cmd)
 	found, err := flags.open(ctx, log, warner(stderr))
 	switch {
 	case err != nil && ctx.Err() != nil:

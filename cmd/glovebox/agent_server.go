@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/config"
 	"glovebox/metadata"
 )
 
@@ -26,27 +28,37 @@ func (f *agentServerFlags) register(flags *pflag.FlagSet) {
 	flags.Int64Var(&f.limits.Tokens, agentPrefix+"budget-tokens", 0, "end a task of the agent when it has used this many tokens; 0 is no limit")
 	flags.DurationVar(&f.limits.Time, agentPrefix+"budget-time", agent.DefaultTime, "end a task of the agent after this time")
 	flags.IntVar(&f.concurrency, agentPrefix+"concurrency", 4, "how many tasks the agent works on at once")
+	config.Mark(flags, agentPrefix+"budget-tokens", agentPrefix+"budget-time", agentPrefix+"concurrency")
 }
 
 // A smithMaker makes the agent, of the executor that runs its code.
 type smithMaker func(action.Executor) (*action.Codesmith, error)
 
-// maker returns what makes the agent, or nil where no model was named. All who ask share the first that is made.
-func (f *agentServerFlags) maker(flags *pflag.FlagSet, catalogue *metadata.Catalogue) (smithMaker, error) {
+// check refuses what cannot be right, whatever the environment holds.
+func (f *agentServerFlags) check(flags *pflag.FlagSet) error {
 	if f.model.name == "" {
 		var without error
 		flags.Visit(func(flag *pflag.Flag) {
-			if strings.HasPrefix(flag.Name, agentPrefix) {
-				without = usageError("--%s is of no use without --%smodel", flag.Name, agentPrefix)
+			if strings.HasPrefix(flag.Name, agentPrefix) && flag.Value.String() != flag.DefValue {
+				without = badSetting(fmt.Errorf("--%s is of no use without --%smodel", flag.Name, agentPrefix), flag.Name)
 			}
 		})
-		return nil, without
+		return without
 	}
 	if f.concurrency < 1 {
-		return nil, usageError("--%sconcurrency is %d; 1 and more are allowed", agentPrefix, f.concurrency)
+		return badSetting(fmt.Errorf("--%sconcurrency is %d; 1 and more are allowed", agentPrefix, f.concurrency), agentPrefix+"concurrency")
 	}
 	if err := f.limits.Check(); err != nil {
-		return nil, &statusError{statusUsage, err}
+		return badSetting(err, agentPrefix+"budget-tokens", agentPrefix+"budget-time")
+	}
+	return nil
+}
+
+// maker returns what makes the agent, or nil where no model was named. All who ask share the first that is made. The flags have
+// passed check.
+func (f *agentServerFlags) maker(catalogue *metadata.Catalogue) (smithMaker, error) {
+	if f.model.name == "" {
+		return nil, nil
 	}
 	model, err := f.model.open(os.Getenv)
 	if err != nil {

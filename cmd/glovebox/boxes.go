@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"glovebox/internal/config"
 	"glovebox/internal/runnerimage"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/docker"
@@ -32,11 +33,16 @@ func (f *boxFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.runtime, "runtime", "", "OCI runtime: runc, crun, runsc or the path of one, or any that Docker knows (default runsc where it is found, else runc)")
 	flags.StringVar(&f.isolation, "isolation", string(sandbox.IsolationStandard), "standard, or gvisor for a second kernel: boxes that are held by less are refused")
 	flags.BoolVar(&f.strict, "strict", false, "refuse, in place of a warning, isolation that is weaker than possible here or a runtime below the CVE floor")
+	config.Mark(flags, boxSettings...)
 	f.registerState(flags)
 }
 
+// boxSettings are the flags that say how boxes are made.
+var boxSettings = []string{"driver", "runtime", "isolation", "strict"}
+
 func (f *boxFlags) registerState(flags *pflag.FlagSet) {
 	flags.StringVar(&f.stateDir, "state-dir", sandbox.DefaultStateDir(), "directory, of mode 0700, in which processes agree about boxes")
+	config.Mark(flags, "state-dir")
 }
 
 // boxes is a driver, and the Spec of every box that it makes.
@@ -53,17 +59,17 @@ func (f *boxFlags) check() error {
 	switch f.driver {
 	case "auto", "docker", "oci":
 		if _, err := sandbox.ParseIsolationLevel(f.isolation); err != nil {
-			return usageError("--isolation: %v", err)
+			return badSetting(fmt.Errorf("--isolation: %w", err), "isolation")
 		}
 		return f.checkState()
 	}
-	return usageError("--driver is %q; auto, docker and oci are allowed", f.driver)
+	return badSetting(fmt.Errorf("--driver is %q; auto, docker and oci are allowed", f.driver), "driver")
 }
 
 // checkState makes the state directory's path whole: a runtime does not work where we do.
 func (f *boxFlags) checkState() (err error) {
 	if f.stateDir == "" {
-		return usageError("--state-dir is empty; leave it out for %s", sandbox.DefaultStateDir())
+		return badSetting(fmt.Errorf("--state-dir is empty; leave it out for %s", sandbox.DefaultStateDir()), "state-dir")
 	}
 	f.stateDir, err = filepath.Abs(f.stateDir)
 	return err

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"glovebox/internal/config"
 	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 	"glovebox/internal/store"
@@ -33,22 +34,18 @@ type dataFlags struct{ dir string }
 func (f *dataFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dir, "data-dir", "", "`DIR`ectory, of mode 0700, in which tenants and keys are kept "+
 		"(default $"+envDataDir+", else /var/lib/glovebox for root, and $XDG_DATA_HOME/glovebox for others)")
+	config.Mark(flags, "data-dir")
 }
 
 // path returns the directory, whole.
 func (f *dataFlags) path(flags *pflag.FlagSet) (string, error) {
-	dir := f.dir
-	switch {
-	case flags.Changed("data-dir"):
-		if dir == "" {
-			return "", usageError("--data-dir is empty; leave it out for the default")
-		}
-	case os.Getenv(envDataDir) != "":
-		dir = os.Getenv(envDataDir)
-	default:
-		dir = defaultDataDir(os.Geteuid(), os.Getenv)
+	if !flags.Changed("data-dir") {
+		return filepath.Abs(defaultDataDir(os.Geteuid(), os.Getenv))
 	}
-	return filepath.Abs(dir)
+	if f.dir == "" {
+		return "", badSetting(errors.New("--data-dir is empty; leave it out for the default"), "data-dir")
+	}
+	return filepath.Abs(f.dir)
 }
 
 func defaultDataDir(uid int, getenv func(string) string) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 
 	"github.com/spf13/pflag"
@@ -29,22 +30,24 @@ func (f *entryFlags) register(flags *pflag.FlagSet) {
 }
 
 // check refuses what cannot be right, whatever is kept; hasData says that tenants may be.
-func (f *entryFlags) check(log *slog.Logger, hasData bool) error {
+func (f *entryFlags) check(hasData bool) error {
 	if (f.tlsCert == "") != (f.tlsKey == "") {
-		return usageError("--tls-cert and --tls-key go together: a certificate is no use without its key")
+		return badSetting(errors.New("--tls-cert and --tls-key go together: a certificate is no use without its key"), "tls-cert", "tls-key")
 	}
 	if f.insecureHTTP && f.tlsCert != "" {
-		return usageError("--insecure-http is for a server without TLS, and --tls-cert gives it TLS: leave one out")
+		return badSetting(errors.New("--insecure-http is for a server without TLS, and --tls-cert gives it TLS: leave one out"), "insecure-http", "tls-cert")
 	}
-	if err := f.admits(hasData); err != nil {
-		return err
-	}
+	return f.admits(hasData)
+}
+
+// open reads the certificate, where there is to be TLS.
+func (f *entryFlags) open(log *slog.Logger) error {
 	if f.tlsCert == "" {
 		return nil
 	}
 	certificate, err := controller.LoadCertificate(f.tlsCert, f.tlsKey, log)
 	if err != nil {
-		return usageError("%v", err)
+		return badSetting(err, "tls-cert", "tls-key")
 	}
 	f.certificate = certificate
 	return nil
@@ -54,7 +57,7 @@ func (f *entryFlags) check(log *slog.Logger, hasData bool) error {
 func (f *entryFlags) admits(keys bool) error {
 	err := controller.CheckListenAddress(f.listen, controller.Exposure{Keys: keys, TLS: f.tlsCert != "", InsecureHTTP: f.insecureHTTP})
 	if err != nil {
-		return &statusError{statusUsage, err}
+		return badSetting(err, "listen")
 	}
 	return nil
 }

@@ -48,9 +48,10 @@ error. It ends when its input does.`,
 	}
 	flags := cmd.Flags()
 	f.remote.register(flags)
-	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once here, from 1 to 1024")
+	registerConcurrency(flags, &f.concurrency, "how many scripts run at once here, from 1 to 1024")
 	f.agent.register(flags)
 	f.boxes.register(flags)
+	registerLog(flags)
 	return cmd
 }
 
@@ -59,17 +60,20 @@ func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.concurrency < api.MinConcurrency || f.concurrency > api.MaxConcurrency {
-		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
+	if err := checkConcurrency(f.concurrency); err != nil {
+		return err
+	}
+	if err := f.agent.check(cmd.Flags()); err != nil {
+		return err
 	}
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
-	s := speaker{cmd: cmd, log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
+	s := speaker{cmd: cmd, log: openLog(cmd)}
 	if s.catalogue, err = metadata.Load(metadata.Files()); err != nil {
 		return sandboxError(err)
 	}
-	if s.smith, err = f.agent.maker(cmd.Flags(), s.catalogue); err != nil {
+	if s.smith, err = f.agent.maker(s.catalogue); err != nil {
 		return err
 	}
 	if there != nil {

@@ -37,7 +37,7 @@ const (
 // config returns the pool's configuration, but for what depends on the build.
 func (f *poolFlags) config(concurrency int) (sandbox.PoolConfig, error) {
 	if !(f.warmCPUs >= 0 && f.warmCPUs <= float64(hostCPUs())) {
-		return sandbox.PoolConfig{}, usageError("--warm-cpus is %v; from 0 to %d is allowed", f.warmCPUs, hostCPUs())
+		return sandbox.PoolConfig{}, badSetting(fmt.Errorf("--warm-cpus is %v; from 0 to %d is allowed", f.warmCPUs, hostCPUs()), "warm-cpus")
 	}
 	least, most, err := f.bounds(concurrency)
 	if err != nil {
@@ -62,7 +62,7 @@ func (f *poolFlags) bounds(concurrency int) (least, most int, err error) {
 	least, firstErr := strconv.Atoi(first)
 	most, secondErr := strconv.Atoi(second)
 	if !ok || firstErr != nil || secondErr != nil || least < 0 || most < 1 || most < least || most > maxPool {
-		return 0, 0, usageError("--pool is %q; auto, off, or a range such as 2-8 is allowed, up to %d", f.size, maxPool)
+		return 0, 0, badSetting(fmt.Errorf("--pool is %q; auto, off, or a range such as 2-8 is allowed, up to %d", f.size, maxPool), "pool")
 	}
 	return least, most, nil
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"glovebox/api"
 	"glovebox/api/client"
+	"glovebox/internal/config"
 	"glovebox/internal/terminal"
 )
 
@@ -29,6 +31,7 @@ type remoteFlags struct {
 func (f *remoteFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.url, "server", "", "run on the Glovebox server at this `URL`, and not here (default $"+envServer+", where it is set; '' runs here all the same); $"+envKey+" is the key that it may ask for")
 	flags.BoolVar(&f.plainHTTP, "allow-plain-http", false, "let that key travel over http to another machine, where anyone on the way can read it")
+	config.Mark(flags, "server", "allow-plain-http")
 }
 
 // A server runs requests elsewhere.
@@ -38,30 +41,33 @@ type server struct {
 }
 
 // server returns the server that was asked for, or nil for this machine. Flags that say how a box is made here
-// are refused beside one: to leave them out in silence would be to weaken what was asked for. attested has it tell every check of a
+// are refused beside one, and so are variables beside a variable: to leave them out in silence would be to weaken what was asked for. attested has it tell every check of a
 // box.
 func (f *remoteFlags) server(flags *pflag.FlagSet, attested bool) (*server, error) {
-	url, source := f.url, "--server"
-	if !flags.Changed("server") {
-		url, source = os.Getenv(envServer), envServer
-	}
-	if url == "" {
+	if f.url == "" {
 		return nil, nil
 	}
-	for _, name := range []string{"driver", "runtime", "isolation", "strict", "state-dir"} {
-		if !flags.Changed(name) {
+	source := config.SourceOf(flags.Lookup("server"))
+	for _, name := range append(slices.Clone(boxSettings), "state-dir") {
+		if !conflicts(config.SourceOf(flags.Lookup(name)), source) {
 			continue
 		}
-		if source == envServer {
-			return nil, usageError("--%s is for boxes of this machine, and %s names a server to run on: leave it out, or add --server '' to run here", name, source)
+		if source.Kind == config.FromFlag {
+			return nil, usageError("--%s is for boxes of this machine: the server that --server names decides for itself", name)
 		}
-		return nil, usageError("--%s is for boxes of this machine: the server that --server names decides for itself", name)
+		return nil, badSetting(fmt.Errorf("--%s is for boxes of this machine, and %s names a server to run on: leave it out, or add --server '' to run here", name, source), name)
 	}
-	c, err := client.New(client.Config{BaseURL: url, FullAttestation: attested, Key: os.Getenv(envKey), AllowPlainHTTP: f.plainHTTP})
+	c, err := client.New(client.Config{BaseURL: f.url, FullAttestation: attested, Key: os.Getenv(envKey), AllowPlainHTTP: f.plainHTTP})
 	if err != nil {
 		return nil, usageError("%s: %s", source, strings.TrimPrefix(err.Error(), "client: "))
 	}
-	return &server{url: url, client: c}, nil
+	return &server{url: f.url, client: c}, nil
+}
+
+// conflicts reports whether a flag about boxes of this machine was given for this command, or where all are, as deliberately as the
+// server was. What a file says is about boxes that are made here, if any are.
+func conflicts(box, server config.Source) bool {
+	return box.Kind >= config.FromEnvironment && box.Kind >= server.Kind
 }
 
 // runThere runs a request on a server, and tells of it as if it had run here. Logs come with the result.

@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errNoReader):
 		return statusNoReader
 	}
-	fmt.Fprintln(stderr, "glovebox:", terminal.Text(stderr, err.Error()))
+	fmt.Fprintln(stderr, "glovebox:", terminal.Text(stderr, err.Error()+origins(cmd, err)))
 	var status *statusError
 	if errors.As(err, &status) {
 		return status.status
@@ -127,7 +127,8 @@ Exit status: 0 success, 1 the script failed, 2 usage, 3 the sandbox failed.`,
 	root.SetFlagErrorFunc(flagHint)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newServeCommand(), newAgentCommand(), newMCPCommand(), newDoctorCommand(), newAuditCommand(), newSweepCommand(),
-		newMetadataCommand(), newTenantCommand(), newKeyCommand(), newLedgerCommand(), newVersionCommand())
+		newConfigCommand(), newMetadataCommand(), newTenantCommand(), newKeyCommand(), newLedgerCommand(), newVersionCommand())
+	addSettings(root)
 	return root
 }
 

@@ -88,14 +88,13 @@ func runScript(cmd *cobra.Command, args []string, f *runFlags) error {
 	if err := f.boxes.check(); err != nil {
 		return err
 	}
-	return runHere(cmd.Context(), &f.boxes, request, report)
+	return runHere(cmd.Context(), &f.boxes, request, report, openLog(cmd))
 }
 
 // runHere runs a request in a box of this machine.
-func runHere(ctx context.Context, flags *boxFlags, request api.Request, report reporter) error {
+func runHere(ctx context.Context, flags *boxFlags, request api.Request, report reporter, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	log := slog.New(slog.NewTextHandler(report.stderr, nil))
 	boxes, err := flags.open(ctx, log, warner(report.stderr))
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -189,7 +189,8 @@ func setup(env *testscript.Env, p pair, f found) error {
 	state := filepath.Join(dir, "s")
 	env.Setenv("STATEDIR", state)
 	env.Setenv("STATE", "--state-dir="+state)
-	env.Setenv(envDataDir, filepath.Join(dir, "d"))
+	env.Setenv(envDataDir, filepath.Join(dir, "d")) // a script whose server keeps nothing empties it
+	env.Setenv("GLOVEBOX_LOG_FORMAT", logText)
 	env.Setenv("DRIVER", "--driver="+p.driver)
 	env.Setenv("RUNTIME", "--runtime="+f.runtime)
 	env.Setenv("RUNTIMENAME", f.runtime)

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"glovebox/api"
 	"glovebox/controller"
+	"glovebox/internal/config"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
@@ -50,41 +51,78 @@ SIGTERM and SIGINT drain it: nothing new is taken, what runs may end, and every 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, &f) },
 	}
-	flags := cmd.Flags()
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// register adds the flags, each of which is a setting: see addSettings.
+func (f *serveFlags) register(flags *pflag.FlagSet) {
 	f.entry.register(flags)
 	flags.StringVar(&f.admin, "admin-listen", "", "a loopback `ADDRESS` at which net/http/pprof tells of this process, and nothing else is served; without it nothing is")
-	flags.IntVar(&f.concurrency, "concurrency", 2*hostCPUs(), "how many scripts run at once, from 1 to 1024")
+	registerConcurrency(flags, &f.concurrency, "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503, half of them at most of one tenant alone (default 8 for each that may run)")
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
 	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution is recorded; without it there is none of these")
-	return cmd
+	registerLog(flags)
+}
+
+func registerConcurrency(flags *pflag.FlagSet, concurrency *int, usage string) {
+	flags.IntVar(concurrency, "concurrency", 2*hostCPUs(), usage)
+	config.Mark(flags, "concurrency")
+}
+
+func checkConcurrency(concurrency int) error {
+	if concurrency < api.MinConcurrency || concurrency > api.MaxConcurrency {
+		return badSetting(fmt.Errorf("--concurrency is %d; from %d to %d is allowed", concurrency, api.MinConcurrency, api.MaxConcurrency), "concurrency")
+	}
+	return nil
+}
+
+// check refuses what cannot be right, before any file or port is looked at, and fills in what depends on other flags.
+func (f *serveFlags) check(flags *pflag.FlagSet) error {
+	if err := f.entry.check(flags.Changed("data-dir")); err != nil {
+		return err
+	}
+	if flags.Changed("admin-listen") {
+		if err := controller.CheckAdminAddress(f.admin); err != nil {
+			return badSetting(err, "admin-listen")
+		}
+	}
+	if err := checkConcurrency(f.concurrency); err != nil {
+		return err
+	}
+	if f.queue < 0 {
+		return badSetting(fmt.Errorf("--queue is %d; 0 and more are allowed", f.queue), "queue")
+	}
+	if !flags.Changed("queue") {
+		const each = 8
+		f.queue = each * f.concurrency
+	}
+	if flags.Changed("data-dir") {
+		var err error
+		if f.data.dir, err = f.data.path(flags); err != nil {
+			return err
+		}
+	}
+	if _, err := f.pool.config(f.concurrency); err != nil {
+		return err
+	}
+	if err := f.agent.check(flags); err != nil {
+		return err
+	}
+	return f.boxes.check()
 }
 
 func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	ctx := cmd.Context()
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	hasData := cmd.Flags().Changed("data-dir")
-	if err := f.entry.check(log, hasData); err != nil {
+	log := openLog(cmd)
+	if err := f.check(cmd.Flags()); err != nil {
 		return err
 	}
-	if cmd.Flags().Changed("admin-listen") {
-		if err := controller.CheckAdminAddress(f.admin); err != nil {
-			return &statusError{statusUsage, err}
-		}
-	}
-	if f.concurrency < api.MinConcurrency || f.concurrency > api.MaxConcurrency {
-		return usageError("--concurrency is %d; from %d to %d is allowed", f.concurrency, api.MinConcurrency, api.MaxConcurrency)
-	}
-	if f.queue < 0 {
-		return usageError("--queue is %d; 0 and more are allowed", f.queue)
-	}
-	if !cmd.Flags().Changed("queue") {
-		const each = 8
-		f.queue = each * f.concurrency
-	}
-	if err := f.boxes.check(); err != nil {
+	log.Info("settings", "file", configFile(cmd.Flags()), "given", givenBy(cmd))
+	if err := f.entry.open(log); err != nil {
 		return err
 	}
 	pool, err := f.pool.config(f.concurrency)
@@ -95,7 +133,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return sandboxError(err)
 	}
-	smith, err := f.agent.maker(cmd.Flags(), catalogue)
+	smith, err := f.agent.maker(catalogue)
 	if err != nil {
 		return err
 	}
@@ -104,12 +142,8 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return noBox(err)
 	}
 	var kept *sqlite.Store
-	if hasData {
-		dir, err := f.data.path(cmd.Flags())
-		if err != nil {
-			return err
-		}
-		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), dir, sqlite.Server); err != nil {
+	if f.data.dir != "" {
+		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), f.data.dir, sqlite.Server); err != nil {
 			return storeError(err)
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,7 @@ func sweep(cmd *cobra.Command, f *boxFlags) error {
 		return err
 	}
 	ctx := cmd.Context()
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	log := openLog(cmd)
 	image, err := runnerimage.Embedded()
 	if err != nil {
 		return sandboxError(err)
