@@ -210,6 +210,10 @@ var bans = []ban{
 		reason: "a provider can be taken out without the other",
 	},
 	{
+		what: "anything but the standard library in what notes for the log", from: []string{"./internal/logcontext"}, banned: []string{"glovebox", "github.com", "golang.org"},
+		reason: "whoever writes a line can build on it",
+	},
+	{
 		what: "the project in what reads settings", from: []string{"./internal/config"}, banned: []string{"glovebox"},
 		reason: "a setting is a flag, and what it is for only the flag's owner knows",
 	},

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"glovebox/api"
@@ -217,16 +219,61 @@ func TestPlayground(t *testing.T) {
 	}
 }
 
-// TestRequestIDs: each request has one of its own, never a client's.
+// A request has the id that its client gave it, where that is a good one, and else one of its own.
 func TestRequestIDs(t *testing.T) {
 	s := testServer(t, succeeds)
-	seen := map[string]bool{}
-	for range 3 {
-		r := request("GET", "/healthz", nil)
-		r.Header.Set(headerRequestID, "mine")
-		seen[ask(t, s, r).header.Get(headerRequestID)] = true
+	for _, good := range []string{"mine", "0", "6f1c6a0e-5a0f-4d53-8f5f-0d8b2f0f5a11", "Root_1.67891233-abcdef", strings.Repeat("x", 128)} {
+		r := request("GET", "/nothing", nil)
+		r.Header.Set(headerRequestID, good)
+		a := ask(t, s, r)
+		var problem api.Problem
+		if err := json.Unmarshal(a.body, &problem); err != nil || a.header.Get(headerRequestID) != good || problem.RequestID != good {
+			t.Errorf("%s: header %s, problem %s, %v", good, a.header.Get(headerRequestID), problem.RequestID, err)
+		}
 	}
-	if len(seen) != 3 || seen["mine"] || seen[""] {
+	seen := map[string]bool{}
+	bad := []http.Header{
+		nil, {headerRequestID: {""}}, {headerRequestID: {strings.Repeat("x", 129)}}, {headerRequestID: {"a b"}}, {headerRequestID: {"a\"b"}},
+		{headerRequestID: {"a=b"}}, {headerRequestID: {"\u00fc"}}, {headerRequestID: {"a\n"}}, {headerRequestID: {"one", "two"}},
+	}
+	for _, header := range bad {
+		r := request("GET", "/healthz", nil)
+		for name, values := range header {
+			r.Header[name] = values
+		}
+		id := ask(t, s, r).header.Get(headerRequestID)
+		if _, err := ulid.ParseStrict(id); err != nil {
+			t.Errorf("%v: %s", header, id)
+		}
+		seen[id] = true
+	}
+	if len(seen) != len(bad) {
 		t.Errorf("ids %v", seen)
+	}
+}
+
+// Every line that is written on behalf of a request says which, what it ran, and whose it was.
+func TestLinesOfARequest(t *testing.T) {
+	var log logged
+	s := testServer(t, succeeds, log.option())
+	r := post(`{"code": "return 1"}`)
+	r.Header.Set(headerRequestID, "mine-1")
+	a := ask(t, s, r)
+	var result api.Result
+	if err := json.Unmarshal(a.body, &result); err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?s)msg=executed execution=[^\n]* code=SUCCESS request=mine-1\n.*msg=request route="POST /v1/executions" status=200 .* request=mine-1 execution=[0-9A-Z]{26}\n`)
+	if text := log.String(); !want.MatchString(text) {
+		t.Errorf("%s", text)
+	}
+
+	failing := testServer(t, executorFunc(func(context.Context, api.Request) (api.Result, error) { return api.Result{}, errors.New("no box") }), log.option())
+	r = post(`{"code": "return 1"}`)
+	r.Header.Set(headerRequestID, "mine-2")
+	ask(t, failing, r)
+	want = regexp.MustCompile(`level=ERROR msg="request failed" problem=internal error=.*no box.* request=mine-2 execution=[0-9A-Z]{26}\n`)
+	if text := log.String(); !want.MatchString(text) {
+		t.Errorf("%s", text)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
@@ -100,6 +102,9 @@ func (s *Server) execute(c echo.Context) error {
 	if err != nil {
 		return s.executorRefusal(ctx, executionRefusal(err))
 	}
+	if !o.batch {
+		noteLog(c, logcontext.Execution, accepted[0].ID)
+	}
 	if !o.prefer.async {
 		return s.answerWhenEnded(c, o, accepted)
 	}
@@ -130,10 +135,12 @@ func (s *Server) admitOrder(ctx context.Context, o order) error {
 
 // runNow runs a script for a client who waits: it ends with its client, and is noted afterwards.
 func (s *Server) runNow(c echo.Context, o order) error {
+	id := ulid.Make().String()
+	noteLog(c, logcontext.Execution, id)
 	ctx := c.Request().Context()
 	note := execution.Note{Submission: o.subs[0], CreatedAt: time.Now().UTC()}
 	note.Salt = ledger.NewSalt()
-	hooked := sandbox.WithHooks(ledger.WithSalt(ctx, note.Salt), sandbox.Hooks{Begin: func() error {
+	hooked := sandbox.WithHooks(ledger.WithSalt(ctx, note.Salt), sandbox.Hooks{ID: id, Begin: func() error {
 		note.Began = time.Now().UTC()
 		return nil
 	}})

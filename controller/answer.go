@@ -35,7 +35,7 @@ func (s *Server) write(c echo.Context, status int, mediaType string, body []byte
 		return nil
 	}
 	if _, err := c.Response().Write(body); err != nil {
-		s.config.Log.Debug("answer not taken", "request", requestID(c), "error", err)
+		s.config.Log.DebugContext(c.Request().Context(), "answer not taken", "error", err)
 	}
 	return nil
 }

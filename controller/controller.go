@@ -96,7 +96,8 @@ type Config struct {
 	// DrainLimit is how long Serve lets running scripts go on once it has been told to stop; 0 means
 	// 30 seconds. What runs longer is cancelled.
 	DrainLimit time.Duration
-	// Log gets one line a request and what goes wrong; nil means nowhere.
+	// Log gets one line a request and what goes wrong; nil means nowhere. Its handler is to be one of [logcontext.NewHandler]: lines tell
+	// by it on whose behalf they are.
 	Log *slog.Logger
 	// Collectors are metrics of others, shown at /metrics beside the server's own.
 	Collectors []prometheus.Collector
@@ -174,7 +175,7 @@ func newServer(config Config, b bounds) (*Server, error) {
 	}
 	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), entry: &entry{keys: config.Keys, log: config.Log}}
 	s.held.most = b.heldBytes
-	s.executor = measured{config.Executor, counted}
+	s.executor = measured{config.Executor, counted, config.Log}
 	if s.executions, err = config.Executions(s.executor); err != nil {
 		return nil, err
 	}

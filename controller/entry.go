@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"glovebox/internal/logcontext"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -113,13 +114,14 @@ func (e *entry) admit(r *http.Request, a access) (context.Context, *refusal) {
 		err = key.Admit(presented, owner, time.Now())
 	}
 	if err != nil {
-		e.log.Warn("key refused", "key", presented.ID, "tenant", owner.ID, "reason", err)
+		e.log.WarnContext(ctx, "key refused", "key", presented.ID, "tenant", owner.ID, "reason", err)
 		return nil, unauthorized(keyTrouble, "invalid_token")
 	}
 	if !a.admits(key) {
-		e.log.Warn("key refused", "key", key.ID, "tenant", owner.ID, "reason", "it lacks the scope", "scopes", key.Scopes)
+		e.log.WarnContext(ctx, "key refused", "key", key.ID, "tenant", owner.ID, "reason", "it lacks the scope", "scopes", key.Scopes)
 		return nil, outOfScope(a)
 	}
+	ctx = logcontext.With(logcontext.With(ctx, logcontext.Tenant, owner.ID), logcontext.Key, key.ID)
 	return tenant.NewKeyContext(tenant.NewContext(ctx, owner), key), nil
 }
 

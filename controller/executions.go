@@ -82,7 +82,7 @@ func (s *Server) document(ctx context.Context, r execution.Record, full bool) ap
 	}
 	if r.ReadAt.IsZero() {
 		if err := s.executions.Told(context.WithoutCancel(ctx), r.ID); err != nil {
-			s.config.Log.Error("that a result was told could not be kept", "execution", r.ID, "error", err)
+			s.config.Log.ErrorContext(ctx, "that a result was told could not be kept", "execution", r.ID, "error", err)
 		}
 	}
 	return document

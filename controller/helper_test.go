@@ -22,6 +22,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/logcontext"
 )
 
 func TestMain(m *testing.M) {
@@ -279,7 +280,7 @@ func (l *logged) String() string {
 
 func (l *logged) option() option {
 	return func(c *Config, _ *bounds) {
-		c.Log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		c.Log = slog.New(logcontext.NewHandler(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}
 }
 

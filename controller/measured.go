@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"glovebox/api"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 )
@@ -15,6 +17,7 @@ import (
 type measured struct {
 	inner   Executor
 	metrics *metrics
+	log     *slog.Logger
 }
 
 var _ Executor = measured{}
@@ -37,6 +40,7 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 		return api.Result{}, fmt.Errorf("execution %s ended with code %q and no error", result.ID, result.ResultCode)
 	}
 	m.metrics.executed(ctx, result)
+	m.log.DebugContext(ctx, "executed", logcontext.Execution, result.ID, "code", result.ResultCode)
 	return complete(result), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/oklog/ulid/v2"
 
-	"glovebox/internal/tenant"
+	"glovebox/internal/logcontext"
 )
 
 const (
@@ -22,18 +23,32 @@ const (
 	keyResultCode   = "glovebox.code"
 )
 
+// goodRequestID is what a client may call a request: long enough for what proxies and tracing make, and nothing that a log or a
+// header could take for something else.
+var goodRequestID = regexp.MustCompile(`^[0-9A-Za-z._-]{1,128}$`)
+
+// newRequestID returns the id that the client, or a proxy in front, has given a request, where it has given a good one; else one of
+// our own. It tells requests apart for people, and nothing hangs on it.
+func newRequestID(header http.Header) string {
+	if given := header.Values(headerRequestID); len(given) == 1 && goodRequestID.MatchString(given[0]) {
+		return given[0]
+	}
+	return ulid.Make().String()
+}
+
 func requestID(c echo.Context) string {
 	id, _ := c.Get(keyRequestID).(string)
 	return id
 }
 
-// observe gives each request an id of our own, since a client's could forge lines of a log, and tells
+// observe gives each request an id, which every line of the log has that is written on its behalf, and tells
 // of it once when it is over: by its route, never by its path, body or answer.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
-		id := ulid.Make().String()
+		id := newRequestID(c.Request().Header)
 		c.Set(keyRequestID, id)
+		noteLog(c, logcontext.Request, id)
 		c.Response().Header().Set(headerRequestID, id)
 		s.tellRate(c)
 		s.boundWrite(c)
@@ -47,18 +62,20 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			level = slog.LevelInfo // something was run
 		}
 		attrs := []slog.Attr{
-			slog.String("request", id), slog.String("route", route), slog.Int("status", status),
+			slog.String("route", route), slog.Int("status", status),
 			slog.Duration("took", time.Since(started)), slog.Int64("bytes", c.Response().Size),
 		}
 		if code, ok := c.Get(keyResultCode).(string); ok {
 			attrs = append(attrs, slog.String("code", code))
 		}
-		if k, ok := tenant.KeyFromContext(c.Request().Context()); ok {
-			attrs = append(attrs, slog.String("tenant", k.Tenant), slog.String("key", k.ID))
-		}
 		s.config.Log.LogAttrs(c.Request().Context(), level, "request", attrs...)
 		return nil
 	}
+}
+
+// noteLog has every line that is written on behalf of a request from now on have a value under a key.
+func noteLog(c echo.Context, key, value string) {
+	c.SetRequest(c.Request().WithContext(logcontext.With(c.Request().Context(), key, value)))
 }
 
 // noRoute stands for every path that is not in the table.

@@ -113,7 +113,7 @@ func asRefusal(err error) *refusal {
 func (s *Server) answerError(err error, c echo.Context) {
 	r := asRefusal(err)
 	if r.cause != nil {
-		s.config.Log.Error("request failed", "request", requestID(c), "problem", r.kind.name, "error", r.cause)
+		s.config.Log.ErrorContext(c.Request().Context(), "request failed", "problem", r.kind.name, "error", r.cause)
 	}
 	if c.Response().Committed {
 		return

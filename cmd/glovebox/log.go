@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"glovebox/internal/config"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/terminal"
 )
 
@@ -68,10 +69,10 @@ func newLog(stderr io.Writer, format, level string) *slog.Logger {
 		}
 	}
 	if format == logText {
-		return slog.New(slog.NewTextHandler(stderr, &options))
+		return slog.New(logcontext.NewHandler(slog.NewTextHandler(stderr, &options)))
 	}
 	options.ReplaceAttr = inSeconds
-	return slog.New(slog.NewJSONHandler(stderr, &options))
+	return slog.New(logcontext.NewHandler(slog.NewJSONHandler(stderr, &options)))
 }
 
 // inSeconds writes a duration as a number of seconds: nanoseconds, which slog writes, look like any other number.

@@ -172,12 +172,12 @@ func (r *session) failed(ctx context.Context, err error) ending {
 	case errors.As(err, &over):
 		return ending{code: QuotaExceeded, detail: "The code is " + over.Error() + "."}
 	case errors.As(err, &sandbox):
-		r.agent.config.Log.Error("an agent's code could not be run", "error", sandbox.err)
+		r.agent.config.Log.ErrorContext(ctx, "an agent's code could not be run", "error", sandbox.err)
 		return ending{code: SandboxFailed}
 	case errors.As(err, &model):
 		return ending{code: ModelFailed, detail: cut(strings.ToValidUTF8(model.Message, "\ufffd"), MaxShownError)}
 	}
-	r.agent.config.Log.Error("an agent's model failed", "error", err)
+	r.agent.config.Log.ErrorContext(ctx, "an agent's model failed", "error", err)
 	return ending{code: ModelFailed}
 }
 

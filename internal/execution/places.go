@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
@@ -112,7 +113,11 @@ func (s *Service) start(r Record, whose tenant.Tenant) {
 	s.mu.Lock()
 	s.hold(r, l)
 	s.mu.Unlock()
-	s.runs.Go(func() { s.run(r, whose, l) })
+	ctx := s.base
+	if r.Tenant != "" {
+		ctx = logcontext.With(ctx, logcontext.Tenant, r.Tenant)
+	}
+	s.runs.Go(func() { s.run(ctx, r, whose, l) })
 }
 
 // tenantOf returns the tenant of an execution that an earlier server has accepted; ok is false where there is none of that id any

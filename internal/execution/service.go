@@ -12,6 +12,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/ledger"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
@@ -179,7 +180,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		case addErr != nil:
 			err = fmt.Errorf("execution: %w", addErr)
 		case existing == nil:
-			s.runs.Go(func() { s.run(r, whose, lives[i]) })
+			s.runs.Go(func() { s.run(logcontext.Copy(s.base, ctx), r, whose, lives[i]) })
 			all = append(all, r)
 			continue
 		case existing.Idempotency.Body != r.Idempotency.Body:
@@ -215,10 +216,10 @@ func (sub Submission) record() Record {
 	return r
 }
 
-// run has an execution run, and keeps its result.
-func (s *Service) run(r Record, whose tenant.Tenant, l *live) {
+// run has an execution run, and keeps its result. ctx ends when s.base does.
+func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *live) {
 	defer s.release(r, l)
-	ctx, cancel := context.WithCancel(s.base)
+	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
 	l.onCancel(cancel)
 	asked := ctx
@@ -230,7 +231,7 @@ func (s *Service) run(r Record, whose tenant.Tenant, l *live) {
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up
 	case err != nil:
-		s.config.Log.Error("an execution failed", "execution", r.ID, "error", err)
+		s.config.Log.ErrorContext(ctx, "an execution failed", "error", err)
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
@@ -244,13 +245,15 @@ func (s *Service) keep(ctx context.Context, result api.Result) {
 	at := now()
 	for pause := first; ; pause = min(2*pause, most) {
 		ended, err := s.config.Store.End(context.WithoutCancel(ctx), result.ID, result, at)
-		if err == nil {
-			if !ended {
-				s.config.Log.Error("an execution that ended is not there any more", "execution", result.ID)
-			}
+		switch {
+		case err == nil && !ended:
+			s.config.Log.ErrorContext(ctx, "an execution that ended is not there any more")
+			return
+		case err == nil:
+			s.config.Log.InfoContext(ctx, "an accepted execution has ended", "code", result.ResultCode)
 			return
 		}
-		s.config.Log.Error("a result cannot be kept now, and waits", "execution", result.ID, "error", err)
+		s.config.Log.ErrorContext(ctx, "a result cannot be kept now, and waits", "error", err)
 		select {
 		case <-time.After(pause):
 		case <-s.base.Done():

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"glovebox/api"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
 )
 
@@ -32,7 +34,7 @@ func TestASessionIsItsTenants(t *testing.T) {
 		whose, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "_")
 		ctx := tenant.NewContext(r.Context(), tenant.Tenant{ID: whose})
 		ctx = tenant.NewKeyContext(ctx, tenant.Key{ID: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), Tenant: whose})
-		inner.ServeHTTP(w, r.WithContext(ctx))
+		inner.ServeHTTP(w, r.WithContext(logcontext.With(ctx, logcontext.Request, r.Header.Get("X-Request-Id"))))
 	}))
 	defer h.Close()
 	send := func(method, key, session, message string) (status int, header http.Header, body string) {
@@ -42,6 +44,7 @@ func TestASessionIsItsTenants(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("X-Request-Id", "of-"+key)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Accept", "application/json, text/event-stream")
 		if session != "" {
@@ -74,6 +77,11 @@ func TestASessionIsItsTenants(t *testing.T) {
 	}
 	if key, _ := tenant.KeyFromContext(ctx); key.ID != "a_2" {
 		t.Errorf("it is called with %q", key.ID)
+	}
+	var log bytes.Buffer
+	slog.New(logcontext.NewHandler(slog.NewTextHandler(&log, nil))).InfoContext(ctx, "line")
+	if !strings.HasSuffix(log.String(), "msg=line request=of-a_2\n") {
+		t.Errorf("a line of it is %s", log.String())
 	}
 	for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
 		if status, _, body := send(method, "b_1", session, call); status != http.StatusForbidden {

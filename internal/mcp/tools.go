@@ -120,7 +120,7 @@ func (s *Server) add(t Tool) {
 			return nil, context.Cause(ctx) // nobody waits for the answer
 		}
 		if err != nil {
-			return s.refused(err)
+			return s.refused(ctx, err)
 		}
 		return &sdk.CallToolResult{
 			Content: []sdk.Content{&sdk.TextContent{Text: cut(message, 4*maxWords)}}, StructuredContent: document, IsError: failed,
@@ -129,7 +129,7 @@ func (s *Server) add(t Tool) {
 }
 
 // refused tells a model what was wrong with its arguments, or that it is not to blame.
-func (s *Server) refused(err error) (*sdk.CallToolResult, error) {
+func (s *Server) refused(ctx context.Context, err error) (*sdk.CallToolResult, error) {
 	var invalid *api.Error
 	var busy interface{ RetryAfter() time.Duration }
 	var over *quota.Error
@@ -144,7 +144,7 @@ func (s *Server) refused(err error) (*sdk.CallToolResult, error) {
 	case errors.As(err, &busy):
 		text = fmt.Sprintf("Every place is taken. Try again in %.0f seconds.", max(1, busy.RetryAfter().Seconds()))
 	default:
-		s.log.Error("a tool could not be run", "error", err)
+		s.log.ErrorContext(ctx, "a tool could not be run", "error", err)
 		text = string(api.ExecutionFailed) + ": Glovebox itself failed; nothing was wrong with the call. Try it again."
 	}
 	return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: text}}, IsError: true}, nil

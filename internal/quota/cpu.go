@@ -56,7 +56,7 @@ func (g *Guard) charge(ctx context.Context, t tenant.Tenant, result api.Result) 
 	}
 	// The client may have gone: what was used was used.
 	if err := g.config.CPU.Charge(context.WithoutCancel(ctx), t.ID, DayOf(time.Now()), used); err != nil {
-		g.config.Log.Error("an execution's processor time could not be charged", "execution", result.ID, "tenant", t.ID, "error", err)
+		g.config.Log.ErrorContext(ctx, "an execution's processor time could not be charged", "execution", result.ID, "tenant", t.ID, "error", err)
 	}
 }
 

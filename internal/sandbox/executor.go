@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/queue"
 )
 
@@ -37,7 +38,8 @@ type ExecutorConfig struct {
 	Queue       int
 	// Pool says which boxes wait. The zero PoolConfig is no pool.
 	Pool PoolConfig
-	// Log is told what goes wrong behind a result that is already out: a box that could not be removed.
+	// Log is told what goes wrong behind a result that is already out: a box that could not be removed. By a handler of
+	// [logcontext.NewHandler] it tells of which execution.
 	Log *slog.Logger
 }
 
@@ -85,6 +87,7 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 		return api.Result{}, err
 	}
 	hooks := HooksOf(ctx)
+	ctx = logcontext.With(ctx, logcontext.Execution, hooks.ID)
 	admitted := time.Now()
 	place, err := e.queue.Enter(ctx, share)
 	if err != nil {
@@ -126,7 +129,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if again {
 			// The script has not run, and does not pay for it.
 			lost = append(lost, err)
-			e.log.Warn("a box was not fit for its job: the job gets another", "execution", j.hooks.ID, "error", err)
+			e.log.WarnContext(ctx, "a box was not fit for its job: the job gets another", "error", err)
 			continue
 		}
 		if err != nil {
@@ -147,20 +150,20 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (result api.Result, again bool, err error) {
 	defer func() {
 		if again {
-			e.inFlight.Go(func() { destroy(ctx, e.log, j.hooks.ID, box) })
+			e.inFlight.Go(func() { destroy(ctx, e.log, box) })
 			return
 		}
 		go func() {
 			defer e.leave(j.place)
 			e.linger(j.place)
-			destroy(ctx, e.log, j.hooks.ID, box)
+			destroy(ctx, e.log, box)
 		}()
 	}()
 	if err := j.hooks.begin(); err != nil {
 		return api.Result{}, false, err
 	}
 	result, err = box.Run(ctx, j.request, j.onLog)
-	e.pool.refused(err)
+	e.pool.refused(ctx, err)
 	var notHanded *NotHandedError
 	return result, mayRetry && errors.As(err, &notHanded), err
 }
@@ -215,7 +218,7 @@ func (e *Executor) leave(place *queue.Place) {
 const destroyTries = 3
 
 // destroy outlives the caller: a client that leaves leaves no box behind.
-func destroy(ctx context.Context, log *slog.Logger, execution string, box Box) {
+func destroy(ctx context.Context, log *slog.Logger, box Box) {
 	ctx = context.WithoutCancel(ctx)
 	var err error
 	for range destroyTries {
@@ -223,7 +226,7 @@ func destroy(ctx context.Context, log *slog.Logger, execution string, box Box) {
 			return
 		}
 	}
-	log.Error("a box could not be destroyed: it is left to the sweep of the next process", "execution", execution, "error", err)
+	log.ErrorContext(ctx, "a box could not be destroyed: it is left to the sweep of the next process", "error", err)
 }
 
 func destroyOnce(ctx context.Context, box Box) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
@@ -257,7 +258,7 @@ func TestExecutorTellsWhatItCannotDestroy(t *testing.T) {
 		var log bytes.Buffer
 		fake := drivertest.NewFake().Wrap(func(c sandbox.Container) sandbox.Container { return &unremovable{Container: c, times: 1 << 30} })
 		executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: fake, Spec: testSpec, Concurrency: 1,
-			Log: slog.New(slog.NewTextHandler(&log, nil))})
+			Log: slog.New(logcontext.NewHandler(slog.NewTextHandler(&log, nil)))})
 		if err != nil {
 			t.Fatal(err)
 		}

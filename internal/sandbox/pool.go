@@ -182,7 +182,7 @@ func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 	p.mu.Unlock()
 	begun := time.Now()
 	box, err := p.driver.Create(ctx, p.spec, limits)
-	p.refused(err)
+	p.refused(ctx, err)
 	p.mu.Lock()
 	p.apart--
 	if err != nil && ctx.Err() == nil {
@@ -196,12 +196,12 @@ func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 }
 
 // refused tells of a box that was not what its Spec asks for, where that is what is wrong.
-func (p *pool) refused(err error) {
+func (p *pool) refused(ctx context.Context, err error) {
 	var refused *AttestationError
 	if !errors.As(err, &refused) {
 		return
 	}
-	p.log.Error("a box was not what its Spec asks for: it gets no job", "runtime", p.spec.Runtime, "differences", refused.Faults)
+	p.log.ErrorContext(ctx, "a box was not what its Spec asks for: it gets no job", "runtime", p.spec.Runtime, "differences", refused.Faults)
 	if p.config.Observe.Refused != nil {
 		for _, fault := range refused.Faults {
 			p.config.Observe.Refused(fault)
@@ -238,7 +238,7 @@ func (p *pool) start(limits Limits) {
 		if err == nil {
 			p.observeStart(begun)
 		}
-		p.refused(err)
+		p.refused(p.ctx, err)
 		p.mu.Lock()
 		p.starting--
 		p.outcome(err)
@@ -359,7 +359,7 @@ func (w *waiter) cost(wants []string) int {
 
 // destroy destroys a box behind everybody's back. mu may be held.
 func (p *pool) destroy(box Box) {
-	p.work.Go(func() { destroy(context.Background(), p.log, "", box) })
+	p.work.Go(func() { destroy(context.Background(), p.log, box) })
 }
 
 // wake has the pool look at itself.

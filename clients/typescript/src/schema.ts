@@ -324,6 +324,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         Ulid: string;
+        RequestId: string;
         /** @description One script, its data and its limits. What is out of bounds is refused, never clamped. */
         Request: {
             /**
@@ -575,7 +576,7 @@ export interface components {
             used?: number;
             /** @description What may be asked for, where the quota is no number. */
             allowed?: string[];
-            requestId: components["schemas"]["Ulid"];
+            requestId: components["schemas"]["RequestId"];
         };
         Health: {
             /** @enum {string} */
@@ -1038,8 +1039,8 @@ export interface components {
         RateLimit: string;
         /** @description The quota that RateLimit tells of, as `q` requests in `w` seconds; by the same draft. */
         RateLimitPolicy: string;
-        /** @description The id of this request in the server's log, a ULID. */
-        RequestId: components["schemas"]["Ulid"];
+        /** @description The id of this request in the server's log. It is the one that the request gave, or a ULID. */
+        RequestId: components["schemas"]["RequestId"];
         /** @description After how many seconds to try again. */
         RetryAfter: number;
     };

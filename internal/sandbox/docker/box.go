@@ -84,7 +84,7 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 	b.spec, b.plan = spec, plan
 	opened, err := b.open(ctx, spec, limits, plan, stdio)
 	phases.end("ready")
-	d.log.Debug("box", "id", b.claim.ID, "phases", phases)
+	d.log.DebugContext(ctx, "box", "id", b.claim.ID, "phases", phases)
 	return opened, err
 }
 
@@ -97,7 +97,7 @@ func (b *box) hold(ctx context.Context, p *plan) {
 		b.meter.hold = held
 		return
 	}
-	b.driver.log.Warn("no cgroup of ours around a box's", "box", b.claim.ID, "error", err,
+	b.driver.log.WarnContext(ctx, "no cgroup of ours around a box's", "box", b.claim.ID, "error", err,
 		"cleanup", b.driver.cgroups.remove(ctx, host.CgroupParent))
 	host.CgroupParent = ""
 }
@@ -119,7 +119,7 @@ func (b *box) make(ctx context.Context, p plan) error {
 	}
 	for _, warning := range made.Warnings {
 		// What it warns of shows when the limits are read back.
-		b.driver.log.Warn("the daemon warns", "box", b.claim.ID, "warning", warning)
+		b.driver.log.WarnContext(ctx, "the daemon warns", "box", b.claim.ID, "warning", warning)
 	}
 	return context.Cause(ctx)
 }
@@ -294,7 +294,7 @@ func (b *box) Kill(ctx context.Context) error {
 	if done, err := b.meter.kill(); done {
 		return nil
 	} else if err != nil {
-		b.driver.log.Warn("a box could not be killed through its cgroup: the daemon is asked to", "box", b.claim.ID, "error", err)
+		b.driver.log.WarnContext(ctx, "a box could not be killed through its cgroup: the daemon is asked to", "box", b.claim.ID, "error", err)
 	}
 	_, err := b.driver.client.ContainerKill(ctx, b.name, client.ContainerKillOptions{Signal: "SIGKILL"})
 	// 404 and 409: it is gone, or does not run.
