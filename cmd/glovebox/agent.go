@@ -59,7 +59,7 @@ mend the program until the task is done or a budget is spent. The model sees a s
 all of it. The result on standard output is what the program returned, in a run that was repeated with the same
 outcome. What happens meanwhile is told on standard error.
 
-The key comes from OPENAI_API_KEY or ANTHROPIC_API_KEY. A server on this machine needs none.
+The key comes from --key-file, OPENAI_API_KEY or ANTHROPIC_API_KEY. A server on this machine needs none.
 
 Exit status: 0 the task is complete, 1 it is not, 2 usage, 3 the sandbox failed.`,
 		Example: `  glovebox agent run --task "Sales by month, best first" --input examples/sales.json --provider anthropic --model claude-haiku-4-5

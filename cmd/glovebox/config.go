@@ -93,7 +93,7 @@ func inForce(cmd *cobra.Command, f *serveFlags) shownConfig {
 		}
 		shown.Settings = append(shown.Settings, s)
 	})
-	if f.agent.model.name != "" {
+	if f.agent.model.name != "" && f.agent.model.keyFile == "" {
 		if provider, err := f.agent.model.speaks(); err == nil {
 			key := provider.FromEnvironment(os.Getenv).Key
 			shown.Secrets = append(shown.Secrets, shownSecret{provider.KeyVariable, key})

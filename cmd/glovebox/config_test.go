@@ -64,7 +64,7 @@ func TestSharedSettings(t *testing.T) {
 	for path, want := range map[string]string{
 		"run": "allow-plain-http driver isolation runtime server state-dir strict", "sweep": "state-dir", "doctor": "state-dir",
 		"audit": "state-dir", "tenant create": "data-dir", "ledger export": "data-dir", "ledger verify": "", "version": "",
-		"agent run": "agent-allow-plain-http agent-base-url driver isolation agent-model agent-no-tools agent-provider runtime state-dir strict",
+		"agent run": "agent-allow-plain-http agent-base-url driver isolation agent-key-file agent-model agent-no-tools agent-provider runtime state-dir strict",
 	} {
 		if got := strings.Join(settingsOf(verb(t, root, strings.Fields(path)...)), " "); got != want {
 			t.Errorf("%s: %s", path, got)
