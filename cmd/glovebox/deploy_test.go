@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
 
 	"glovebox/controller"
+	"glovebox/internal/config"
 )
 
 // parsed finds the verb that a command line names, and gives it its flags: one that it has not got is an error.
@@ -29,6 +31,31 @@ func parsed(t *testing.T, args []string) *cobra.Command {
 	}
 	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 		t.Fatalf("%s: %v", strings.Join(args, " "), err)
+	}
+	return cmd
+}
+
+// withFile gives a command the settings of a file of ours, whatever it is called where it is to be.
+func withFile(t *testing.T, cmd *cobra.Command, name string) *cobra.Command {
+	t.Helper()
+	body, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withSettings(t, cmd, name, body)
+}
+
+func withSettings(t *testing.T, cmd *cobra.Command, name string, body []byte) *cobra.Command {
+	t.Helper()
+	file, err := config.Parse(name, body)
+	if err == nil {
+		err = file.Check(allSettings(cmd.Root()))
+	}
+	if err == nil {
+		_, err = config.Apply(cmd.Flags(), func(string) string { return "" }, file)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return cmd
 }
@@ -103,11 +130,13 @@ func checkPatience(t *testing.T, given string) {
 func TestSystemdUnit(t *testing.T) {
 	unit := unitFile(t, "../../deploy/systemd/glovebox.service")
 
+	const settings, installed = "../../deploy/systemd/config.yaml", "/etc/glovebox/config.yaml"
 	program := strings.Fields(unit["ExecStart"])
 	serve := parsed(t, program[1:])
-	if serve.Name() != "serve" || !path.IsAbs(program[0]) {
+	if serve.Name() != "serve" || !path.IsAbs(program[0]) || flagOf(t, serve, configFlag) != installed {
 		t.Errorf("ExecStart is %s", unit["ExecStart"])
 	}
+	withFile(t, serve, settings)
 	if err := controller.CheckListenAddress(flagOf(t, serve, "listen"), controller.Exposure{}); err != nil {
 		t.Error(err)
 	}
@@ -126,7 +155,7 @@ func TestSystemdUnit(t *testing.T) {
 	}
 
 	sweep := parsed(t, strings.Fields(strings.TrimPrefix(unit["ExecStopPost"], "-"))[1:])
-	if sweep.Name() != "sweep" || flagOf(t, sweep, "state-dir") != state {
+	if sweep.Name() != "sweep" || flagOf(t, sweep, configFlag) != installed || flagOf(t, withFile(t, sweep, settings), "state-dir") != state {
 		t.Errorf("ExecStopPost is %s", unit["ExecStopPost"])
 	}
 
@@ -149,9 +178,10 @@ type composeFile struct {
 			Context    string `yaml:"context"`
 			Dockerfile string `yaml:"dockerfile"`
 		} `yaml:"build"`
-		Command     []string `yaml:"command"`
-		NetworkMode string   `yaml:"network_mode"`
-		PID         string   `yaml:"pid"`
+		Command     []string          `yaml:"command"`
+		Environment map[string]string `yaml:"environment"`
+		NetworkMode string            `yaml:"network_mode"`
+		PID         string            `yaml:"pid"`
 		Volumes     []struct {
 			Type   string `yaml:"type"`
 			Source string `yaml:"source"`
@@ -189,6 +219,16 @@ func TestComposeFile(t *testing.T) {
 		t.Error(err)
 	}
 	serve := parsed(t, service.Command)
+	var environ []string
+	for name, value := range service.Environment {
+		environ = append(environ, name+"="+value)
+	}
+	if strange := config.Strange(environ, settingsOf(serve), nil); len(strange) > 0 {
+		t.Error(strange)
+	}
+	if _, err := config.Apply(serve.Flags(), func(name string) string { return service.Environment[name] }, nil); err != nil {
+		t.Error(err)
+	}
 	if serve.Name() != "serve" || flagOf(t, serve, "driver") != "docker" {
 		t.Errorf("the command is %v", service.Command)
 	}
@@ -213,6 +253,50 @@ func TestComposeFile(t *testing.T) {
 		t.Error("the container may do more than it needs")
 	}
 	checkPatience(t, service.StopGracePeriod)
+}
+
+// The example in docs/operations.md has every setting of serve's but one that it cannot know, and serve could start with it.
+func TestOperationsShowEverySetting(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(page, []byte("```yaml\n"))
+	example, _, found := bytes.Cut(rest, []byte("```"))
+	if !found {
+		t.Fatal("there is no example")
+	}
+	var f serveFlags
+	cmd := &cobra.Command{Use: "serve"}
+	f.register(cmd.Flags())
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	config.Mark(cmd.Flags(), names...)
+	withSettings(t, cmd, "docs/operations.md", example)
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		// Which runtimes there are is the machine's.
+		if key, _ := config.Key(flag); !flag.Changed && key != "runtime" {
+			t.Errorf("the example has no %s", key)
+		}
+		byDefault := !bytes.Contains(lineOf(example, flag.Name), []byte("by default"))
+		if ofMachine := []string{"runtime", "concurrency", "queue", "pool", "warm-cpus", "agent-model", "agent-base-url", "tls-key"}; byDefault &&
+			!slices.Contains(ofMachine, flag.Name) && flag.Value.String() != flag.DefValue {
+			t.Errorf("%s is %s in the example, and by default %s", flag.Name, flag.Value, flag.DefValue)
+		}
+	})
+	if err := f.check(cmd.Flags()); err != nil {
+		t.Error(err)
+	}
+}
+
+// lineOf returns the line of a key.
+func lineOf(file []byte, key string) []byte {
+	for line := range bytes.Lines(file) {
+		if bytes.HasPrefix(line, []byte(key+":")) {
+			return line
+		}
+	}
+	return nil
 }
 
 // docs/operations.md says how long a good end may take.
