@@ -131,3 +131,39 @@ func TestLogFormats(t *testing.T) {
 		}
 	}
 }
+
+// Isolation that one place asks for and another waives is told, however each writes it, and nothing else is.
+func TestWaivedIsolationIsTold(t *testing.T) {
+	for _, row := range []struct {
+		args, environ, file string
+		want                int
+	}{
+		{"--strict=false", "", "strict: true", 1},
+		{"", "GLOVEBOX_STRICT=0", "strict: true", 1},
+		{"--strict=f", "GLOVEBOX_STRICT=1", "strict: true", 2},
+		{"--strict=0", "", "strict: false", 0},
+		{"--strict", "", "strict: false", 0},
+		{"--strict", "GLOVEBOX_STRICT=t", "strict: true", 0},
+		{"--isolation=standard", "", "isolation: gvisor", 1},
+		{"", "GLOVEBOX_ISOLATION=standard", "isolation: gvisor", 1},
+		{"--isolation=gvisor", "", "isolation: standard", 0},
+		{"--concurrency=2", "", "concurrency: 3", 0},
+		{"", "", "strict: false", 0},
+	} {
+		cmd := parsed(t, slices.DeleteFunc([]string{"serve", row.args}, func(a string) bool { return a == "" }))
+		file, err := config.Parse("c.yaml", []byte(row.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		overrides, err := config.Apply(cmd.Flags(), func(name string) string {
+			value, _ := strings.CutPrefix(row.environ, name+"=")
+			if value == row.environ {
+				return ""
+			}
+			return value
+		}, file)
+		if told := weakened(overrides); err != nil || len(told) != row.want {
+			t.Errorf("%+v: %q, %v", row, told, err)
+		}
+	}
+}

@@ -56,19 +56,30 @@ func openLog(cmd *cobra.Command) *slog.Logger {
 	return newLog(stderr, format.Value.String(), level.Value.String())
 }
 
+// keepsJSON reports whether a command has a log that is JSON, of which standard error is to hold nothing else.
+func keepsJSON(cmd *cobra.Command) bool {
+	format := cmd.Flags().Lookup(logFormatFlag)
+	return format != nil && formatOf(cmd.ErrOrStderr(), format.Value.String()) == logJSON
+}
+
+// formatOf is the format itself, where it is auto.
+func formatOf(stderr io.Writer, format string) string {
+	switch {
+	case format != logAuto:
+		return format
+	case terminal.Is(stderr):
+		return logText
+	}
+	return logJSON
+}
+
 func newLog(stderr io.Writer, format, level string) *slog.Logger {
 	var options slog.HandlerOptions
 	var least slog.Level
 	if least.UnmarshalText([]byte(level)) == nil { // as all choices do
 		options.Level = least
 	}
-	if format == logAuto {
-		format = logJSON
-		if terminal.Is(stderr) {
-			format = logText
-		}
-	}
-	if format == logText {
+	if formatOf(stderr, format) == logText {
 		return slog.New(logcontext.NewHandler(slog.NewTextHandler(stderr, &options)))
 	}
 	options.ReplaceAttr = inSeconds

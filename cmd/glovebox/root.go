@@ -82,8 +82,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errNoReader):
 		return statusNoReader
 	}
-	fmt.Fprintln(stderr, "glovebox:", terminal.Text(stderr, err.Error()+origins(cmd, err)))
 	var status *statusError
+	if errors.As(err, &status) && status.status == statusSandbox && keepsJSON(cmd) {
+		openLog(cmd).Error(cmd.CommandPath()+" failed", "error", err)
+		return statusSandbox
+	}
+	fmt.Fprintln(stderr, "glovebox:", terminal.Text(stderr, err.Error()+origins(cmd, err)))
 	if errors.As(err, &status) {
 		return status.status
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -125,7 +126,8 @@ func readConfig(cmd *cobra.Command) (*config.File, error) {
 // weakened warns where isolation that one place asks for is waived by another.
 func weakened(overrides []config.Override) (warnings []string) {
 	for _, o := range overrides {
-		strict := o.Key == "strict" && o.Value == "false"
+		asked, err := strconv.ParseBool(o.OverriddenValue)
+		strict := o.Key == "strict" && o.Value == "false" && err == nil && asked
 		level := o.Key == "isolation" && o.OverriddenValue == string(sandbox.IsolationGVisor) && o.Value != o.OverriddenValue
 		if strict || level {
 			warnings = append(warnings, o.Key+" is "+o.Value+" by "+o.Source.String()+", where "+o.Overridden.String()+" asks for "+o.OverriddenValue)

@@ -102,14 +102,14 @@ func SourceOf(flag *pflag.Flag) Source {
 type Override struct {
 	Key             string
 	Source          Source // of the one that is in force
-	Value           string
+	Value           string // as its flag shows it
 	Overridden      Source
-	OverriddenValue string
+	OverriddenValue string // as it stands there
 }
 
 // Apply gives every setting among the flags that the command line has not given its value from the environment, else from the file,
 // which may be nil. getenv is os.Getenv, or answers like it; a variable that is empty is one that is not set. It tells what was
-// overridden by something else than itself. The error tells everything that is wrong, each with its place.
+// overridden by something else than the same words. The error tells everything that is wrong, each with its place.
 func Apply(flags *pflag.FlagSet, getenv func(string) string, file *File) ([]Override, error) {
 	var overrides []Override
 	var faults []error
@@ -129,8 +129,8 @@ func Apply(flags *pflag.FlagSet, getenv func(string) string, file *File) ([]Over
 			}
 		}
 		for _, other := range given[1:] {
-			if value := other.text(); value != given[0].text() {
-				overrides = append(overrides, Override{key, given[0].source, given[0].text(), other.source, value})
+			if text := other.text(); text != given[0].text() {
+				overrides = append(overrides, Override{key, given[0].source, flag.Value.String(), other.source, text})
 			}
 		}
 	})
