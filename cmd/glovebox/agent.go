@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -236,7 +237,7 @@ func (f *agentReportFlags) run(cmd *cobra.Command, flags *boxFlags, r agentRun) 
 	if err != nil {
 		return nil, sandboxError(err)
 	}
-	smith, err := makeCodesmith(r, executor)
+	smith, err := makeCodesmith(r, executor, log)
 	if err != nil {
 		return nil, sandboxError(err)
 	}
@@ -262,12 +263,12 @@ func (f *agentReportFlags) run(cmd *cobra.Command, flags *boxFlags, r agentRun) 
 	return events, err
 }
 
-func makeCodesmith(r agentRun, executor agent.Executor) (*agent.Agent, error) {
+func makeCodesmith(r agentRun, executor agent.Executor, log *slog.Logger) (*agent.Agent, error) {
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
 		return nil, err
 	}
-	return codesmith(catalogue, r.model, executor, r.limits)
+	return codesmith(catalogue, r.model, executor, r.limits, log)
 }
 
 // tell tells the outcome, and returns the error that gives the exit status.

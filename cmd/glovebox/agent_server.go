@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -56,7 +57,7 @@ func (f *agentServerFlags) check(flags *pflag.FlagSet) error {
 
 // maker returns what makes the agent, or nil where no model was named. All who ask share the first that is made. The flags have
 // passed check.
-func (f *agentServerFlags) maker(catalogue *metadata.Catalogue) (smithMaker, error) {
+func (f *agentServerFlags) maker(catalogue *metadata.Catalogue, log *slog.Logger) (smithMaker, error) {
 	if f.model.name == "" {
 		return nil, nil
 	}
@@ -71,7 +72,9 @@ func (f *agentServerFlags) maker(catalogue *metadata.Catalogue) (smithMaker, err
 		once.Do(func() {
 			made, failed = action.NewCodesmith(action.CodesmithConfig{
 				Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency,
-				Open: func(limits agent.Limits) (*agent.Agent, error) { return codesmith(catalogue, model, executor, limits) },
+				Open: func(limits agent.Limits) (*agent.Agent, error) {
+					return codesmith(catalogue, model, executor, limits, log)
+				},
 			})
 		})
 		return made, failed

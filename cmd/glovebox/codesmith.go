@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
@@ -18,7 +19,7 @@ const codesmithParts = "prompts/templates/agents/codesmith.glovebox.template.md"
 
 // codesmith makes the agent of what the metadata says of it. Limits that are not given are the metadata's, or the
 // agent's own.
-func codesmith(catalogue *metadata.Catalogue, model agent.Model, executor agent.Executor, limits agent.Limits) (*agent.Agent, error) {
+func codesmith(catalogue *metadata.Catalogue, model agent.Model, executor agent.Executor, limits agent.Limits, log *slog.Logger) (*agent.Agent, error) {
 	row, ok := catalogue.Agent(codesmithName)
 	if !ok || len(row.Prompts) == 0 {
 		return nil, fmt.Errorf("the metadata has no agent %s with a prompt", codesmithName)
@@ -37,7 +38,7 @@ func codesmith(catalogue *metadata.Catalogue, model agent.Model, executor agent.
 	about := code.About()
 	return agent.New(agent.Config{
 		Model: model, Executor: executor, Params: code.Request, Prompt: prompt, HostCPUs: hostCPUs(), Limits: limits,
-		ExecuteCode: agent.Tool{Description: about.Description, Schema: about.InputSchema},
+		ExecuteCode: agent.Tool{Description: about.Description, Schema: about.InputSchema}, Log: log,
 	})
 }
 

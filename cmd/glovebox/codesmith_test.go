@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/logcontext"
 	"glovebox/metadata"
 )
 
@@ -35,7 +39,7 @@ func TestCodesmithIsWhatTheMetadataSays(t *testing.T) {
 	if !ok {
 		t.Fatal("there is no agent")
 	}
-	smith, err := codesmith(catalogue, noModel{}, noExecutor{}, agent.Limits{})
+	smith, err := codesmith(catalogue, noModel{}, noExecutor{}, agent.Limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,5 +72,32 @@ func TestCodesmithIsWhatTheMetadataSays(t *testing.T) {
 		if _, ok := has[path]; !ok && path != "inputData" {
 			t.Errorf("the metadata's payload has %s, and the agent's has not", path)
 		}
+	}
+}
+
+// brokenExecutor fails as Glovebox itself does.
+type brokenExecutor struct{}
+
+func (brokenExecutor) Execute(context.Context, api.Request, func(api.Log)) (api.Result, error) {
+	return api.Result{}, errors.New("the disk is full")
+}
+
+// An outcome says that boxes failed, and the log of whoever has the agent says why: for a while nobody was told.
+func TestCodesmithTellsWhyBoxesFail(t *testing.T) {
+	catalogue, err := metadata.Load(metadata.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	smith, err := codesmith(catalogue, oneProgram{"return 1"}, brokenExecutor{}, agent.Limits{}, newLog(&log, logJSON, "info"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := smith.Run(logcontext.With(t.Context(), logcontext.Request, "asked-1"), agent.Task{Text: "a task"}, func(agent.Event) {})
+	if err != nil || outcome.Code != agent.SandboxFailed {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	if !strings.Contains(log.String(), `"error":"the disk is full","request":"asked-1"}`) {
+		t.Errorf("the log says %s", &log)
 	}
 }

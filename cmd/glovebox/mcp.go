@@ -73,7 +73,7 @@ func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
 	if s.catalogue, err = metadata.Load(metadata.Files()); err != nil {
 		return sandboxError(err)
 	}
-	if s.smith, err = f.agent.maker(s.catalogue); err != nil {
+	if s.smith, err = f.agent.maker(s.catalogue, s.log); err != nil {
 		return err
 	}
 	if there != nil {

@@ -72,7 +72,7 @@ func tenantServer(t *testing.T, meter quota.CPUMeter, tenants ...tenant.Tenant) 
 	smith := func(executor action.Executor) (*action.Codesmith, error) {
 		return action.NewCodesmith(action.CodesmithConfig{Catalogue: catalogue, Name: codesmithName, Concurrency: 2,
 			Open: func(limits agent.Limits) (*agent.Agent, error) {
-				return codesmith(catalogue, oneProgram{program}, executor, limits)
+				return codesmith(catalogue, oneProgram{program}, executor, limits, log)
 			}})
 	}
 	guard := quota.NewGuard(quota.Config{Executor: executor, Isolation: tenant.IsolationStandard, CPU: meter, Log: log})

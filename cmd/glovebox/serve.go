@@ -133,7 +133,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return sandboxError(err)
 	}
-	smith, err := f.agent.maker(catalogue)
+	smith, err := f.agent.maker(catalogue, log)
 	if err != nil {
 		return err
 	}
