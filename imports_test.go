@@ -235,6 +235,36 @@ var bans = []ban{
 		reason: "what a tenant may have is judged by what is asked, wherever it is kept and whatever runs it",
 	},
 	{
+		what: "OpenTelemetry's SDK outside what sends traces", from: []string{"./..."},
+		banned: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters", "go.opentelemetry.io/proto"}, direct: true,
+		except: []string{"glovebox/internal/trace/otlp"},
+		reason: "who makes a span does not know where it goes",
+	},
+	{
+		what: "what sends traces in what makes them", from: []string{"./controller/...", "./internal/sandbox/...", "./internal/execution", "./internal/recorder", "./internal/action", "./internal/agent/...", "./internal/mcp", "./internal/trace"},
+		banned: []string{"glovebox/internal/trace/otlp", "go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"},
+		except: []string{"glovebox/internal/trace/otlp"},
+		reason: "a span goes where the server that began it says, and a test keeps it in memory",
+	},
+	{
+		what: "OpenTelemetry's global providers", from: []string{"./..."}, banned: []string{"go.opentelemetry.io"}, direct: true,
+		allow: []string{"go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/propagation",
+			"go.opentelemetry.io/otel/trace", "go.opentelemetry.io/otel/trace/noop"},
+		except: []string{"glovebox/internal/trace/otlp"},
+		reason: "with one, the clients of Docker and of models would make spans of their own, and tell their servers of ours",
+	},
+	{
+		what: "global providers in what sends traces", from: []string{"./internal/trace/otlp"}, banned: []string{"go.opentelemetry.io/otel"}, direct: true,
+		allow: []string{"go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp",
+			"go.opentelemetry.io/otel/sdk/resource", "go.opentelemetry.io/otel/sdk/trace", "go.opentelemetry.io/otel/trace"},
+		reason: "with one, the clients of Docker and of models would make spans of their own, and tell their servers of ours",
+	},
+	{
+		what: "traces in the box", from: []string{"./image/...", "./cmd/runner", "./cmd/probe", "./internal/protocol", "./api/..."},
+		banned: []string{"go.opentelemetry.io", "glovebox/internal/trace"},
+		reason: "a box is sealed: it is told of no trace, and has none to tell of",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

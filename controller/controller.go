@@ -24,6 +24,7 @@ import (
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
+	"glovebox/internal/trace"
 )
 
 // An Executor runs requests. It is safe for concurrent use.
@@ -99,6 +100,8 @@ type Config struct {
 	// Log gets one line a request and what goes wrong; nil means nowhere. Its handler is to be one of [logcontext.NewHandler]: lines tell
 	// by it on whose behalf they are.
 	Log *slog.Logger
+	// Traces begins the spans of requests and of what they have run; nil begins none.
+	Traces *trace.Source
 	// Collectors are metrics of others, shown at /metrics beside the server's own.
 	Collectors []prometheus.Collector
 }
@@ -175,7 +178,7 @@ func newServer(config Config, b bounds) (*Server, error) {
 	}
 	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), entry: &entry{keys: config.Keys, log: config.Log}}
 	s.held.most = b.heldBytes
-	s.executor = measured{config.Executor, counted, config.Log}
+	s.executor = traced{measured{config.Executor, counted, config.Log}, config.Traces, config.Runtime}
 	if s.executions, err = config.Executions(s.executor); err != nil {
 		return nil, err
 	}

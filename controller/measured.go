@@ -30,7 +30,7 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	result, err := m.inner.Execute(ctx, request, onLog)
 	if err != nil {
 		m.metrics.refused(ctx, err)
-		if !isRefusal(err) && ctx.Err() == nil {
+		if refusalKind(err) == "" && ctx.Err() == nil {
 			m.metrics.failed(ctx)
 		}
 		return api.Result{}, err
@@ -44,11 +44,19 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	return complete(result), nil
 }
 
-// isRefusal reports whether an executor's error says that there is no place, now or any more, or not for this tenant.
-func isRefusal(err error) bool {
+// refusalKind names why an executor's error says that there is no place: now, any more, or for this tenant. "" is any other error.
+func refusalKind(err error) string {
 	var busy retrier
 	var over *quota.Error
-	return errors.As(err, &busy) || errors.As(err, &over) || errors.Is(err, sandbox.ErrClosed)
+	switch {
+	case errors.As(err, &over):
+		return "quota"
+	case errors.As(err, &busy):
+		return "busy"
+	case errors.Is(err, sandbox.ErrClosed):
+		return "stopping"
+	}
+	return ""
 }
 
 // complete makes null lists empty ones: the contract has no null there.

@@ -50,6 +50,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(keyRequestID, id)
 		noteLog(c, logcontext.Request, id)
 		c.Response().Header().Set(headerRequestID, id)
+		span := s.beginSpan(c, id)
+		defer span.End()
 		s.tellRate(c)
 		s.boundWrite(c)
 		if err := next(c); err != nil {
@@ -57,6 +59,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		route, status := s.routeName(c), c.Response().Status
 		s.metrics.request(route, status)
+		nameSpan(c, span, route, status)
 		level := slog.LevelDebug
 		if c.Request().Method == http.MethodPost && route != noRoute {
 			level = slog.LevelInfo // something was run

@@ -19,7 +19,7 @@ import (
 
 // boxed returns a server over the real executor, whose boxes are the fake's, and what waits until all of
 // them are gone. Every test ends with that.
-func boxed(t *testing.T, fake *drivertest.Fake, concurrency, queue int) (server *Server, allGone func()) {
+func boxed(t *testing.T, fake *drivertest.Fake, concurrency, queue int, options ...option) (server *Server, allGone func()) {
 	t.Helper()
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: fake, Spec: sandbox.Sealed("sha256:"+strings.Repeat("0", 64), "runc"),
@@ -39,7 +39,7 @@ func boxed(t *testing.T, fake *drivertest.Fake, concurrency, queue int) (server 
 		}
 	})
 	t.Cleanup(allGone)
-	return testServer(t, executor, func(c *Config, _ *bounds) { c.Load = executor.Load }), allGone
+	return testServer(t, executor, append(options, func(c *Config, _ *bounds) { c.Load = executor.Load })...), allGone
 }
 
 // TestBoxesOverHTTP runs scripts of every end through boxes, honest and hostile, and holds each answer

@@ -10,6 +10,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/trace"
 	"glovebox/metadata"
 )
 
@@ -155,7 +156,12 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	return smith.Run(ctx, task, onEvent)
+	ctx, span := trace.Start(ctx, "invoke_agent "+s.about.Name)
+	defer span.End()
+	span.String(trace.Agent, s.about.Name)
+	outcome, err := smith.Run(ctx, task, onEvent)
+	span.String(trace.ResultCode, string(outcome.Code))
+	return outcome, err
 }
 
 // task reads a task and its limits. dataAsText has data that is a string read as JSON text, as actions do.

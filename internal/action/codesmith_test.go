@@ -41,12 +41,20 @@ func (m model) Answer(ctx context.Context, _ agent.Turn) (agent.Answer, error) {
 
 func newCodesmith(t *testing.T, m agent.Model, limits agent.Limits) *action.Codesmith {
 	t.Helper()
+	return smithOf(t, m, limits, &executor{result: api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage("3"), ExecutionTimeMs: 1}})
+}
+
+// smithOf is a Codesmith whose code an executor runs.
+func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor) *action.Codesmith {
+	t.Helper()
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &executor{result: api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage("3"), ExecutionTimeMs: 1}}
-	code := newAction(t, e)
+	code, err := action.NewExecuteCode(catalogue, e, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	prompt, err := agent.ParsePrompt("Write code.", "", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -193,11 +193,13 @@ func (r *session) ask(ctx context.Context) (Answer, error) {
 		bound = min(bound, r.limits.Tokens-r.spent.Usage.InputTokens-r.spent.Usage.OutputTokens)
 	}
 	began := time.Now()
-	answer, err := r.agent.config.Model.Answer(ctx, Turn{
+	asked, span := startCall(ctx, r.agent.config.Model)
+	answer, err := r.agent.config.Model.Answer(asked, Turn{
 		System: r.system, Messages: r.messages, Tools: r.tools, MaxOutputTokens: bound,
 		OnText: func(text string) { r.emit(Event{Type: EventText, Text: &Text{strings.ToValidUTF8(text, "\ufffd")}}) },
 	})
 	answer.clean()
+	endCall(span, answer.Usage, err)
 	// A model that failed may have cost something all the same.
 	r.spent.Usage.InputTokens += answer.Usage.InputTokens
 	r.spent.Usage.OutputTokens += answer.Usage.OutputTokens

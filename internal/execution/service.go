@@ -16,6 +16,7 @@ import (
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
+	"glovebox/internal/trace"
 )
 
 // An Executor runs requests; see controller.Executor. Of the context it takes [sandbox.Hooks].
@@ -180,7 +181,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		case addErr != nil:
 			err = fmt.Errorf("execution: %w", addErr)
 		case existing == nil:
-			s.runs.Go(func() { s.run(logcontext.Copy(s.base, ctx), r, whose, lives[i]) })
+			s.runs.Go(func() { s.run(trace.Carry(logcontext.Copy(s.base, ctx), ctx), r, whose, lives[i]) })
 			all = append(all, r)
 			continue
 		case existing.Idempotency.Body != r.Idempotency.Body:
@@ -216,7 +217,7 @@ func (sub Submission) record() Record {
 	return r
 }
 
-// run has an execution run, and keeps its result. ctx ends when s.base does.
+// run has an execution run, and keeps its result. ctx ends when s.base does, and has the span of whoever submitted it.
 func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *live) {
 	defer s.release(r, l)
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))

@@ -12,6 +12,7 @@ import (
 
 	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
+	"glovebox/internal/trace"
 )
 
 const (
@@ -77,7 +78,7 @@ func (e *exchanges) endSession(session, whose string) {
 }
 
 // bind returns a context that ends when the call's own does and when the HTTP request does that brought it, and that is of
-// that request's tenant and key. The caller must call the function that is returned with it. Over standard streams there is no such request.
+// that request's tenant, key and trace. The caller must call the function that is returned with it. Over standard streams there is no such request.
 func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.Context, func()) {
 	if extra == nil || extra.Header.Get(exchangeHeader) == "" {
 		return ctx, func() {}
@@ -90,7 +91,7 @@ func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.
 		cancel(errClientLeft)
 		return ctx, func() {}
 	}
-	ctx = logcontext.Copy(ctx, one.ctx)
+	ctx = trace.Carry(logcontext.Copy(ctx, one.ctx), one.ctx)
 	if t, ok := tenant.FromContext(one.ctx); ok { // the SDK's context is the session's, which another request began
 		ctx = tenant.NewContext(ctx, t)
 	}

@@ -10,13 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"glovebox/api"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
 )
 
 // TestASessionIsItsTenants: whoever else learns a session's id can neither use it nor end it, and what it calls is done by the key of the
-// request that called.
+// request that called, and in its trace.
 func TestASessionIsItsTenants(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	started, release := make(chan context.Context, 1), make(chan struct{})
@@ -34,6 +36,8 @@ func TestASessionIsItsTenants(t *testing.T) {
 		whose, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "_")
 		ctx := tenant.NewContext(r.Context(), tenant.Tenant{ID: whose})
 		ctx = tenant.NewKeyContext(ctx, tenant.Key{ID: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), Tenant: whose})
+		ctx = oteltrace.ContextWithSpanContext(ctx, oteltrace.NewSpanContext(oteltrace.SpanContextConfig{
+			TraceID: oteltrace.TraceID([]byte("the trace of " + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))), SpanID: oteltrace.SpanID{1}}))
 		inner.ServeHTTP(w, r.WithContext(logcontext.With(ctx, logcontext.Request, r.Header.Get("X-Request-Id"))))
 	}))
 	defer h.Close()
@@ -82,6 +86,9 @@ func TestASessionIsItsTenants(t *testing.T) {
 	slog.New(logcontext.NewHandler(slog.NewTextHandler(&log, nil))).InfoContext(ctx, "line")
 	if !strings.HasSuffix(log.String(), "msg=line request=of-a_2\n") {
 		t.Errorf("a line of it is %s", log.String())
+	}
+	if id := oteltrace.SpanContextFromContext(ctx).TraceID(); string(id[:]) != "the trace of a_2" {
+		t.Errorf("it is part of %q", id[:])
 	}
 	for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
 		if status, _, body := send(method, "b_1", session, call); status != http.StatusForbidden {

@@ -11,6 +11,7 @@ import (
 	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
+	"glovebox/internal/trace"
 )
 
 // An Executor runs requests in their turn, as a [sandbox.Executor] does; of ctx it takes [sandbox.Hooks].
@@ -62,7 +63,7 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 		if began { // in a box that was not fit
 			return nil
 		}
-		if err := r.group.append(ledger.Began(actor, executionOf(ctx, hooks.ID, request))); err != nil {
+		if err := r.append(ctx, ledger.Began(actor, executionOf(ctx, hooks.ID, request))); err != nil {
 			return &UnrecordedError{ID: hooks.ID, Err: err}
 		}
 		began = true
@@ -77,10 +78,20 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 		outcome = ledger.Outcome{ResultCode: string(api.ExecutionFailed)}
 	}
 	outcome.ID = hooks.ID
-	if unrecorded := r.group.append(ledger.Ended(actor, outcome)); unrecorded != nil {
+	if unrecorded := r.append(ctx, ledger.Ended(actor, outcome)); unrecorded != nil {
 		return api.Result{}, &UnrecordedError{ID: hooks.ID, Began: true, Err: unrecorded}
 	}
 	return result, err
+}
+
+func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
+	_, span := trace.Start(ctx, "record")
+	defer span.End()
+	err := r.group.append(draft)
+	if err != nil {
+		span.Fail("unrecorded")
+	}
+	return err
 }
 
 // Close waits for the entries that are being written. Nothing may be executed after it.

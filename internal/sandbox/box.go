@@ -10,6 +10,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/protocol"
+	"glovebox/internal/trace"
 )
 
 // How long a box may take for what is not the script's: each is far beyond what was measured, and ends
@@ -37,9 +38,11 @@ func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, 
 	go b.read()
 	ready, err := b.awaitReady(ctx)
 	if err == nil {
+		trace.Of(ctx).Event("ready")
 		err = b.attest(ctx, ready, spec, limits, expect)
 	}
 	if err == nil {
+		trace.Of(ctx).Event("attested")
 		go b.watch()
 		go func() {
 			defer close(b.waiting.looked)

@@ -11,6 +11,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/queue"
+	"glovebox/internal/trace"
 )
 
 // An Executor runs requests, each in a box of its own: it admits, takes a box, runs, and destroys. It is
@@ -79,7 +80,7 @@ func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(
 
 // ExecuteAs runs one request that has passed its checks, with its defaults filled in, in its turn among those of others.
 // When ctx ends while the request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of
-// ctx it takes [Hooks]. The error is a *[queue.FullError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not
+// ctx it takes [Hooks], and the span that those of the execution's parts go below. The error is a *[queue.FullError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not
 // to blame. The box is
 // destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
 func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
@@ -89,7 +90,9 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 	hooks := HooksOf(ctx)
 	ctx = logcontext.With(ctx, logcontext.Execution, hooks.ID)
 	admitted := time.Now()
+	_, span := trace.Start(ctx, "queue")
 	place, err := e.queue.Enter(ctx, share)
+	span.End()
 	if err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {
@@ -162,10 +165,31 @@ func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (re
 	if err := j.hooks.begin(); err != nil {
 		return api.Result{}, false, err
 	}
-	result, err = box.Run(ctx, j.request, j.onLog)
+	result, err = e.run(ctx, j, box)
 	e.pool.refused(ctx, err)
 	var notHanded *NotHandedError
 	return result, mayRetry && errors.As(err, &notHanded), err
+}
+
+// run has the box run the job.
+func (e *Executor) run(ctx context.Context, j job, box Box) (api.Result, error) {
+	ctx, span := trace.Start(ctx, "run")
+	defer span.End()
+	called := time.Now()
+	result, err := box.Run(ctx, j.request, j.onLog)
+	if span.IsZero() {
+		return result, err
+	}
+	if err != nil {
+		span.Fail(string(api.ExecutionFailed))
+		return result, err
+	}
+	span.EventAt("handed over", called.Add(time.Duration(result.QueueTimeMs*float64(time.Millisecond))))
+	span.String(trace.ResultCode, string(result.ResultCode))
+	span.Float(trace.ExecutionMs, result.ExecutionTimeMs)
+	span.Float(trace.CPUMs, result.Usage.CPUMs)
+	span.Int(trace.PeakMemory, result.Usage.PeakMemoryBytes)
+	return result, nil
 }
 
 // lingerLimit is how long a box that has done its work may stay.
@@ -189,12 +213,19 @@ func (e *Executor) linger(place *queue.Place) {
 
 // obtain takes a box from the pool, and after a failure starts one that is made for the job.
 func (e *Executor) obtain(ctx context.Context, j job, try int) (box Box, waited bool, err error) {
+	ctx, span := trace.Start(ctx, "box")
+	defer span.End()
 	limits := LimitsOf(j.request)
 	if try > 1 {
 		box, err = e.pool.cold(ctx, limits)
-		return box, false, err
+	} else {
+		box, waited, err = e.pool.take(ctx, limits, e.config.Warm.Wants(j.request.Code))
 	}
-	return e.pool.take(ctx, limits, e.config.Warm.Wants(j.request.Code))
+	span.Bool(trace.BoxPooled, waited)
+	if err != nil && ctx.Err() == nil {
+		span.Fail("no box")
+	}
+	return box, waited, err
 }
 
 func (e *Executor) enter() error {
@@ -219,13 +250,15 @@ const destroyTries = 3
 
 // destroy outlives the caller: a client that leaves leaves no box behind.
 func destroy(ctx context.Context, log *slog.Logger, box Box) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, span := trace.Start(context.WithoutCancel(ctx), "destroy")
+	defer span.End()
 	var err error
 	for range destroyTries {
 		if err = destroyOnce(ctx, box); err == nil {
 			return
 		}
 	}
+	span.Fail("left behind")
 	log.ErrorContext(ctx, "a box could not be destroyed: it is left to the sweep of the next process", "error", err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/trace"
 )
 
 // PoolConfig says how many boxes wait for their jobs, and what they do meanwhile.
@@ -122,8 +123,9 @@ type taker struct {
 }
 
 type started struct {
-	box Box
-	err error
+	box  Box
+	took time.Duration // from nothing to ready
+	err  error
 }
 
 // errPoolClosed is what a taker gets whose pool ends.
@@ -156,6 +158,7 @@ func (p *pool) take(ctx context.Context, limits Limits, wants []string) (box Box
 		p.stats.Taken++
 		p.mu.Unlock()
 		p.wake()
+		trace.Of(ctx).Millis(trace.BoxWaitMs, now.Sub(chosen.since))
 		return chosen.box, true, nil
 	}
 	p.stats.Cold++
@@ -167,6 +170,7 @@ func (p *pool) take(ctx context.Context, limits Limits, wants []string) (box Box
 	p.mu.Unlock()
 	select {
 	case got := <-t.got:
+		trace.Of(ctx).Millis(trace.BoxStartMs, got.took)
 		return got.box, false, got.err
 	case <-ctx.Done():
 		p.abandon(t)
@@ -190,7 +194,7 @@ func (p *pool) cold(ctx context.Context, limits Limits) (Box, error) {
 	}
 	p.mu.Unlock()
 	if err == nil {
-		p.observeStart(begun)
+		trace.Of(ctx).Millis(trace.BoxStartMs, p.observeStart(begun))
 	}
 	return box, err
 }
@@ -209,10 +213,13 @@ func (p *pool) refused(ctx context.Context, err error) {
 	}
 }
 
-func (p *pool) observeStart(begun time.Time) {
+// observeStart tells how long a box that is ready took.
+func (p *pool) observeStart(begun time.Time) time.Duration {
+	took := time.Since(begun)
 	if p.config.Observe.Started != nil {
-		p.config.Observe.Started(time.Since(begun))
+		p.config.Observe.Started(took)
 	}
+	return took
 }
 
 // abandon forgets a taker whose caller has gone. A box that it has been given meanwhile has had no job, and waits
@@ -225,7 +232,7 @@ func (p *pool) abandon(t *taker) {
 		return
 	}
 	if got := <-t.got; got.err == nil {
-		p.settle(got.box)
+		p.settle(got)
 	}
 }
 
@@ -235,15 +242,16 @@ func (p *pool) start(limits Limits) {
 	p.work.Go(func() {
 		begun := time.Now()
 		box, err := p.driver.Create(p.ctx, p.spec, limits)
+		var took time.Duration
 		if err == nil {
-			p.observeStart(begun)
+			took = p.observeStart(begun)
 		}
 		p.refused(p.ctx, err)
 		p.mu.Lock()
 		p.starting--
 		p.outcome(err)
 		if err == nil {
-			p.settle(box)
+			p.settle(started{box: box, took: took})
 		} else if p.starting < len(p.takers) {
 			p.give(started{err: err})
 		}
@@ -270,13 +278,13 @@ func (p *pool) outcome(err error) {
 }
 
 // settle gives a ready box to whoever waits for one, or has it wait. mu is held.
-func (p *pool) settle(box Box) {
+func (p *pool) settle(ready started) {
 	switch {
-	case p.give(started{box: box}):
+	case p.give(ready):
 	case p.closed || len(p.waiting) >= p.config.Max:
-		p.destroy(box)
+		p.destroy(ready.box)
 	default:
-		w := &waiter{box: box, since: time.Now(), have: map[string]bool{}, gone: make(chan struct{})}
+		w := &waiter{box: ready.box, since: time.Now(), have: map[string]bool{}, gone: make(chan struct{})}
 		p.waiting = append(p.waiting, w)
 		p.work.Go(func() { p.attend(w) })
 	}

@@ -136,6 +136,11 @@ func (s *Server) speak(d dialect) http.HandlerFunc {
 			s.problem("a request broke off: %v", err)
 			return
 		}
+		for _, name := range []string{"Traceparent", "Tracestate", "Baggage"} {
+			if r.Header.Get(name) != "" {
+				s.problem("a request tells of a trace: %s", name)
+			}
+		}
 		request, err := d.read(body, r.Header)
 		if err != nil {
 			s.problem("a request breaks the rules: %v", err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
+	"glovebox/internal/trace"
 )
 
 // A box is one container, from its claim on. It is the [sandbox.Container] of a sandbox.Box.
@@ -72,6 +73,7 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 		return nil, err
 	}
 	phases.end("create")
+	trace.Of(ctx).Event("created")
 	stdio, err := b.attach(ctx)
 	if err != nil {
 		return nil, err
@@ -81,6 +83,7 @@ func (b *box) create(ctx context.Context, spec sandbox.Spec, limits sandbox.Limi
 		return nil, fmt.Errorf("docker: start: %w", err)
 	}
 	phases.end("start")
+	trace.Of(ctx).Event("started")
 	b.spec, b.plan = spec, plan
 	opened, err := b.open(ctx, spec, limits, plan, stdio)
 	phases.end("ready")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"glovebox/internal/sandbox"
 )
@@ -95,9 +96,10 @@ func (i Info) BestRuntime() string {
 // Glovebox: Docker keeps the name runc for its own, whose version may be below the CVE floor.
 const OurRunc = "runc-glovebox"
 
-// newClient connects to nothing yet: the first request does, and agrees on the API's version.
+// newClient connects to nothing yet: the first request does, and agrees on the API's version. What it is asked is part of
+// no trace: the client would make a span of each request, with the provider that it finds in the context.
 func newClient() (*client.Client, error) {
-	c, err := client.New(client.FromEnv)
+	c, err := client.New(client.FromEnv, client.WithTraceProvider(noop.NewTracerProvider()))
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w (is DOCKER_HOST right?)", err)
 	}

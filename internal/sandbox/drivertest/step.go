@@ -63,6 +63,17 @@ func Echo() Step {
 	}}
 }
 
+// EchoJob ends the script with all that its runner was told as output.
+func EchoJob() Step {
+	return Step{func(p *player) bool {
+		job, err := json.Marshal(p.job)
+		if err != nil {
+			panic(err)
+		}
+		return p.end(protocol.Result{Code: api.Success, Output: job})
+	}}
+}
+
 // EchoLibraries ends the script with the names of the libraries that it may require as output, null where it may require each.
 func EchoLibraries() Step {
 	return Step{func(p *player) bool {

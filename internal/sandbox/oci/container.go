@@ -19,6 +19,7 @@ import (
 
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/cgroup"
+	"glovebox/internal/trace"
 )
 
 // A container is one box: its claim, its directory, its cgroup and its processes.
@@ -65,6 +66,7 @@ func (c *container) start(ctx context.Context) (sandbox.Stdio, error) {
 	if err != nil {
 		return sandbox.Stdio{}, err
 	}
+	trace.Of(ctx).Event("started")
 	if err := c.adopt(); err != nil {
 		return sandbox.Stdio{}, err
 	}
