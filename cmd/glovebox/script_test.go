@@ -20,6 +20,7 @@ import (
 	"glovebox/internal/sandbox/docker"
 	"glovebox/internal/sandbox/oci"
 	"glovebox/internal/testenv"
+	"glovebox/internal/trace/otlp/otlptest"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts that compare it")
@@ -144,6 +145,7 @@ func scripts(t *testing.T, dir string, p pair, f found) testscript.Params {
 			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
 			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "holds": cmdHolds,
 			"model": cmdModel, "post": cmdPost, "get": cmdGet, "shows": cmdShows, "json": cmdJSON, "result": cmdResult,
+			"collector": cmdCollector, "spans": cmdSpans,
 		},
 	}
 }
@@ -205,6 +207,7 @@ func setup(env *testscript.Env, p pair, f found) error {
 	env.Values[processesKey{}] = processes{}
 	tb := env.T().(testing.TB)
 	env.Values[testKey{}] = tb
+	env.Values[collectorKey{}] = new(*otlptest.Collector)
 	env.Defer(func() {
 		for _, left := range leftIn(state) {
 			tb.Errorf("left behind: %s", left)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -30,6 +31,7 @@ type serveFlags struct {
 	queue       int
 	agent       agentServerFlags
 	data        dataFlags
+	trace       traceFlags
 }
 
 func newServeCommand() *cobra.Command {
@@ -61,6 +63,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.admin, "admin-listen", "", "a loopback `ADDRESS` at which net/http/pprof tells of this process, and nothing else is served; without it nothing is")
 	registerConcurrency(flags, &f.concurrency, "how many scripts run at once, from 1 to 1024")
 	flags.IntVar(&f.queue, "queue", 0, "how many requests may wait for a box before others get 503, half of them at most of one tenant alone (default 8 for each that may run)")
+	f.trace.register(flags)
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.boxes.register(flags)
@@ -112,6 +115,9 @@ func (f *serveFlags) check(flags *pflag.FlagSet) error {
 	if err := f.agent.check(flags); err != nil {
 		return err
 	}
+	if err := f.trace.check(); err != nil {
+		return err
+	}
 	return f.boxes.check()
 }
 
@@ -121,6 +127,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err := f.check(cmd.Flags()); err != nil {
 		return err
 	}
+	log = slog.New(f.trace.handler(log.Handler()))
 	log.Info("settings", "file", configFile(cmd.Flags()), "given", givenBy(cmd))
 	if err := f.entry.open(log); err != nil {
 		return err
@@ -164,6 +171,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	defer stopAdmin()
 	about := readAbout()
+	traces, flush, err := f.trace.start(ctx, about.Version, log)
+	if err != nil {
+		return sandboxError(err)
+	}
+	defer flush() // behind everything else that ends
 	metrics := controller.NewPoolMetrics(boxes.name, boxes.spec.Runtime)
 	pool.Warm.Libraries, pool.Observe = about.libraryNames(), metrics.Observer()
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
@@ -198,7 +210,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
-		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP,
+		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
 		Collectors: metrics.Collectors(executor.Pool),
 	})
 	if err == nil {

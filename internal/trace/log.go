@@ -14,6 +14,7 @@ type logHandler struct{ slog.Handler }
 
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if span := oteltrace.SpanContextFromContext(ctx); span.IsValid() {
+		r = r.Clone() // its attributes are shared with whoever made it
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
 	return h.Handler.Handle(ctx, r)

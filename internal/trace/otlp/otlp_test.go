@@ -4,21 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"go.uber.org/goleak"
-	"google.golang.org/protobuf/proto"
+
+	"glovebox/internal/trace/otlp/otlptest"
 )
 
 func TestMain(m *testing.M) {
@@ -136,34 +133,6 @@ func TestSampler(t *testing.T) {
 	}
 }
 
-// receiver is a collector that answers as it is told, and keeps what it gets.
-type receiver struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []*collector.ExportTraceServiceRequest
-	keys     []string
-}
-
-func collect(t *testing.T, answer http.HandlerFunc) *receiver {
-	r := &receiver{}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		body, err := io.ReadAll(request.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		var got collector.ExportTraceServiceRequest
-		if err := proto.Unmarshal(body, &got); err != nil || request.Method != http.MethodPost || request.Header.Get("Content-Type") != "application/x-protobuf" {
-			t.Errorf("%s of %s: %v", request.Method, request.Header.Get("Content-Type"), err)
-		}
-		r.mu.Lock()
-		r.requests, r.keys = append(r.requests, &got), append(r.keys, request.Header.Get("X-Key"))
-		r.mu.Unlock()
-		answer(w, request)
-	}))
-	t.Cleanup(r.Close)
-	return r
-}
-
 func newSender(t *testing.T, endpoint string) (*Sender, *bytes.Buffer) {
 	t.Helper()
 	config, ok, err := FromEnvironment(endpoint)
@@ -188,30 +157,26 @@ func TestSend(t *testing.T) {
 	t.Setenv(envHeaders, "X-Key=hunter%202")
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test,service.name=no")
 	t.Setenv("OTEL_SERVICE_NAME", "boxes")
-	r := collect(t, func(http.ResponseWriter, *http.Request) {})
-	sender, log := newSender(t, r.URL)
+	c := otlptest.New(t, nil)
+	sender, log := newSender(t, c.URL)
 	say(t, sender)
 	if err := sender.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if len(r.requests) != 1 || r.keys[0] != "hunter 2" || log.Len() > 0 {
-		t.Fatalf("%v, keys %q, log: %s", r.requests, r.keys, log)
+	requests, header := c.Requests()
+	spans := c.Spans()
+	if requests != 1 || header.Get("X-Key") != "hunter 2" || len(spans) != 1 || spans[0].Name != "a span" || log.Len() > 0 {
+		t.Fatalf("%d requests, %q, %v, log: %s", requests, header, spans, log)
 	}
-	resource := map[string]string{}
-	for _, a := range r.requests[0].ResourceSpans[0].Resource.Attributes {
-		resource[a.Key] = a.Value.GetStringValue()
-	}
+	resource := spans[0].Resource
 	if resource["service.name"] != "boxes" || resource["service.version"] != "v1.2.3" || resource["deployment.environment"] != "test" || len(resource["service.instance.id"]) != 26 {
 		t.Errorf("resource %v", resource)
-	}
-	if name := r.requests[0].ResourceSpans[0].ScopeSpans[0].Spans[0].Name; name != "a span" {
-		t.Errorf("span %q", name)
 	}
 }
 
 // A collector that refuses, sends elsewhere or hangs costs spans, a line in the log without its own words, and nothing else.
 func TestCollectorInTrouble(t *testing.T) {
-	elsewhere := collect(t, func(http.ResponseWriter, *http.Request) {})
+	elsewhere := otlptest.New(t, nil)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		told   string
@@ -227,7 +192,7 @@ func TestCollectorInTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cleared(t)
 			t.Setenv(envHeaders, "X-Key=hunter2")
-			r := collect(t, c.answer)
+			r := otlptest.New(t, c.answer)
 			sender, log := newSender(t, r.URL)
 			began := time.Now()
 			for range 10_000 { // five times what is kept
@@ -247,7 +212,7 @@ func TestCollectorInTrouble(t *testing.T) {
 			}
 		})
 	}
-	if len(elsewhere.requests) > 0 {
+	if n, _ := elsewhere.Requests(); n > 0 {
 		t.Error("a redirect was followed")
 	}
 }
