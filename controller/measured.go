@@ -11,6 +11,7 @@ import (
 	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
+	"glovebox/internal/trace"
 )
 
 // measured is an Executor that counts what another runs, for whoever asked for it.
@@ -52,7 +53,7 @@ func refusalKind(err error) string {
 	case errors.As(err, &over):
 		return "quota"
 	case errors.As(err, &busy):
-		return "busy"
+		return trace.Busy
 	case errors.Is(err, sandbox.ErrClosed):
 		return "stopping"
 	}

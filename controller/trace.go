@@ -109,11 +109,12 @@ var _ Executor = traced{}
 
 // Execute runs a request. What had no span before it, since an earlier server accepted it, begins a trace of its own.
 func (t traced) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
-	ctx, span := t.traces.Start(ctx, "execution")
+	ctx, span, end := t.traces.StartTry(ctx, "execution")
 	if span.IsZero() {
 		return t.inner.Execute(ctx, request, onLog)
 	}
-	defer span.End()
+	var busy bool
+	defer func() { end(busy) }()
 	hooks := sandbox.HooksOf(ctx) // with the id that it is to have
 	span.String(trace.Execution, hooks.ID)
 	span.String(trace.Language, string(request.Language))
@@ -122,9 +123,12 @@ func (t traced) Execute(ctx context.Context, request api.Request, onLog func(api
 		span.String(trace.Tenant, whose.ID)
 	}
 	result, err := t.inner.Execute(sandbox.WithHooks(ctx, hooks), request, onLog)
-	switch kind := refusalKind(err); {
+	kind := refusalKind(err)
+	switch {
 	case err == nil:
 		span.String(trace.ResultCode, string(result.ResultCode))
+	case kind == trace.Busy:
+		busy = true
 	case kind != "":
 		span.String(trace.ErrorType, kind)
 	case ctx.Err() != nil:

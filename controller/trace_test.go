@@ -134,7 +134,7 @@ POST /v1/executions 1s result_code=SUCCESS http.request.method=POST http.respons
 `},
 		"accepted, and run once there is a place": {
 			do: func(t *testing.T, server *Server) {
-				r := post(`[{"code":"code"},{"code":"code"}]`)
+				r := post(`[{"code":"code"},{"code":"code"},{"code":"code"}]`) // the last has no place in the queue at first
 				r.Header.Set("Prefer", "respond-async")
 				if a := ask(t, server, r); a.status != http.StatusAccepted {
 					t.Errorf("status %d: %s", a.status, a.body)
@@ -150,6 +150,11 @@ POST /v1/executions 0s http.request.method=POST http.response.status_code=202 ht
     destroy 0s
   execution 3s language=javascript result_code=SUCCESS runtime=runc
     queue 1.5s
+    box 500ms box.pooled=false box.start_ms=500 [ready] [attested]
+    run 1s cpu_ms=1 execution_ms=1000 peak_memory_bytes=1048576 result_code=SUCCESS [handed over]
+    destroy 0s
+  execution 4.5s language=javascript result_code=SUCCESS runtime=runc
+    queue 1s
     box 500ms box.pooled=false box.start_ms=500 [ready] [attested]
     run 1s cpu_ms=1 execution_ms=1000 peak_memory_bytes=1048576 result_code=SUCCESS [handed over]
     destroy 0s
@@ -234,7 +239,7 @@ func TestSpansOfRefusals(t *testing.T) {
 			t.Errorf("status %d", a.status)
 		}
 		got := k.tree()
-		want := "  execution 0s error.type=busy language=javascript runtime=runc\n    queue 0s\n"
+		want := "  execution 0s error.type=busy language=javascript runtime=runc\n"
 		if !strings.Contains(got, want) {
 			t.Errorf("spans:\n%s", got)
 		}

@@ -25,7 +25,7 @@ func cmdCollector(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdSpans prints the spans that the collector has, one a line in the order of their names: the trace, the name, what it is below of, and
-// what the attributes are that are named: spans glovebox.result_code.
+// what the attributes are that are named, and what happened: spans glovebox.result_code.
 func cmdSpans(ts *testscript.TestScript, neg bool, args []string) {
 	c := *ts.Value(collectorKey{}).(**otlptest.Collector)
 	if neg || c == nil {
@@ -45,6 +45,9 @@ func cmdSpans(ts *testscript.TestScript, neg bool, args []string) {
 		line := fmt.Sprintf("%s %s < %s", s.Trace, s.Name, above)
 		for _, name := range args {
 			line += fmt.Sprintf(" %s=%s", name, s.Attributes[name])
+		}
+		for _, event := range s.Events {
+			line += " [" + event + "]"
 		}
 		lines = append(lines, line+"\n")
 	}

@@ -227,7 +227,9 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	if whose.ID != "" {
 		asked = quota.Admitted(ctx, whose)
 	}
+	asked, end := trace.Patient(asked)
 	result, err := s.execute(asked, r, l)
+	end(string(result.ResultCode))
 	switch {
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"glovebox/api"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/queue"
@@ -90,9 +92,11 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 	hooks := HooksOf(ctx)
 	ctx = logcontext.With(ctx, logcontext.Execution, hooks.ID)
 	admitted := time.Now()
-	_, span := trace.Start(ctx, "queue")
 	place, err := e.queue.Enter(ctx, share)
-	span.End()
+	if err == nil || ctx.Err() != nil { // else it has not waited
+		_, span := trace.Start(ctx, "queue", oteltrace.WithTimestamp(admitted))
+		span.End()
+	}
 	if err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {

@@ -36,6 +36,9 @@ const (
 	Tenant      = attribute.Key("glovebox.tenant")
 )
 
+// Busy is the [ErrorType] of what had no place.
+const Busy = "busy"
+
 // A Span is a part of a trace, or the zero Span, of which nothing is kept. It is safe for concurrent use.
 type Span struct{ span oteltrace.Span }
 
@@ -140,6 +143,26 @@ func (s Span) End() {
 	}
 }
 
+type patienceKey struct{}
+
+// A patience is the one span of something that is tried again and again. One goroutine uses it at a time.
+type patience struct {
+	span Span
+	open bool
+}
+
+// Patient returns a context for what is tried again for as long as there is no place: all that [Source.StartTry] begins in it is one span, which
+// end ends, with a result code if there is one, where no try has.
+func Patient(ctx context.Context) (patient context.Context, end func(resultCode string)) {
+	p := &patience{}
+	return context.WithValue(ctx, patienceKey{}, p), func(resultCode string) {
+		if p.open {
+			p.span.String(ResultCode, resultCode)
+			p.span.End()
+		}
+	}
+}
+
 // A Source begins traces. The nil Source begins none. It is safe for concurrent use.
 type Source struct{ tracer oteltrace.Tracer }
 
@@ -158,4 +181,33 @@ func (s *Source) Start(ctx context.Context, name string, options ...oteltrace.Sp
 		return ctx, Span{}
 	}
 	return ctx, Span{span}
+}
+
+// StartTry begins a span as Start does, or goes on with that of the try before. end ends it; busy says that there was no place, so that in a [Patient]
+// context another try follows.
+func (s *Source) StartTry(ctx context.Context, name string) (_ context.Context, span Span, end func(busy bool)) {
+	if s == nil {
+		return ctx, Span{}, func(bool) {}
+	}
+	p, patient := ctx.Value(patienceKey{}).(*patience)
+	if patient && p.open {
+		ctx, span = oteltrace.ContextWithSpan(ctx, p.span.span), p.span
+	} else {
+		ctx, span = s.Start(ctx, name)
+	}
+	if span.IsZero() {
+		return ctx, span, func(bool) {}
+	}
+	return ctx, span, func(busy bool) {
+		if patient {
+			p.span, p.open = span, busy
+		}
+		if busy && patient {
+			return
+		}
+		if busy {
+			span.String(ErrorType, Busy)
+		}
+		span.End()
+	}
 }

@@ -28,6 +28,7 @@ type Collector struct {
 type Span struct {
 	Name, Trace, ID, Parent string // in hexadecimal, as far as they are ids
 	Attributes, Resource    map[string]string
+	Events                  []string
 }
 
 // New returns a collector that lives as long as the test. answer, where it is not nil, answers in its place.
@@ -69,6 +70,9 @@ func (c *Collector) take(got *collector.ExportTraceServiceRequest, header http.H
 				}
 				for _, a := range s.GetAttributes() {
 					span.Attributes[a.GetKey()] = a.GetValue().GetStringValue()
+				}
+				for _, e := range s.GetEvents() {
+					span.Events = append(span.Events, e.GetName())
 				}
 				c.spans = append(c.spans, span)
 			}
