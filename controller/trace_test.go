@@ -15,11 +15,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/trace"
@@ -368,5 +370,27 @@ func TestLogNamesTheTrace(t *testing.T) {
 	ask(t, server, r).result(t)
 	if !strings.Contains(log.String(), "trace_id="+callerTrace+" span_id=") {
 		t.Errorf("the log: %s", log.String())
+	}
+}
+
+// A tenant's request tells whose it is; what a quota refuses is nobody's failure.
+func TestSpansOfATenant(t *testing.T) {
+	k := keepSpans()
+	server := testServer(t, executorFunc(func(context.Context, api.Request) (api.Result, error) {
+		return api.Result{}, &quota.Error{Quota: "queue", After: time.Second}
+	}), func(c *Config, _ *bounds) { c.Traces, c.Runtime = k.source, "runc" })
+	if a := ask(t, server, by("acme", post(`{"code":"x"}`))); a.status != http.StatusTooManyRequests {
+		t.Errorf("status %d", a.status)
+	}
+	for _, s := range k.memory.GetSpans() {
+		if !slices.Contains(s.Attributes, trace.Tenant.String("acme")) || s.Status.Code != codes.Unset {
+			t.Errorf("%s: %v, %v", s.Name, s.Attributes, s.Status)
+		}
+		if s.Name == "execution" && !slices.Contains(s.Attributes, trace.ErrorType.String("quota")) {
+			t.Errorf("%s: %v", s.Name, s.Attributes)
+		}
+	}
+	if n := len(k.memory.GetSpans()); n != 2 {
+		t.Errorf("%d spans", n)
 	}
 }
