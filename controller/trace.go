@@ -84,8 +84,8 @@ const (
 	maxTraceState = 512
 )
 
-// callerContext returns ctx with the caller's span in it, as its headers tell (W3C Trace Context). What is not valid is as if it were not there;
-// baggage is not read.
+// callerContext returns ctx with the caller's span in it, as its headers tell (W3C Trace Context). What is not valid is as if it were not
+// there; baggage is not read.
 func callerContext(ctx context.Context, header http.Header) context.Context {
 	parent := header.Values(headerTraceParent)
 	if len(parent) != 1 || len(parent[0]) > maxTraceParent {

@@ -38,8 +38,8 @@ func keepSpans() kept {
 	return kept{memory, trace.NewSource(sdktrace.NewTracerProvider(sdktrace.WithSyncer(memory)))}
 }
 
-// tree writes the spans below each other, in the order in which they began, each with what a test looks for: how long it took, its attributes but for the ids, and its
-// events.
+// tree writes the spans below each other, in the order in which they began, each with what a test looks for: how long it took, its
+// attributes but for the ids, and its events.
 func (k kept) tree() string {
 	spans := k.memory.GetSpans()
 	slices.SortStableFunc(spans, func(a, b tracetest.SpanStub) int { return a.StartTime.Compare(b.StartTime) })

@@ -80,11 +80,11 @@ func (e *Executor) Execute(ctx context.Context, request api.Request, onLog func(
 	return e.ExecuteAs(ctx, queue.Share{}, request, onLog)
 }
 
-// ExecuteAs runs one request that has passed its checks, with its defaults filled in, in its turn among those of others.
-// When ctx ends while the request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of
-// ctx it takes [Hooks], and the span that those of the execution's parts go below. The error is a *[queue.FullError], [ErrClosed], that of a hook, or a failure of ours, for which the script is not
-// to blame. The box is
-// destroyed behind the caller's back, and keeps its place until it is gone; [Executor.Close] waits for it.
+// ExecuteAs runs one request that has passed its checks, with its defaults filled in, in its turn among those of others. When ctx ends
+// while the request waits, or while it runs, the result is CANCELLED. onLog may be nil; see [Box.Run]. Of ctx it takes [Hooks], and the
+// span that those of the execution's parts go below. The error is a *[queue.FullError], [ErrClosed], that of a hook, or a failure of ours,
+// for which the script is not to blame. The box is destroyed behind the caller's back, and keeps its place until it is gone;
+// [Executor.Close] waits for it.
 func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	if err := e.enter(); err != nil {
 		return api.Result{}, err

@@ -42,8 +42,8 @@ const Busy = "busy"
 // A Span is a part of a trace, or the zero Span, of which nothing is kept. It is safe for concurrent use.
 type Span struct{ span oteltrace.Span }
 
-// Start begins a span below the one in ctx, and returns a context that has it. Without one there, or where that trace is not sampled, it is the zero
-// Span.
+// Start begins a span below the one in ctx, and returns a context that has it. Without one there, or where that trace is not sampled, it is
+// the zero Span.
 func Start(ctx context.Context, name string, options ...oteltrace.SpanStartOption) (context.Context, Span) {
 	parent := oteltrace.SpanFromContext(ctx)
 	if !parent.SpanContext().IsSampled() {
@@ -183,8 +183,8 @@ func (s *Source) Start(ctx context.Context, name string, options ...oteltrace.Sp
 	return ctx, Span{span}
 }
 
-// StartTry begins a span as Start does, or goes on with that of the try before. end ends it; busy says that there was no place, so that in a [Patient]
-// context another try follows.
+// StartTry begins a span as Start does, or goes on with that of the try before. end ends it; busy says that there was no place, so that in
+// a [Patient] context another try follows.
 func (s *Source) StartTry(ctx context.Context, name string) (_ context.Context, span Span, end func(busy bool)) {
 	if s == nil {
 		return ctx, Span{}, func(bool) {}

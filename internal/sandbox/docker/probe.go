@@ -96,8 +96,8 @@ func (i Info) BestRuntime() string {
 // Glovebox: Docker keeps the name runc for its own, whose version may be below the CVE floor.
 const OurRunc = "runc-glovebox"
 
-// newClient connects to nothing yet: the first request does, and agrees on the API's version. What it is asked is part of
-// no trace: the client would make a span of each request, with the provider that it finds in the context.
+// newClient connects to nothing yet: the first request does, and agrees on the API's version. What it is asked is part of no trace: the
+// client would make a span of each request, with the provider that it finds in the context.
 func newClient() (*client.Client, error) {
 	c, err := client.New(client.FromEnv, client.WithTraceProvider(noop.NewTracerProvider()))
 	if err != nil {

@@ -43,9 +43,9 @@ type Config struct {
 // Endpoint is the address that spans are posted to.
 func (c Config) Endpoint() string { return c.endpoint.String() }
 
-// FromEnvironment reads OpenTelemetry's variables. endpoint, unless it is "", is a collector's base address, and goes before
-// theirs. ok is false where no address is given, or the variables switch traces off. The error names a variable whose value is not understood, and never shows one
-// that may be a secret: what a server is told and does not do would not be missed until it is needed.
+// FromEnvironment reads OpenTelemetry's variables. endpoint, unless it is "", is a collector's base address, and goes before theirs. ok is
+// false where no address is given, or the variables switch traces off. The error names a variable whose value is not understood, and never
+// shows one that may be a secret: what a server is told and does not do would not be missed until it is needed.
 func FromEnvironment(endpoint string) (c Config, ok bool, err error) {
 	if strings.EqualFold(os.Getenv(envDisabled), "true") {
 		return Config{}, false, nil
@@ -121,7 +121,8 @@ func parseAddress(name, address string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkHeaders refuses headers that the exporter would leave out, telling of them by their values, and those that would be sent for all to read.
+// checkHeaders refuses headers that the exporter would leave out, telling of them by their values, and those that would be sent for all to
+// read.
 func checkHeaders(endpoint *url.URL) error {
 	for _, name := range []string{envHeaders, envTracesHeaders} {
 		for i, one := range strings.Split(os.Getenv(name), ",") {

@@ -8,9 +8,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// newSampler returns the sampler that OTEL_TRACES_SAMPLER and its argument name. Where it has a ratio, that holds for callers too:
-// one that says of its trace that it is sampled, or picks its id, has it kept no more often than others. Where it has none, a caller's word is heeded as the variable's
-// value says.
+// newSampler returns the sampler that OTEL_TRACES_SAMPLER and its argument name. Where it has a ratio, that holds for callers too: one that
+// says of its trace that it is sampled, or picks its id, has it kept no more often than others. Where it has none, a caller's word is
+// heeded as the variable's value says.
 func newSampler(name, argument string) (sdktrace.Sampler, error) {
 	switch name {
 	case "", "parentbased_always_on":
