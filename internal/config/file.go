@@ -14,7 +14,7 @@ import (
 )
 
 // maxFileBytes is as large as a file may be.
-const maxFileBytes = 256 << 10
+const maxFileBytes = 64 << 10
 
 // A File holds the settings of a file: one mapping, in YAML, of keys to values, or to lists of them for what may be given several
 // times. A nil File holds none.
