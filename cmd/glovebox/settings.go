@@ -96,7 +96,8 @@ func settle(cmd *cobra.Command) error {
 }
 
 // givenBy tells which settings were given, and by what; their values are glovebox config's to show.
-func givenBy(cmd *cobra.Command) (given []string) {
+func givenBy(cmd *cobra.Command) []string {
+	given := []string{}
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		key, ok := config.Key(flag)
 		if source := config.SourceOf(flag); ok && source.Kind != config.Default {
