@@ -21,7 +21,7 @@ heeds what is changed here with the next request.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTenantCreateCommand(), newTenantListCommand(), newTenantShowCommand(), newTenantSetCommand(), newTenantDeleteCommand())
+	cmd.AddCommand(newTenantCreateCommand(), newTenantListCommand(), newTenantShowCommand(), newTenantSetCommand(), newTenantDeleteCommand(), newWebhookCommand())
 	return cmd
 }
 
@@ -201,7 +201,7 @@ func newTenantDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID",
 		Short: "Delete a tenant and everything that is its own",
-		Long:  `Deletes a tenant, its quota and its keys, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
+		Long:  `Deletes a tenant, its quota, its keys and its webhook, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return data.withStore(cmd, false, func(ctx context.Context, s store.Store) error {

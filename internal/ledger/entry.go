@@ -27,6 +27,10 @@ const (
 	KindKeyRevoked    Kind = "key.revoked"
 	// KindLost says that the end of what was kept, this log's end too, was found missing, and what that was.
 	KindLost Kind = "store.lost"
+
+	KindWebhookSet     Kind = "webhook.set"
+	KindWebhookRotated Kind = "webhook.rotated"
+	KindWebhookRemoved Kind = "webhook.removed"
 	// KindRetention says that code, data and salts were deleted.
 	KindRetention Kind = "retention"
 )
@@ -155,7 +159,8 @@ func memberOf(kind Kind) string {
 		return "execution"
 	case KindEnded:
 		return "outcome"
-	case KindServerStarted, KindTenantCreated, KindTenantChanged, KindTenantDeleted, KindKeyCreated, KindKeyRevoked, KindLost, KindRetention:
+	case KindServerStarted, KindTenantCreated, KindTenantChanged, KindTenantDeleted, KindKeyCreated, KindKeyRevoked, KindLost, KindRetention,
+		KindWebhookSet, KindWebhookRotated, KindWebhookRemoved:
 		return "act"
 	}
 	return ""

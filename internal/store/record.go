@@ -14,6 +14,12 @@ func TenantAct(t tenant.Tenant) (ledger.Act, error) { return actOf(t.ID, t) }
 // KeyAct is what the ledger says of a key: all but its digest.
 func KeyAct(k tenant.Key) (ledger.Act, error) { return actOf(k.ID, k) }
 
+// WebhookAct is what the ledger says of a webhook: neither its secrets nor the rest of its URL, which may be one too.
+func WebhookAct(w tenant.Webhook) (ledger.Act, error) {
+	w.URL = w.Origin()
+	return actOf(w.Tenant, w)
+}
+
 // actOf names each field as its JSON does, and says what it has there.
 func actOf(subject string, value any) (ledger.Act, error) {
 	text, err := json.Marshal(value)

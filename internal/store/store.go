@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/internal/ledger"
+	"glovebox/internal/secret"
 	"glovebox/internal/tenant"
 )
 
@@ -63,11 +64,26 @@ type Keys interface {
 	RevokeKey(ctx context.Context, id string, at time.Time) (tenant.Key, error)
 }
 
-// A Store keeps everything. What is written of tenants and keys is recorded in its ledger in the same step, as done by the actor of
+// Webhooks keeps the webhooks of tenants, of which each has one at most.
+type Webhooks interface {
+	// SetWebhook keeps a tenant's webhook in place of one that it may have had; what that has not delivered is due at once, and
+	// goes to the new one. It returns ErrNotFound where there is no such tenant.
+	SetWebhook(ctx context.Context, w tenant.Webhook) error
+	// Webhook returns a tenant's webhook, with its secrets, or ErrNotFound.
+	Webhook(ctx context.Context, tenantID string) (tenant.Webhook, error)
+	// RotateWebhook puts another secret in the secret's place, which signs beside it until a time, and returns what the webhook has
+	// become, or ErrNotFound. A secret that signed beside the last one does so no more.
+	RotateWebhook(ctx context.Context, tenantID string, to secret.Secret, until time.Time) (tenant.Webhook, error)
+	// RemoveWebhook forgets a tenant's webhook, its secrets, and all that it has not delivered, or returns ErrNotFound.
+	RemoveWebhook(ctx context.Context, tenantID string) error
+}
+
+// A Store keeps everything. What is written of tenants, keys and webhooks is recorded in its ledger in the same step, as done by the actor of
 // the context ([ledger.WithActor]): neither is there without the other.
 type Store interface {
 	Tenants
 	Keys
+	Webhooks
 	// Ledger is the record of what was run and administered. It has been begun.
 	Ledger() ledger.Log
 	// Close ends the use of it, once what goes on has ended. No other method may be called after it.

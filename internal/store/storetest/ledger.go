@@ -30,6 +30,12 @@ func records(t *testing.T, s store.Store, place Place) {
 	must(err)
 	_, err = s.RevokeKey(ctx, k.ID, late)
 	must(err)
+	hook := webhook("full")
+	must(s.SetWebhook(ctx, hook))
+	to := tenant.NewWebhookSecret()
+	_, err = s.RotateWebhook(ctx, "full", to, late)
+	must(err)
+	must(s.RemoveWebhook(ctx, "full"))
 	must(s.DeleteTenant(ctx, "full"))
 
 	refused := errors.New("no")
@@ -38,6 +44,9 @@ func records(t *testing.T, s store.Store, place Place) {
 		"nobody's end":          s.DeleteTenant(ctx, "nobody"),
 		"a key that is not":     second(s.RevokeKey(ctx, "nothing", late)),
 		"a change of nobody":    second(s.ChangeTenant(ctx, "nobody", func(*tenant.Tenant) error { return nil })),
+		"a webhook of nobody":   s.SetWebhook(ctx, webhook("nobody")),
+		"nobody's secret":       second(s.RotateWebhook(ctx, "nobody", to, late)),
+		"nobody's webhook":      s.RemoveWebhook(ctx, "nobody"),
 		"a change of one's own": second(s.ChangeTenant(ctx, "full", func(*tenant.Tenant) error { return refused })),
 	} {
 		if err == nil {
@@ -55,6 +64,9 @@ func records(t *testing.T, s store.Store, place Place) {
 		{ledger.KindKeyCreated, k.ID, map[string]string{"tenant": "full", "scopes": `["execute","read"]`, "expiresAt": "2026-03-01T13:00:00.123456Z"}},
 		{ledger.KindTenantChanged, "full", map[string]string{"suspended": "false", "quota.cpus": "0.5"}},
 		{ledger.KindKeyRevoked, k.ID, map[string]string{"revokedAt": "2026-03-01T13:00:00.123456Z"}},
+		{ledger.KindWebhookSet, "full", map[string]string{"url": "https://example.com", "createdAt": "2026-03-01T12:00:00.123456Z"}},
+		{ledger.KindWebhookRotated, "full", map[string]string{"url": "https://example.com", "previousUntil": "2026-03-01T13:00:00.123456Z"}},
+		{ledger.KindWebhookRemoved, "full", map[string]string{"url": "https://example.com"}},
 		{ledger.KindTenantDeleted, "full", nil},
 	}
 	var got []said
@@ -67,6 +79,11 @@ func records(t *testing.T, s store.Store, place Place) {
 		}
 		if strings.Contains(strings.ToLower(string(row.Entry)), "digest") {
 			t.Errorf("it has a digest: %s", row.Entry)
+		}
+		for what, hidden := range map[string]string{"a webhook's URL": "t0k3n", "its secret": hook.Secret.Reveal(), "its later secret": to.Reveal()} {
+			if strings.Contains(string(row.Entry), hidden) {
+				t.Errorf("it has %s: %s", what, row.Entry)
+			}
 		}
 		one := said{Kind: e.Kind, Subject: e.Act.Subject}
 		if n := len(got); n < len(want) {

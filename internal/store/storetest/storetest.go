@@ -28,16 +28,19 @@ type Place interface {
 // Run tests a store. empty makes a place that holds nothing, and that nobody else uses.
 func Run(t *testing.T, empty func(t testing.TB) Place) {
 	for name, test := range map[string]func(*testing.T, store.Store, Place){
-		"a tenant comes back as it was":           tenantComesBack,
-		"a change is of one tenant, and whole":    changes,
-		"changes do not overwrite each other":     changesMeet,
-		"a deleted tenant takes its keys along":   deletes,
-		"a key comes back as it was":              keyComesBack,
-		"a key is of a tenant that is there":      keyNeedsTenant,
-		"a revoked key stays revoked":             revokes,
-		"what is written is there for the others": others,
-		"of two that create one, one does":        createsOnce,
-		"what is administered is recorded":        records,
+		"a tenant comes back as it was":            tenantComesBack,
+		"a change is of one tenant, and whole":     changes,
+		"changes do not overwrite each other":      changesMeet,
+		"a deleted tenant takes its keys along":    deletes,
+		"a key comes back as it was":               keyComesBack,
+		"a key is of a tenant that is there":       keyNeedsTenant,
+		"a revoked key stays revoked":              revokes,
+		"a webhook comes back as it was":           webhookComesBack,
+		"a webhook's secret is rotated":            webhookRotates,
+		"a webhook is removed, or with its tenant": webhookGoes,
+		"what is written is there for the others":  others,
+		"of two that create one, one does":         createsOnce,
+		"what is administered is recorded":         records,
 	} {
 		t.Run(name, func(t *testing.T) {
 			place := empty(t)
