@@ -152,3 +152,10 @@ func (r Record) Document() api.Execution {
 	}
 	return e
 }
+
+// Event is what is told of a record that has ended: nothing of code, data and result, which whoever may have them can ask for.
+func (r Record) Event() api.WebhookEvent {
+	e := r.Document()
+	e.CodeDigest, e.InputDigest, e.Result, e.Forgotten = "", "", nil, false
+	return api.WebhookEvent{Type: api.EventExecutionEnded, Timestamp: r.EndedAt, Data: e}
+}

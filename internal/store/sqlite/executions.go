@@ -182,7 +182,7 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 	}
 	doing := "accept execution " + r.ID
 	err = e.store.write(ctx, doing, func(tx *transaction) error {
-		added, err := e.change(ctx, tx, doing,
+		added, err := e.store.change(ctx, tx, doing,
 			insertExecution+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", values...)
 		if err != nil {
 			return err
@@ -200,38 +200,6 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 		return nil, err
 	}
 	return existing, nil
-}
-
-// change changes rows, and returns how many.
-func (e executions) change(ctx context.Context, tx *transaction, doing, query string, args ...any) (int, error) {
-	done, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, e.store.failed(doing, err)
-	}
-	n, err := done.RowsAffected()
-	return int(n), err
-}
-
-// changeOne changes a row in a transaction of its own, or reports that there is none to be changed.
-func (e executions) changeOne(ctx context.Context, doing, query string, args ...any) (done bool, err error) {
-	err = e.store.write(ctx, doing, func(tx *transaction) error {
-		n, err := e.change(ctx, tx, doing, query, args...)
-		done = n > 0
-		return err
-	})
-	return done && err == nil, err
-}
-
-// changeState does it for a change of an execution's state.
-func (e executions) changeState(ctx context.Context, doing, id string, to api.ExecutionState, query string, args ...any) (done bool, err error) {
-	err = e.store.write(ctx, doing, func(tx *transaction) error {
-		n, err := e.change(ctx, tx, doing, query, args...)
-		if done = n > 0; done {
-			tx.said = stated{id: id, state: to}.append(tx.said)
-		}
-		return err
-	})
-	return done && err == nil, err
 }
 
 // Note implements [execution.Store].
@@ -260,21 +228,37 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 }
 
 // Begin implements [execution.Store].
-func (e executions) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
-	return e.changeState(ctx, "begin execution "+id, id, api.ExecutionRunning, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'",
-		at.UnixMicro(), id)
+func (e executions) Begin(ctx context.Context, id string, at time.Time) (done bool, err error) {
+	doing := "begin execution " + id
+	err = e.store.write(ctx, doing, func(tx *transaction) error {
+		n, err := e.store.change(ctx, tx, doing, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'",
+			at.UnixMicro(), id)
+		if done = n > 0; done {
+			tx.said = stated{id: id, state: api.ExecutionRunning}.append(tx.said)
+		}
+		return err
+	})
+	return done && err == nil, err
 }
 
 // End implements [execution.Store].
-func (e executions) End(ctx context.Context, id string, r api.Result, at time.Time) (bool, error) {
+func (e executions) End(ctx context.Context, id string, r api.Result, at time.Time) (done bool, err error) {
 	result, output, err := writeResult(&r)
 	if err != nil {
 		return false, fmt.Errorf("store: the result of execution %s: %w", id, err)
 	}
-	return e.changeState(ctx, "end execution "+id, id, api.ExecutionEnded, `UPDATE executions SET state = 'ended', ended_at = ?, result_code = ?, result = ?, output = ?,
-		salt = iif(keep_data, salt, NULL), request = iif(keep_data, request, NULL), code = iif(keep_data, code, NULL),
-		input = iif(keep_data, input, NULL) WHERE id = ? AND ended_at IS NULL`,
-		at.UnixMicro(), string(r.ResultCode), result, output, id)
+	err = e.store.write(ctx, "end execution "+id, func(tx *transaction) error {
+		ended, err := all(ctx, e.store, tx, "end execution "+id, scanListed, `UPDATE executions SET state = 'ended', ended_at = ?, result_code = ?,
+			result = ?, output = ?, salt = iif(keep_data, salt, NULL), request = iif(keep_data, request, NULL), code = iif(keep_data, code, NULL),
+			input = iif(keep_data, input, NULL) WHERE id = ? AND ended_at IS NULL RETURNING `+headColumns,
+			at.UnixMicro(), string(r.ResultCode), result, output, id)
+		if done = len(ended) > 0; err != nil || !done {
+			return err
+		}
+		tx.said = stated{id: id, state: api.ExecutionEnded}.append(tx.said)
+		return e.tell(ctx, tx, ended[0])
+	})
+	return done && err == nil, err
 }
 
 // Get implements [execution.Store].
@@ -320,13 +304,13 @@ func (e executions) Unfinished(ctx context.Context) ([]execution.Record, error) 
 
 // Read implements [execution.Store].
 func (e executions) Read(ctx context.Context, id string, at time.Time) error {
-	_, err := e.changeOne(ctx, "mark execution "+id+" as read", "UPDATE executions SET read_at = ? WHERE id = ? AND read_at IS NULL", at.UnixMicro(), id)
+	_, err := e.store.changeOne(ctx, "mark execution "+id+" as read", "UPDATE executions SET read_at = ? WHERE id = ? AND read_at IS NULL", at.UnixMicro(), id)
 	return err
 }
 
 // Forget implements [execution.Store].
 func (e executions) Forget(ctx context.Context, tenant, id string) error {
-	done, err := e.changeOne(ctx, "forget execution "+id, "UPDATE executions SET "+letGo+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
+	done, err := e.store.changeOne(ctx, "forget execution "+id, "UPDATE executions SET "+letGo+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
 	if err == nil && !done {
 		err = execution.ErrNotFound
 	}
@@ -376,7 +360,7 @@ func (e executions) changeAll(ctx context.Context, query string, most int, args 
 			limit = min(limit, most-changed)
 		}
 		err := e.store.write(ctx, doing, func(tx *transaction) (err error) {
-			n, err = e.change(ctx, tx, doing, query, append(args, limit)...)
+			n, err = e.store.change(ctx, tx, doing, query, append(args, limit)...)
 			return err
 		})
 		if err != nil {

@@ -200,17 +200,18 @@ func (s *Store) mend(ctx context.Context, tx *transaction, doing string, m missi
 		return err
 	}
 	result := execution.Failed(m.said.id, "what was kept of it was lost with the end of the server's database; it may have run, and is not run again unasked")
-	values, err := valuesOf(execution.Record{
+	record := execution.Record{
 		ID: m.said.id, Tenant: m.said.tenant, State: api.ExecutionEnded, CreatedAt: id.Timestamp().UTC(), EndedAt: time.Now().UTC(),
 		CodeDigest: m.said.codeDigest, InputDigest: m.said.inputDigest, Result: &result, ResultCode: result.ResultCode,
-	})
+	}
+	values, err := valuesOf(record)
 	if err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, insertExecution, values...); err != nil {
 		return s.failed(doing, err)
 	}
-	return nil
+	return executions{s}.tell(ctx, tx, record)
 }
 
 // found makes the loss of what is missing.

@@ -108,3 +108,23 @@ func (s *Store) notCreated(what, id, owner string, err error) error {
 	}
 	return s.failed("create "+what+" "+id, err)
 }
+
+// change changes rows, and returns how many.
+func (s *Store) change(ctx context.Context, tx *transaction, doing, query string, args ...any) (int, error) {
+	done, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, s.failed(doing, err)
+	}
+	n, err := done.RowsAffected()
+	return int(n), err
+}
+
+// changeOne changes a row in a transaction of its own, or reports that there is none to be changed.
+func (s *Store) changeOne(ctx context.Context, doing, query string, args ...any) (done bool, err error) {
+	err = s.write(ctx, doing, func(tx *transaction) error {
+		n, err := s.change(ctx, tx, doing, query, args...)
+		done = n > 0
+		return err
+	})
+	return done && err == nil, err
+}

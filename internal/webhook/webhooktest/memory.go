@@ -1,0 +1,108 @@
+// Package webhooktest holds what a store of deliveries has to do, as a suite of tests, and one that keeps them in memory.
+package webhooktest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"glovebox/internal/tenant"
+	"glovebox/internal/webhook"
+)
+
+// Memory keeps webhooks and their deliveries for as long as the process lives. Its zero value has none. It is safe for concurrent use.
+type Memory struct {
+	mu         sync.Mutex
+	webhooks   map[string]tenant.Webhook
+	deliveries map[string]webhook.Delivery
+}
+
+var _ webhook.Store = (*Memory)(nil)
+
+// Set gives a tenant a webhook; what another has not delivered is due at once.
+func (m *Memory) Set(w tenant.Webhook) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.webhooks == nil {
+		m.webhooks, m.deliveries = map[string]tenant.Webhook{}, map[string]webhook.Delivery{}
+	}
+	m.webhooks[w.Tenant] = w
+	for id, d := range m.deliveries {
+		if d.To.Tenant == w.Tenant && d.DueAt.After(w.CreatedAt) {
+			d.DueAt = w.CreatedAt
+			m.deliveries[id] = d
+		}
+	}
+}
+
+// Unset takes a tenant's webhook away, and what it has not delivered.
+func (m *Memory) Unset(tenantID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.webhooks, tenantID)
+	for id, d := range m.deliveries {
+		if d.To.Tenant == tenantID {
+			delete(m.deliveries, id)
+		}
+	}
+}
+
+// Add has something happen that a tenant's webhook is to be told; where it has none, nothing is kept.
+func (m *Memory) Add(tenantID, id string, body []byte, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w, ok := m.webhooks[tenantID]; ok {
+		m.deliveries[id] = webhook.Delivery{ID: id, Body: body, CreatedAt: at, DueAt: at, To: w}
+	}
+}
+
+// Backlogs implements [webhook.Store].
+func (m *Memory) Backlogs(context.Context) ([]webhook.Backlog, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of := map[string]int{}
+	for _, d := range m.deliveries {
+		of[d.To.Tenant]++
+	}
+	var all []webhook.Backlog
+	for id, n := range of {
+		all = append(all, webhook.Backlog{Tenant: id, Deliveries: n})
+	}
+	return all, nil
+}
+
+// Next implements [webhook.Store].
+func (m *Memory) Next(_ context.Context, tenantID string, most int) ([]webhook.Delivery, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var next []webhook.Delivery
+	for _, d := range m.deliveries {
+		if d.To.Tenant == tenantID {
+			d.To = m.webhooks[tenantID]
+			next = append(next, d)
+		}
+	}
+	slices.SortFunc(next, func(a, b webhook.Delivery) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	return next[:min(most, len(next))], nil
+}
+
+// Postpone implements [webhook.Store].
+func (m *Memory) Postpone(_ context.Context, id string, due time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d, ok := m.deliveries[id]; ok {
+		d.Attempts, d.DueAt = d.Attempts+1, due
+		m.deliveries[id] = d
+	}
+	return nil
+}
+
+// Remove implements [webhook.Store].
+func (m *Memory) Remove(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.deliveries, id)
+	return nil
+}
