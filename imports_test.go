@@ -265,6 +265,11 @@ var bans = []ban{
 		reason: "a box is sealed: it is told of no trace, and has none to tell of",
 	},
 	{
+		what: "boxes, servers and databases in webhooks", from: []string{"./internal/webhook/..."},
+		banned: []string{"glovebox/internal/sandbox", "glovebox/internal/store", "glovebox/internal/execution", "glovebox/controller", "database/sql", "modernc.org"},
+		reason: "what goes out to others has bytes to tell, and nothing else at hand",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

@@ -30,12 +30,13 @@ const (
 	// MaxWebhookURL is the most bytes that a webhook's URL may have.
 	MaxWebhookURL = 2048
 
-	webhookSecretBytes = 32
+	// What the specification allows, and what is made here.
+	minWebhookSecret, maxWebhookSecret, newWebhookSecret = 24, 64, 32
 )
 
 // NewWebhookSecret makes a secret of 256 random bits.
 func NewWebhookSecret() secret.Secret {
-	random := make([]byte, webhookSecretBytes)
+	random := make([]byte, newWebhookSecret)
 	_, _ = rand.Read(random) // it never fails
 	return secret.New(WebhookSecretPrefix + base64.StdEncoding.EncodeToString(random))
 }
@@ -44,8 +45,8 @@ func NewWebhookSecret() secret.Secret {
 func WebhookKey(s secret.Secret) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(s.Reveal(), WebhookSecretPrefix)
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if !ok || err != nil || len(key) != webhookSecretBytes {
-		return nil, &InvalidError{"secret", fmt.Sprintf("%s and %d bytes in base 64", WebhookSecretPrefix, webhookSecretBytes)}
+	if !ok || err != nil || len(key) < minWebhookSecret || len(key) > maxWebhookSecret {
+		return nil, &InvalidError{"secret", fmt.Sprintf("%s and %d to %d bytes in base 64", WebhookSecretPrefix, minWebhookSecret, maxWebhookSecret)}
 	}
 	return key, nil
 }
