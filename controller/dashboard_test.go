@@ -95,8 +95,9 @@ func everyMetric(t *testing.T) map[string][]string {
 	t.Helper()
 	pool := NewPoolMetrics("oci", "runc")
 	m, err := newMetrics(Config{
-		Load:       func() (boxes, waiting int) { return 0, 0 },
-		Collectors: pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
+		Load: func() (boxes, waiting int) { return 0, 0 },
+		Collectors: append(pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
+			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil })...),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,11 +32,11 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 }
 
 // accepting says where executions that were accepted are kept: in the store, or, where there is none, for as long as this process lives.
-func accepting(e execution.Executor, kept *sqlite.Store, log *slog.Logger) execution.Config {
+func accepting(e execution.Executor, kept *sqlite.Store, hooks webhooks, log *slog.Logger) execution.Config {
 	if kept == nil {
 		return execution.Config{Executor: e, Store: execution.NewMemory(), Log: log}
 	}
-	return execution.Config{Executor: e, Store: kept.Executions(), Log: log,
+	return execution.Config{Executor: e, Store: kept.Executions(), Ended: hooks.ended, Log: log,
 		Tenant: func(ctx context.Context, id string) (tenant.Tenant, bool, error) {
 			t, err := kept.Tenant(ctx, id)
 			if errors.Is(err, store.ErrNotFound) {

@@ -32,6 +32,7 @@ type serveFlags struct {
 	agent       agentServerFlags
 	data        dataFlags
 	trace       traceFlags
+	webhook     webhookFlags
 }
 
 func newServeCommand() *cobra.Command {
@@ -66,6 +67,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	f.trace.register(flags)
 	f.pool.register(flags)
 	f.agent.register(flags)
+	f.webhook.register(flags)
 	f.boxes.register(flags)
 	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution is recorded; without it there is none of these")
 	registerLog(flags)
@@ -113,6 +115,9 @@ func (f *serveFlags) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	if err := f.agent.check(flags); err != nil {
+		return err
+	}
+	if err := f.webhook.check(flags.Changed("data-dir")); err != nil {
 		return err
 	}
 	if err := f.trace.check(); err != nil {
@@ -201,17 +206,22 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	guard := quota.NewGuard(quota.Config{
 		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log,
 	})
+	hooks, err := f.webhook.open(ctx, kept, log)
+	if err != nil {
+		return sandboxError(errors.Join(err, executor.Close(ctx)))
+	}
+	defer hooks.close()
 	var executions *execution.Service
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
-			executions, err = execution.Open(ctx, accepting(e, kept, log))
+			executions, err = execution.Open(ctx, accepting(e, kept, hooks, log))
 			return executions, err
 		},
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
-		Collectors: metrics.Collectors(executor.Pool),
+		Collectors: append(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending)...),
 	})
 	if err == nil {
 		// Whoever started us on port 0, or waits for us, reads the address here.

@@ -37,6 +37,9 @@ type Config struct {
 	AcceptedBytes int64
 	// Policy says what is kept; the zero value is [DefaultPolicy].
 	Policy Policy
+	// Ended is called when an execution of a tenant's has ended and the store has that; it must not wait. Nil means that nobody wants to
+	// know.
+	Ended func(tenantID string)
 	// Log is told what goes wrong behind an answer; nil means nowhere.
 	Log *slog.Logger
 }
@@ -82,6 +85,9 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	if config.Policy == (Policy{}) {
 		config.Policy = DefaultPolicy
 	}
+	if config.Ended == nil {
+		config.Ended = func(string) {}
+	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
@@ -109,7 +115,7 @@ func (s *Service) recover(ctx context.Context) error {
 		}
 		if !known {
 			s.config.Log.Warn("an execution's tenant is not there any more, and it is not run", "execution", r.ID, "tenant", r.Tenant)
-			if _, err := s.config.Store.End(ctx, r.ID, Failed(r.ID, "its tenant is not there any more"), now()); err != nil {
+			if _, err := s.end(ctx, r, Failed(r.ID, "its tenant is not there any more"), now()); err != nil {
 				return fmt.Errorf("execution: %w", err)
 			}
 			continue
@@ -120,11 +126,20 @@ func (s *Service) recover(ctx context.Context) error {
 			continue
 		}
 		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
-		if _, err := s.config.Store.End(ctx, r.ID, lost(r.ID), now()); err != nil {
+		if _, err := s.end(ctx, r, lost(r.ID), now()); err != nil {
 			return fmt.Errorf("execution: %w", err)
 		}
 	}
 	return nil
+}
+
+// end has the store keep how an execution ended; false says that it had ended already.
+func (s *Service) end(ctx context.Context, r Record, result api.Result, at time.Time) (bool, error) {
+	ended, err := s.config.Store.End(ctx, r.ID, result, at)
+	if ended && err == nil {
+		s.config.Ended(r.Tenant)
+	}
+	return ended, err
 }
 
 // lost is the result of an execution of which nobody knows how far it came.
@@ -238,16 +253,16 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
-	s.keep(ctx, result)
+	s.keep(ctx, r, result)
 }
 
 // keep keeps a result. Where the store cannot, as on a disk that is full, the result waits for it here, until the service is closed: then
 // the next one says that nobody knows how the execution ended.
-func (s *Service) keep(ctx context.Context, result api.Result) {
+func (s *Service) keep(ctx context.Context, r Record, result api.Result) {
 	const first, most = 100 * time.Millisecond, 5 * time.Second
 	at := now()
 	for pause := first; ; pause = min(2*pause, most) {
-		ended, err := s.config.Store.End(context.WithoutCancel(ctx), result.ID, result, at)
+		ended, err := s.end(context.WithoutCancel(ctx), r, result, at)
 		switch {
 		case err == nil && !ended:
 			s.config.Log.ErrorContext(ctx, "an execution that ended is not there any more")

@@ -410,3 +410,42 @@ func TestNotesAreKeptSoonAndAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Whoever wants to know hears of each end once, when the store has it: also of those that a crash has made.
+func TestEndsAreTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store, fake := execution.NewMemory(), newFake()
+		lost := executiontest.Queued("lost", time.Now())
+		lost.SafeToRepeat = false
+		if _, err := store.Add(t.Context(), lost); err != nil {
+			t.Fatal(err)
+		}
+		if begun, err := store.Begin(t.Context(), lost.ID, time.Now()); err != nil || !begun {
+			t.Fatal(begun, err)
+		}
+		executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: fake, Spec: sandbox.Sealed("image", "runc"), Concurrency: 1, Queue: 2,
+			Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string // by one goroutine after another
+		service, err := execution.Open(t.Context(), execution.Config{Executor: executor, Store: store, Ended: func(tenantID string) {
+			left, err := store.Unfinished(t.Context())
+			if err != nil || len(left) != 0 {
+				t.Errorf("%s is told before the store has it: %+v, %v", tenantID, left, err)
+			}
+			told = append(told, tenantID)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{service, store, fake, executor}
+		defer b.close(t, time.Minute)
+		b.wait(t, b.submit(t, submission("quick")).ID)
+		b.Note(execution.Note{Submission: submission("quick"), ID: "noted"}) // its caller knows
+		time.Sleep(time.Second)
+		if !slices.Equal(told, []string{"lost", "acme"}) {
+			t.Errorf("%v", told)
+		}
+	})
+}
