@@ -45,7 +45,8 @@ func TestOpenAPITypes(t *testing.T) {
 		"Request": api.Request{}, "Result": api.Result{}, "Log": api.Log{}, "ScriptError": api.ScriptError{},
 		"Usage": api.Usage{}, "Truncation": api.Truncation{}, "Isolation": api.Isolation{},
 		"Action": api.Action{}, "ActionParameter": api.ActionParameter{}, "ActionResultCode": api.ActionResultCode{},
-		"ActionList": api.ActionList{}, "ActionResult": api.ActionResult{},
+		"WebhookEvent": api.WebhookEvent{},
+		"ActionList":   api.ActionList{}, "ActionResult": api.ActionResult{},
 	} {
 		t.Run(name, func(t *testing.T) { sameFields(t, schema(t, doc, name), reflect.TypeOf(value)) })
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/rogpeppe/go-internal/testscript"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -49,13 +50,15 @@ func receiverMain() {
 	os.Exit(1)
 }
 
-// cmdSigned wants what a receiver has printed to be so many posts, all of them signed with a secret that a file has, by the judgement of
-// Standard Webhooks' own library; the last one's id and body it leaves on stdout: signed 2 hook.out secret.
+// cmdSigned wants what a receiver has printed to be so many posts, all of them as the contract has them, and signed with a secret that a file
+// has, by the judgement of Standard Webhooks' own library; the last one's id and body it leaves on stdout: signed 2 hook.out secret.
 func cmdSigned(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: signed NUMBER FILE SECRET")
 	}
 	verifier, err := standardwebhooks.NewWebhook(strings.TrimSpace(ts.ReadFile(args[2])))
+	ts.Check(err)
+	contract, err := loadContract()
 	ts.Check(err)
 	n := 0
 	var last received
@@ -66,6 +69,9 @@ func cmdSigned(ts *testscript.TestScript, neg bool, args []string) {
 		last = received{}
 		ts.Check(json.Unmarshal([]byte(line), &last))
 		ts.Check(verifier.Verify([]byte(last.Body), last.Header))
+		var event any
+		ts.Check(json.Unmarshal([]byte(last.Body), &event))
+		ts.Check(contract.Components.Schemas["WebhookEvent"].Value.VisitJSON(event, openapi3.EnableJSONSchema2020()))
 		n++
 	}
 	if strconv.Itoa(n) != args[0] {

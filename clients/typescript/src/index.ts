@@ -6,5 +6,5 @@ export {
 } from './errors.js';
 export type {
   Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
-  Success, Truncation, Usage,
+  Success, Truncation, Usage, WebhookEvent,
 } from './types.js';

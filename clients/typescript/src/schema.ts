@@ -320,7 +320,33 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    "execution.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An execution has ended
+         * @description What this server posts to a tenant's webhook (`glovebox tenant webhook set`) when an execution has ended that it had accepted:
+         *     by `Prefer: respond-async`, under an `Idempotency-Key`, or in a batch. It tells nothing of code, data and result: whoever may have
+         *     them gets them by the id. It is signed as [Standard Webhooks](https://www.standardwebhooks.com) has it, over https; redirects are
+         *     not followed. Any answer but 2xx, or none within 10 s, has it posted again: after 5 s, 30 s, 2 min, 10 min, 1 h, 4 h and 12 h, each up to a
+         *     fifth later. `Retry-After` is heeded up to 12 hours; 410 ends it at once, and so do three days. It may come more than once, with the
+         *     same `webhook-id`, and not in the order in which executions ended.
+         */
+        post: operations["executionEnded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
         Ulid: string;
@@ -544,6 +570,21 @@ export interface components {
              *     ended while it ran, the script may have run.
              */
             retryable?: boolean;
+        };
+        /** @description What a tenant's webhook is told. */
+        WebhookEvent: {
+            /**
+             * @description What has happened. Others may come to be; a receiver should answer 2xx to those that it does not know.
+             * @example execution.ended
+             */
+            type: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            timestamp: string;
+            /** @description The execution, without its digests and its result. */
+            data: components["schemas"]["Execution"];
         };
         ExecutionPage: {
             executions: components["schemas"]["Execution"][];
@@ -1728,6 +1769,60 @@ export interface operations {
             };
             403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
+        };
+    };
+    executionEnded: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The same each time that this is posted.
+                 * @example evt_01JZ8Q6V9T3YB5C2N7K4M1XH0D
+                 */
+                "webhook-id": string;
+                /**
+                 * @description When it was posted this time, in seconds since 1970. What is minutes old may be somebody's repetition.
+                 * @example 1796040000
+                 */
+                "webhook-timestamp": number;
+                /**
+                 * @description `v1,` and the base 64 of the HMAC-SHA256 of `webhook-id`, a full stop, `webhook-timestamp`, a full stop and the body's bytes. The key is the
+                 *     bytes whose base 64 stands behind `whsec_` in the secret. For a day after the secret was rotated there are two, with a space between
+                 *     them; one that is right is enough.
+                 * @example v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+                 */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "execution.ended",
+                 *       "timestamp": "2026-11-29T12:00:01.5Z",
+                 *       "data": {
+                 *         "id": "01JZ8Q6V9T3YB5C2N7K4M1XH0D",
+                 *         "state": "ended",
+                 *         "createdAt": "2026-11-29T12:00:00Z",
+                 *         "beganAt": "2026-11-29T12:00:01Z",
+                 *         "endedAt": "2026-11-29T12:00:01.5Z",
+                 *         "resultCode": "SUCCESS"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookEvent"];
+            };
+        };
+        responses: {
+            /** @description It is heard, and not posted again. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
 }

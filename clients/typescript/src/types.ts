@@ -69,3 +69,6 @@ export interface ExecutionPage {
 export type ExecutionEvent<Output = unknown> =
   | { id: number; type: 'log'; log: Log }
   | { id: number; type: 'end'; execution: Execution<Output> };
+
+/** What a tenant's webhook is told. It is to be verified first: standardwebhooks.com names libraries that do. */
+export type WebhookEvent = Schemas['WebhookEvent'];
