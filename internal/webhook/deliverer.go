@@ -175,6 +175,8 @@ func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 		}
 		var wait time.Duration
 		switch {
+		case d.base.Err() != nil:
+			return
 		case err != nil:
 			d.config.Log.Error("deliveries to a webhook could not be looked for", "tenant", tenantID, "error", err)
 			wait = storeRetry

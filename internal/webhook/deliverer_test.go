@@ -41,12 +41,11 @@ type bench struct {
 	posts    map[string][]post // by host
 	answers  map[string]func(n int, request *http.Request) (*http.Response, error)
 	now      map[string]int // attempts that are going on, by host
-	most     map[string]int
 	outcomes map[webhook.Outcome]int
 }
 
 func newBench(t *testing.T) *bench {
-	return &bench{t: t, store: &webhooktest.Memory{}, began: time.Now(), posts: map[string][]post{}, now: map[string]int{}, most: map[string]int{},
+	return &bench{t: t, store: &webhooktest.Memory{}, began: time.Now(), posts: map[string][]post{}, now: map[string]int{},
 		answers: map[string]func(int, *http.Request) (*http.Response, error){}, outcomes: map[webhook.Outcome]int{}}
 }
 
@@ -98,7 +97,6 @@ func (b *bench) RoundTrip(request *http.Request) (*http.Response, error) {
 	n := len(b.posts[host])
 	b.posts[host] = append(b.posts[host], post{time.Since(b.began), request.Header.Get("webhook-id"), request.Header, string(body)})
 	b.now[host]++
-	b.most[host] = max(b.most[host], b.now[host])
 	answer := b.answers[host]
 	b.mu.Unlock()
 	defer func() {
@@ -153,10 +151,12 @@ func hangs(_ int, request *http.Request) (*http.Response, error) {
 func inBubble(t *testing.T, test func(*bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
+		defer func() {
+			if b.Deliverer != nil {
+				b.Close()
+			}
+		}()
 		test(b)
-		if b.Deliverer != nil {
-			b.Close()
-		}
 		if strings.Contains(b.log.String(), "t0k3n") || strings.Contains(b.log.String(), "whsec_") {
 			t.Errorf("the log tells what is secret: %s", &b.log)
 		}
@@ -317,17 +317,19 @@ func TestOneTenantsReceiverDelaysNobodyElse(t *testing.T) {
 		if n := len(b.seen("acme")); n != 3 {
 			t.Errorf("%d of 3 were delivered", n)
 		}
-		if n := b.most["dead"]; n != webhook.MostOfOne {
-			t.Errorf("%d attempts were made at once", n)
+		atOnce := func(want int) {
+			t.Helper()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if n := b.now["dead"]; n != want {
+				t.Errorf("%d attempts are made at once, want %d", n, want)
+			}
 		}
-		// Once it is known to be dead it is asked for one thing at a time.
+		atOnce(webhook.MostOfOne)
+		// Once it is known to be dead it is told one thing at a time.
 		time.Sleep(webhook.AttemptLimit + time.Second)
 		synctest.Wait()
-		b.mu.Lock()
-		if n := b.now["dead"]; n != 1 {
-			t.Errorf("%d attempts are made at once, of one that does not answer", n)
-		}
-		b.mu.Unlock()
+		atOnce(1)
 		for i := range webhook.Places {
 			id := fmt.Sprint("dead-", i)
 			b.hook(id, hangs)
@@ -407,11 +409,13 @@ func TestWhatIsStaleIsGivenUp(t *testing.T) {
 	})
 }
 
-// broken is a store that fails so many times.
+// broken is a store that fails so many times, or at the worst moment.
 type broken struct {
 	webhook.Store
 	mu    sync.Mutex
 	fails int
+	// empty is called when there was nothing, and nobody has heard of that yet.
+	empty func()
 }
 
 func (s *broken) fail() error {
@@ -427,7 +431,11 @@ func (s *broken) Next(ctx context.Context, tenantID string, most int) ([]webhook
 	if err := s.fail(); err != nil {
 		return nil, err
 	}
-	return s.Store.Next(ctx, tenantID, most)
+	next, err := s.Store.Next(ctx, tenantID, most)
+	if len(next) == 0 && s.empty != nil {
+		s.empty()
+	}
+	return next, err
 }
 
 func (s *broken) Remove(ctx context.Context, id string) error {
@@ -464,5 +472,30 @@ func TestAStoreThatFailsIsAskedAgain(t *testing.T) {
 		if left, err := b.store.Backlogs(t.Context()); err != nil || len(left) != 0 {
 			t.Errorf("%v are left; %v", left, err)
 		}
+	})
+}
+
+// What ends while a tenant's deliveries are found to be at their end is delivered all the same.
+func TestNewsAtTheLastMomentIsHeard(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.hook("acme", always(200))
+		s := &broken{Store: b.store}
+		left := 3
+		s.empty = func() {
+			if left--; left >= 0 {
+				b.store.Add("acme", fmt.Sprint("evt_", left), []byte("{}"), time.Now())
+				b.Wake("acme")
+			}
+		}
+		var err error
+		if b.Deliverer, err = webhook.OpenThrough(t.Context(), webhook.Config{Store: s}, b); err != nil {
+			t.Fatal(err)
+		}
+		b.Wake("acme")
+		synctest.Wait()
+		if n := len(b.seen("acme")); n != 3 {
+			t.Errorf("%d of 3 were delivered", n)
+		}
+		b.pending(0)
 	})
 }
