@@ -23,6 +23,7 @@ const (
 // written as six, and a few MiB for all the rest.
 const (
 	maxResultBytes  = api.MaxOutputBytes + 6*api.MaxLogBytes + 8*api.MiB
+	maxPageBytes    = 512 * api.MiB
 	maxInfoBytes    = 1 * api.MiB
 	maxProblemBytes = 64 << 10
 )
@@ -30,21 +31,19 @@ const (
 // maxRetryAfter bounds what is believed of a server's wish.
 const maxRetryAfter = 24 * time.Hour
 
-// answerDepth leaves room for the object around an output.
-const answerDepth = api.MaxDepth + 1
+// answerDepth leaves room for what stands around an output: a result, an execution, a list, a page.
+const answerDepth = api.MaxDepth + 4
 
 // read takes an answer in, and returns the body of one that is a success.
 func (c *Client) read(ctx context.Context, response *http.Response, most int64) ([]byte, error) {
 	status := response.StatusCode
+	ok := status == http.StatusOK || status == http.StatusAccepted
 	wanted := jsonType
-	if status != http.StatusOK {
+	if !ok {
 		wanted, most = problemType, maxProblemBytes
 	}
-	if coding := response.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, &AnswerError{status, "it is encoded, though that was not asked for"}
-	}
-	if mediaType, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || mediaType != wanted {
-		return nil, &AnswerError{status, "its Content-Type is not " + wanted}
+	if err := checkForm(response, wanted); err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *Client) read(ctx context.Context, response *http.Response, most int64) 
 	if err := api.CheckJSON(body, answerDepth); err != nil {
 		return nil, &AnswerError{status, err.Error()}
 	}
-	if status == http.StatusOK {
+	if ok {
 		return body, nil
 	}
 	problem := &ProblemError{RetryAfter: retryAfter(response.Header)}
@@ -70,6 +69,17 @@ func (c *Client) read(ctx context.Context, response *http.Response, most int64) 
 		return nil, &QuotaError{*problem}
 	}
 	return nil, problem
+}
+
+// checkForm reports whether a body is of a media type, and as its bytes are.
+func checkForm(response *http.Response, wanted string) error {
+	if coding := response.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return &AnswerError{response.StatusCode, "it is encoded, though that was not asked for"}
+	}
+	if mediaType, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || mediaType != wanted {
+		return &AnswerError{response.StatusCode, "its Content-Type is not " + wanted}
+	}
+	return nil
 }
 
 // retryAfter reads the header as Glovebox writes it, in seconds; 0 means that it says nothing.
@@ -107,12 +117,19 @@ func decodeResult(body []byte) (api.Result, error) {
 func fault(result api.Result) string {
 	info, known := result.ResultCode.Info()
 	switch {
-	case result.ID == "":
-		return "the result has no id"
 	case !known:
 		return "the result code is none that this client knows"
 	case info.HTTPStatus != http.StatusOK:
 		return "the result code is not one of a script that ran"
+	}
+	return badEnd(result)
+}
+
+// badEnd is fault, whatever the code may be.
+func badEnd(result api.Result) string {
+	switch {
+	case result.ID == "":
+		return "the result has no id"
 	case result.Success != (result.ResultCode == api.Success):
 		return "success and the result code contradict each other"
 	case result.Success && (result.Output == nil || result.Error != nil):
@@ -132,4 +149,52 @@ func fault(result api.Result) string {
 		}
 	}
 	return ""
+}
+
+// executionFault says what of the contract an execution breaks, or "".
+func executionFault(e api.Execution) string {
+	_, known := e.ResultCode.Info()
+	switch {
+	case e.ID == "" || e.CreatedAt.IsZero():
+		return "the execution has no id, or no time"
+	case !e.State.Known():
+		return "the state is none that this client knows"
+	case (e.State == api.ExecutionEnded) != known:
+		return "an execution has a result code that there is once it has ended, and not before"
+	case e.Result == nil:
+		return ""
+	case e.Result.ID != e.ID || e.Result.ResultCode != e.ResultCode:
+		return "the result is another execution's"
+	case e.ResultCode == api.ExecutionFailed: // Glovebox failed, which a caller who waits is told as a problem
+		return badEnd(*e.Result)
+	}
+	return fault(*e.Result)
+}
+
+func decodeExecution(body []byte) (api.Execution, error) {
+	var e api.Execution
+	if err := decode(body, &e); err != nil {
+		return api.Execution{}, err
+	}
+	if reason := executionFault(e); reason != "" {
+		return api.Execution{}, &AnswerError{http.StatusOK, reason}
+	}
+	return e, nil
+}
+
+// decodePage reads a list of executions.
+func decodePage(body []byte) (api.Page, error) {
+	var page api.Page
+	if err := decode(body, &page); err != nil {
+		return api.Page{}, err
+	}
+	if page.Executions == nil {
+		return api.Page{}, &AnswerError{http.StatusOK, "it is no list of executions"}
+	}
+	for _, e := range page.Executions {
+		if reason := executionFault(e); reason != "" {
+			return api.Page{}, &AnswerError{http.StatusOK, reason}
+		}
+	}
+	return page, nil
 }

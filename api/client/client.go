@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -37,7 +38,7 @@ type Config struct {
 	// Authorize, where it is not nil, adds to each request the header that says who asks. It is called
 	// from whichever goroutine asks.
 	Authorize func(http.Header)
-	// RetryFor is how long [Client.Execute] may go on asking a server that has no place now, in all, each time
+	// RetryFor is how long [Client.Execute] and [Executions.Submit] may go on asking a server that has no place now, in all, each time
 	// after the wait that the server asks for (Retry-After). 0 means that it asks once. A script may
 	// have run for a request that failed in any other way, so that no other is ever repeated.
 	RetryFor time.Duration
@@ -131,33 +132,39 @@ func (c *Client) Execute(ctx context.Context, request api.Request) (api.Result, 
 	if err != nil {
 		return api.Result{}, err
 	}
-	for deadline := time.Now().Add(c.config.RetryFor); ; {
-		result, err := c.execute(ctx, body)
-		var refused *ProblemError
-		if err == nil || !errors.As(err, &refused) || !refused.noPlace() || time.Until(deadline) <= refused.RetryAfter {
-			return result, err
-		}
-		if err := wait(ctx, refused.RetryAfter); err != nil {
-			return api.Result{}, err
-		}
-	}
-}
-
-func (c *Client) execute(ctx context.Context, body []byte) (api.Result, error) {
-	path := "/v1/executions"
-	if c.config.FullAttestation {
-		path += "?attestation=" + api.AttestationFull
-	}
-	answer, err := c.ask(ctx, http.MethodPost, path, body, maxResultBytes)
+	query := url.Values{}
+	c.attested(query)
+	answer, err := c.askPatiently(ctx, call{method: http.MethodPost, path: executionsPath, query: query, body: body, most: maxResultBytes})
 	if err != nil {
 		return api.Result{}, err
 	}
 	return decodeResult(answer)
 }
 
+// attested asks for whole attestations, where they are wanted.
+func (c *Client) attested(query url.Values) {
+	if c.config.FullAttestation {
+		query.Set("attestation", api.AttestationFull)
+	}
+}
+
+// askPatiently asks again, within RetryFor, where there is no place.
+func (c *Client) askPatiently(ctx context.Context, what call) ([]byte, error) {
+	for deadline := time.Now().Add(c.config.RetryFor); ; {
+		answer, err := c.ask(ctx, what)
+		var refused *ProblemError
+		if err == nil || !errors.As(err, &refused) || !refused.noPlace() || time.Until(deadline) <= refused.RetryAfter {
+			return answer, err
+		}
+		if err := wait(ctx, refused.RetryAfter); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // Info asks what the server is and can do. Errors are as Execute's.
 func (c *Client) Info(ctx context.Context) (api.Info, error) {
-	answer, err := c.ask(ctx, http.MethodGet, "/v1/info", nil, maxInfoBytes)
+	answer, err := c.ask(ctx, call{path: "/v1/info", most: maxInfoBytes})
 	if err != nil {
 		return api.Info{}, err
 	}
@@ -174,26 +181,61 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 // encode writes a request as its bytes are: what JSON could only hold changed is refused, since the code that
 // runs must be the code that was meant.
 func encode(request api.Request) ([]byte, error) {
+	if err := sendable(request); err != nil {
+		return nil, err
+	}
+	return encodeAny(request)
+}
+
+func sendable(request api.Request) error {
 	if !utf8.ValidString(request.Code) {
-		return nil, &api.Error{Kind: api.KindInvalid, Field: "code", Detail: "is not valid UTF-8"}
+		return &api.Error{Kind: api.KindInvalid, Field: "code", Detail: "is not valid UTF-8"}
 	}
 	if request.InputData != nil {
 		if err := api.CheckJSON(request.InputData, api.MaxDepth); err != nil {
-			return nil, &api.Error{Kind: api.KindInvalid, Field: "inputData", Detail: err.Error(), ResultCode: api.InvalidInputData}
+			return &api.Error{Kind: api.KindInvalid, Field: "inputData", Detail: err.Error(), ResultCode: api.InvalidInputData}
 		}
 	}
+	return nil
+}
+
+func encodeAny(document any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // six bytes for one would count against the limits
-	if err := encoder.Encode(request); err != nil {
+	if err := encoder.Encode(document); err != nil {
 		return nil, &api.Error{Kind: api.KindInvalid, Detail: err.Error()}
 	}
 	return body.Bytes(), nil
 }
 
-// ask sends one request and returns the body of an answer that is a success.
-func (c *Client) ask(ctx context.Context, method, path string, body []byte, most int64) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, bytes.NewReader(body))
+// A call is one request of a client's.
+type call struct {
+	method string // "" is GET
+	path   string
+	query  url.Values
+	header http.Header // beside what every call has
+	body   []byte
+	most   int64 // bytes of its answer
+}
+
+// ask makes a call and returns the body of an answer that is a success.
+func (c *Client) ask(ctx context.Context, what call) ([]byte, error) {
+	response, err := c.open(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return c.read(ctx, response, what.most)
+}
+
+// open makes a call and returns its answer, whose body the caller closes.
+func (c *Client) open(ctx context.Context, what call) (*http.Response, error) {
+	address := strings.TrimSuffix(c.base.String(), "/") + what.path
+	if len(what.query) > 0 {
+		address += "?" + what.query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, what.method, address, bytes.NewReader(what.body))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -206,15 +248,15 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte, most
 	request.Header.Set("Accept", jsonType+", "+problemType)
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Set("User-Agent", "glovebox-client")
-	if body != nil {
+	if what.body != nil {
 		request.Header.Set("Content-Type", jsonType)
 	}
+	maps.Copy(request.Header, what.header)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, c.lost(ctx, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	return c.read(ctx, response, most)
+	return response, nil
 }
 
 // lost tells the caller's own wish from a connection that failed.
