@@ -78,12 +78,6 @@ type Answer struct {
 	Usage Usage
 }
 
-// Usage counts tokens. Input includes what the model had cached.
-type Usage struct {
-	InputTokens  int64 `json:"inputTokens"`
-	OutputTokens int64 `json:"outputTokens"`
-}
-
 // A ModelError says that no answer could be had: the server refused, or could not be reached.
 type ModelError struct {
 	// Status is the HTTP status, 0 where there was none.

@@ -51,32 +51,3 @@ func (t Task) Check() error {
 	}
 	return err
 }
-
-// A Payload is what an agent works on, as it is at the end.
-type Payload struct {
-	Task         string `json:"task"`
-	Requirements string `json:"requirements,omitempty"`
-	// Code is the code that ran, byte for byte; the last that was tried where none succeeded.
-	Code     string       `json:"code"`
-	Language api.Language `json:"language,omitempty"`
-	// Failed is true where Code is no solution: it failed, never ran, or was not what the model stood by.
-	Failed bool `json:"failed"`
-	// Results is the output of Code's run: never the model's words. Absent where Code did not succeed.
-	Results json.RawMessage `json:"results,omitempty"`
-	// Iterations is how many times the model had code run.
-	Iterations int `json:"iterations"`
-	// Errors are the runs that failed, oldest first.
-	Errors []RunError `json:"errors"`
-	// Logs is what Code's run printed.
-	Logs []api.Log `json:"logs"`
-}
-
-// A RunError is a run that failed.
-type RunError struct {
-	Run int `json:"run"` // from 1, as in [Event]
-	// ResultCode is empty where the model's parameters were refused, and nothing ran.
-	ResultCode api.ResultCode `json:"resultCode,omitempty"`
-	Message    string         `json:"message"`
-	Line       int            `json:"line,omitempty"`
-	Column     int            `json:"column,omitempty"`
-}

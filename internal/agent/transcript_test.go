@@ -127,7 +127,7 @@ func TestRecorderKeepsItsError(t *testing.T) {
 
 // Every constant of the closed sets is in its table.
 func TestClosedSets(t *testing.T) {
-	for file, typeName := range map[string]string{"outcome.go": "OutcomeCode", "event.go": "EventType"} {
+	for file, typeName := range map[string]string{"../../api/agent.go": "AgentOutcomeCode", "event.go": "EventType"} {
 		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -147,7 +147,7 @@ func TestClosedSets(t *testing.T) {
 			}
 			declared++
 			switch typeName {
-			case "OutcomeCode":
+			case "AgentOutcomeCode":
 				if info, ok := OutcomeCode(value).Info(); !ok || !strings.HasSuffix(info.Meaning, ".") {
 					t.Errorf("%s: %+v, %v", value, info, ok)
 				}
@@ -158,7 +158,7 @@ func TestClosedSets(t *testing.T) {
 			}
 			return true
 		})
-		want := map[string]int{"OutcomeCode": len(Outcomes()), "EventType": len((&Event{}).typed())}[typeName]
+		want := map[string]int{"AgentOutcomeCode": len(Outcomes()), "EventType": len((&Event{}).typed())}[typeName]
 		if declared != want || declared < 9 {
 			t.Errorf("%d constants of %s are declared, and the table has %d", declared, typeName, want)
 		}
