@@ -130,9 +130,14 @@ var bans = []ban{
 		reason: "tenants and their keys can be judged without a database, and a database be written without the house",
 	},
 	{
-		what: "databases in executions", from: []string{"./internal/execution/..."},
+		what: "databases in what is accepted", from: []string{"./internal/kept", "./internal/execution/..."},
 		banned: []string{"glovebox/internal/store", "glovebox/controller", "modernc.org", "github.com/pressly/goose"},
 		reason: "what is accepted is judged, run and told wherever it is kept",
+	},
+	{
+		what: "what is kept in how it is", from: []string{"./internal/kept"},
+		banned: []string{"glovebox/internal/execution", "glovebox/internal/agentrun", "glovebox/internal/agent", "glovebox/internal/sandbox"},
+		reason: "executions and runs of agents share a skeleton, which knows of neither",
 	},
 	{
 		what: "the project in its contract", from: []string{"./api/..."}, banned: []string{"glovebox"},

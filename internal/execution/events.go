@@ -23,8 +23,8 @@ func (s *Service) Events(ctx context.Context, tenant, id string, after int, tell
 		return err
 	}
 	n := max(after, 0)
-	if l := s.lookUp(id); l != nil && r.State != api.ExecutionEnded {
-		if n, err = l.follow(ctx, n, tell); err != nil {
+	if l := s.board.LookUp(id); l != nil && r.State != api.ExecutionEnded {
+		if n, err = l.Follow(ctx, n, func(n int, log api.Log) error { return tell(Event{N: n, Log: &log}) }); err != nil {
 			return err
 		}
 		if r, err = s.Get(ctx, tenant, id); err != nil {
@@ -47,25 +47,4 @@ func (s *Service) Events(ctx context.Context, tenant, id string, after int, tell
 		return nil // the end was told already
 	}
 	return tell(Event{N: len(logs) + 1, End: &r})
-}
-
-// follow tells entries from the n-th on until nothing more comes, and returns how many there were.
-func (l *live) follow(ctx context.Context, n int, tell func(Event) error) (int, error) {
-	for {
-		logs, over, change := l.from(n)
-		for i := range logs {
-			n++
-			if err := tell(Event{N: n, Log: &logs[i]}); err != nil {
-				return n, err
-			}
-		}
-		if over {
-			return n, nil
-		}
-		select {
-		case <-change:
-		case <-ctx.Done():
-			return n, context.Cause(ctx)
-		}
-	}
 }

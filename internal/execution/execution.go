@@ -5,11 +5,10 @@ package execution
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 )
 
@@ -40,45 +39,25 @@ type Record struct {
 	ReadAt time.Time
 }
 
-// An Idempotency says that requests with one key are one execution.
-type Idempotency struct {
-	Key string
-	// Body is the SHA-256 of the request's body: the same key with another body is a mistake.
-	Body [sha256.Size]byte
-}
+// What executions have in common with whatever else is accepted and kept.
+type (
+	// Idempotency says that requests with one key are one execution.
+	Idempotency = kept.Idempotency
+	// Filter picks executions of one tenant, newest first.
+	Filter = kept.Filter[api.ResultCode]
+	// Policy says what is kept, and for how long.
+	Policy = kept.Policy
+)
 
 // Errors that callers tell apart.
 var (
 	// ErrNotFound: the tenant has no such execution.
-	ErrNotFound = errors.New("execution: there is none of this id")
+	ErrNotFound = kept.ErrNotFound
 	// ErrOtherBody: the idempotency key stands for another request.
-	ErrOtherBody = errors.New("execution: the idempotency key was used for another request")
+	ErrOtherBody = kept.ErrOtherBody
 	// ErrFull: no more can be accepted now.
-	ErrFull = errors.New("execution: too many are accepted and not ended")
+	ErrFull = kept.ErrFull
 )
-
-// A Filter picks executions of one tenant, newest first.
-type Filter struct {
-	State      api.ExecutionState // "" is each
-	ResultCode api.ResultCode     // "" is each
-	// Since and Until bound CreatedAt: from Since on, before Until; zero is no bound.
-	Since, Until time.Time
-	// Before is the id behind which a page begins; "" is the newest.
-	Before string
-	Limit  int
-}
-
-// A Policy says what is kept, and for how long.
-type Policy struct {
-	// Result is how long after its end a result stays that nobody has read, unless KeepData; one that was read goes after a few minutes.
-	Result time.Duration
-	// Record is how long after its end anything stays; Records is how many stay at most.
-	Record  time.Duration
-	Records int
-}
-
-// DefaultPolicy is what a server keeps that was told nothing else.
-var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Records: 1_000_000}
 
 // A Store keeps records. Its methods are safe for concurrent use, and what they were told is durable when they return, as far as
 // the store is. Records that it returns are the caller's own.
@@ -127,14 +106,6 @@ func (r *Record) end(result api.Result, at time.Time) {
 		r.Request, r.Salt = nil, nil
 	}
 }
-
-// expired reports whether what is left of one that has ended is to be forgotten.
-func (r *Record) expired(p Policy, now time.Time) bool {
-	return !r.KeepData && r.Result != nil && (!r.ReadAt.IsZero() && now.Sub(r.ReadAt) >= ReadGrace || now.Sub(r.EndedAt) >= p.Result)
-}
-
-// ReadGrace is how long a result stays that was told, for an answer that was lost on its way.
-const ReadGrace = 5 * time.Minute
 
 // Document is the record as its tenant sees it.
 func (r Record) Document() api.Execution {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 )
 
 // A Note is an execution that was run for a caller who waited, and has been told its result.
@@ -20,7 +21,7 @@ type Note struct {
 func (s *Service) Note(n Note) {
 	r := n.record()
 	r.ID, r.CreatedAt, r.BeganAt = n.ID, n.CreatedAt.UTC().Truncate(time.Microsecond), n.Began.UTC().Truncate(time.Microsecond)
-	r.end(n.Result, now())
+	r.end(n.Result, kept.Now())
 	r.ReadAt = r.EndedAt
 	if !r.KeepData {
 		r.Result = nil

@@ -2,117 +2,29 @@ package execution
 
 import (
 	"context"
-	"time"
 
+	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/logcontext"
-	"glovebox/internal/quota"
-	"glovebox/internal/sandbox"
 	"glovebox/internal/tenant"
 )
 
-// held is what one tenant has accepted, and not ended.
-type held struct {
-	accepted int
-	waiting  int // of them, those that have not begun
-	bytes    int64
+// A live is an execution on its way, with its logs so far.
+type live = kept.Live[api.Log]
+
+// keepLog keeps an entry. The box's own bounds are held already: these are for a box that does not keep them.
+func keepLog(l *live) func(api.Log) {
+	return func(entry api.Log) { l.Add(entry, len(entry.Message), api.MaxLogEntries, api.MaxLogBytes) }
 }
 
-// size is what a record's request holds in memory.
-func (r Record) size() int64 { return int64(len(r.Request.Code) + len(r.Request.InputData)) }
-
-// queueRetry is when to come again for a place among what waits, at a guess.
-const queueRetry = time.Second
-
-// reserve takes places among what is accepted: all or none. A tenant may hold no more than is left for others.
-func (s *Service) reserve(records []Record, whose tenant.Tenant) ([]*live, error) {
-	var bytes int64
-	for _, r := range records {
-		bytes += r.size()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, sandbox.ErrClosed
-	}
-	var own held
-	if h := s.held[whose.ID]; h != nil {
-		own = *h
-	}
-	n := len(records)
-	if most := whose.Quota.Queue; most > 0 && own.waiting+n > most {
-		over := &quota.Error{Quota: "queue", Limit: new(float64(most)), Used: new(float64(own.waiting)), After: queueRetry}
-		if n > most {
-			over.Used, over.After, over.Forbidden = new(float64(n)), 0, true
-		}
-		return nil, over
-	}
-	left, leftBytes := s.config.Accepted-len(s.live), s.config.AcceptedBytes-s.bytes
-	if n > left || bytes > leftBytes {
-		return nil, ErrFull
-	}
-	if whose.ID != "" && (own.accepted+n > left || own.bytes+bytes > leftBytes) {
-		return nil, ErrFull
-	}
-	lives := make([]*live, n)
-	for i, r := range records {
-		lives[i] = newLive()
-		s.hold(r, lives[i])
-	}
-	return lives, nil
-}
-
-// hold counts what is accepted. mu is held.
-func (s *Service) hold(r Record, l *live) {
-	s.live[r.ID] = l
-	s.bytes += r.size()
-	h := s.held[r.Tenant]
-	if h == nil {
-		h = &held{}
-		s.held[r.Tenant] = h
-	}
-	l.waiting = true
-	h.accepted++
-	h.waiting++
-	h.bytes += r.size()
-}
-
-// begun says that it does not wait any more.
-func (s *Service) begun(r Record, l *live) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.noMoreWaiting(r, l)
-}
-
-// noMoreWaiting must be called with mu held.
-func (s *Service) noMoreWaiting(r Record, l *live) {
-	if l.waiting {
-		l.waiting = false
-		s.held[r.Tenant].waiting--
-	}
-}
-
-// release gives its place back.
-func (s *Service) release(r Record, l *live) {
-	s.mu.Lock()
-	delete(s.live, r.ID)
-	s.bytes -= r.size()
-	s.noMoreWaiting(r, l)
-	h := s.held[r.Tenant]
-	h.accepted--
-	h.bytes -= r.size()
-	if h.accepted == 0 {
-		delete(s.held, r.Tenant)
-	}
-	s.mu.Unlock()
-	l.end()
+// item is what wants a place: a record's request.
+func (r Record) item() kept.Item {
+	return kept.Item{ID: r.ID, Tenant: r.Tenant, Bytes: int64(len(r.Request.Code) + len(r.Request.InputData))}
 }
 
 // start runs what an earlier server has accepted: bounds do not count.
 func (s *Service) start(r Record, whose tenant.Tenant) {
-	l := newLive()
-	s.mu.Lock()
-	s.hold(r, l)
-	s.mu.Unlock()
+	l := s.board.Hold(r.item())
 	ctx := s.base
 	if r.Tenant != "" {
 		ctx = logcontext.With(ctx, logcontext.Tenant, r.Tenant)

@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
@@ -35,7 +36,7 @@ type Config struct {
 	// means 1,000 and 256 MiB.
 	Accepted      int
 	AcceptedBytes int64
-	// Policy says what is kept; the zero value is [DefaultPolicy].
+	// Policy says what is kept; the zero value is [kept.DefaultPolicy].
 	Policy Policy
 	// Ended is called when an execution of a tenant's has ended and the store has that; it must not wait. Nil means that nobody wants to
 	// know.
@@ -49,9 +50,6 @@ const (
 	defaultAcceptedBytes = 256 << 20
 )
 
-// now is the time as every store can keep it.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
-
 // A Service accepts executions, runs each once, and tells of them. It is safe for concurrent use. It is opened by [Open], and must be
 // closed.
 type Service struct {
@@ -61,13 +59,12 @@ type Service struct {
 	cancel context.CancelCauseFunc
 	runs   sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	live   map[string]*live // accepted, and not ended
-	bytes  int64            // of their code and data
-	held   map[string]*held // the same by tenant
-	notes  []Record         // to be kept
-	noted  chan struct{}    // has a token while there are notes
+	// board has what is accepted, and has not ended.
+	board *kept.Board[api.Log]
+
+	mu    sync.Mutex
+	notes []Record      // to be kept
+	noted chan struct{} // has a token while there are notes
 }
 
 // Open returns a service, and takes up what an earlier one has left in the store: what had not begun is run, and so is what is safe to
@@ -83,7 +80,7 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 		config.AcceptedBytes = defaultAcceptedBytes
 	}
 	if config.Policy == (Policy{}) {
-		config.Policy = DefaultPolicy
+		config.Policy = kept.DefaultPolicy
 	}
 	if config.Ended == nil {
 		config.Ended = func(string) {}
@@ -91,7 +88,8 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{config: config, live: map[string]*live{}, held: map[string]*held{}, noted: make(chan struct{}, 1)}
+	s := &Service{config: config, noted: make(chan struct{}, 1)}
+	s.board = kept.NewBoard[api.Log](config.Accepted, config.AcceptedBytes, sandbox.ErrClosed)
 	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel(nil)
@@ -115,7 +113,7 @@ func (s *Service) recover(ctx context.Context) error {
 		}
 		if !known {
 			s.config.Log.Warn("an execution's tenant is not there any more, and it is not run", "execution", r.ID, "tenant", r.Tenant)
-			if _, err := s.end(ctx, r, Failed(r.ID, "its tenant is not there any more"), now()); err != nil {
+			if _, err := s.end(ctx, r, Failed(r.ID, "its tenant is not there any more"), kept.Now()); err != nil {
 				return fmt.Errorf("execution: %w", err)
 			}
 			continue
@@ -126,7 +124,7 @@ func (s *Service) recover(ctx context.Context) error {
 			continue
 		}
 		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
-		if _, err := s.end(ctx, r, lost(r.ID), now()); err != nil {
+		if _, err := s.end(ctx, r, lost(r.ID), kept.Now()); err != nil {
 			return fmt.Errorf("execution: %w", err)
 		}
 	}
@@ -180,12 +178,13 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 // or of everybody's. Their requests have been admitted: see [quota.Guard.Admit]. Where the store fails halfway, those that it
 // has are cancelled.
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
-	fresh := make([]Record, len(subs))
+	fresh, items := make([]Record, len(subs)), make([]kept.Item, len(subs))
 	for i, sub := range subs {
 		fresh[i] = sub.record()
+		items[i] = fresh[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
-	lives, err := s.reserve(fresh, whose)
+	lives, err := s.board.Reserve(whose, items...)
 	if err != nil {
 		return nil, err
 	}
@@ -204,15 +203,15 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		default:
 			all = append(all, *existing)
 		}
-		s.release(r, lives[i])
+		s.board.Release(lives[i])
 		if err == nil {
 			continue
 		}
 		for j := range i {
-			lives[j].cancel()
+			lives[j].Cancel()
 		}
 		for j := i + 1; j < len(fresh); j++ {
-			s.release(fresh[j], lives[j])
+			s.board.Release(lives[j])
 		}
 		return nil, err
 	}
@@ -222,7 +221,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 // record is what is kept of a submission.
 func (sub Submission) record() Record {
 	r := Record{
-		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: now(), SafeToRepeat: sub.SafeToRepeat,
+		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: kept.Now(), SafeToRepeat: sub.SafeToRepeat,
 		KeepData: sub.KeepData, Idempotency: sub.Idempotency, Request: &sub.Request,
 	}
 	if sub.Salt == (ledger.Salt{}) {
@@ -234,10 +233,10 @@ func (sub Submission) record() Record {
 
 // run has an execution run, and keeps its result. ctx ends when s.base does, and has the span of whoever submitted it.
 func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *live) {
-	defer s.release(r, l)
+	defer s.board.Release(l)
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
-	l.onCancel(cancel)
+	l.OnCancel(cancel)
 	asked := ctx
 	if whose.ID != "" {
 		asked = quota.Admitted(ctx, whose)
@@ -260,7 +259,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 // the next one says that nobody knows how the execution ended.
 func (s *Service) keep(ctx context.Context, r Record, result api.Result) {
 	const first, most = 100 * time.Millisecond, 5 * time.Second
-	at := now()
+	at := kept.Now()
 	for pause := first; ; pause = min(2*pause, most) {
 		ended, err := s.end(context.WithoutCancel(ctx), r, result, at)
 		switch {
@@ -287,14 +286,14 @@ var errLeft = errors.New("execution: left for the next server")
 func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, error) {
 	begun := r.State == api.ExecutionRunning // before a crash
 	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error {
-		s.begun(r, l)
+		s.board.Begun(l)
 		if begun {
 			return nil
 		}
-		if s.leaving() {
+		if s.board.Closed() {
 			return errLeft
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, now())
+		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
 		if err == nil && !ok {
 			err = errors.New("it is not queued any more")
 		}
@@ -304,11 +303,12 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 	if salt := (ledger.Salt{}); copy(salt[:], r.Salt) == len(salt) {
 		ctx = ledger.WithSalt(ctx, salt)
 	}
+	log := keepLog(l)
 	for {
-		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, l.log)
+		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
 		var busy interface{ RetryAfter() time.Duration }
 		if !errors.As(err, &busy) {
-			if err == nil && result.ResultCode == api.Cancelled && !l.cancelled() { // this server stops
+			if err == nil && result.ResultCode == api.Cancelled && !l.Cancelled() { // this server stops
 				if !begun || r.SafeToRepeat {
 					return result, errLeft
 				}
@@ -321,7 +321,7 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			if !l.cancelled() {
+			if !l.Cancelled() {
 				return api.Result{}, errLeft
 			}
 			return cancelledBefore(), nil
@@ -336,12 +336,6 @@ func cancelledBefore() api.Result {
 	}
 }
 
-func (s *Service) leaving() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
-}
-
 // Get returns an execution of a tenant's as it is now, or [ErrNotFound].
 func (s *Service) Get(ctx context.Context, tenant, id string) (Record, error) {
 	return s.config.Store.Get(ctx, tenant, id)
@@ -353,24 +347,18 @@ func (s *Service) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	if r, err := s.Get(always, tenant, id); err != nil || r.State == api.ExecutionEnded {
 		return r, err
 	}
-	if l := s.lookUp(id); l != nil {
+	if l := s.board.LookUp(id); l != nil {
 		select {
-		case <-l.done:
+		case <-l.Done():
 		case <-ctx.Done():
 		}
 	}
 	return s.Get(always, tenant, id)
 }
 
-func (s *Service) lookUp(id string) *live {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live[id]
-}
-
 // Told marks that the result of an execution has been told to its tenant.
 func (s *Service) Told(ctx context.Context, id string) error {
-	return s.config.Store.Read(ctx, id, now())
+	return s.config.Store.Read(ctx, id, kept.Now())
 }
 
 // List returns a page; see [Store].
@@ -383,8 +371,8 @@ func (s *Service) Cancel(ctx context.Context, tenant, id string) (Record, error)
 	if r, err := s.Get(ctx, tenant, id); err != nil || r.State == api.ExecutionEnded {
 		return r, err
 	}
-	if l := s.lookUp(id); l != nil {
-		l.cancel()
+	if l := s.board.LookUp(id); l != nil {
+		l.Cancel()
 	}
 	return s.Wait(ctx, tenant, id)
 }
@@ -401,7 +389,7 @@ func (s *Service) expire() {
 	ticker := time.NewTicker(expireEvery)
 	defer ticker.Stop()
 	for {
-		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, now()); err != nil && s.base.Err() == nil {
+		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, kept.Now()); err != nil && s.base.Err() == nil {
 			s.config.Log.Error("what is old could not be forgotten", "error", err)
 		}
 		select {
@@ -415,16 +403,9 @@ func (s *Service) expire() {
 // Close accepts nothing more, leaves what has not begun to the next server, and waits for what runs, until ctx ends: then it is
 // cancelled.
 func (s *Service) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	var waiting []*live
-	for _, l := range s.live {
-		waiting = append(waiting, l)
-	}
-	s.mu.Unlock()
-	for _, l := range waiting {
+	for _, l := range s.board.Close() {
 		select {
-		case <-l.done:
+		case <-l.Done():
 		case <-ctx.Done():
 		}
 	}

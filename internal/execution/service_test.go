@@ -16,6 +16,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/kept"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 )
@@ -344,7 +345,7 @@ func TestResultsAreForgotten(t *testing.T) {
 		if err := b.Told(t.Context(), r.ID); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(execution.ReadGrace + 2*time.Minute) // of the bubble's clock
+		time.Sleep(kept.ReadGrace + 2*time.Minute) // of the bubble's clock
 		if got := b.wait(t, r.ID); got.Result != nil || got.ResultCode != api.Success || !got.Document().Forgotten {
 			t.Errorf("%+v", got)
 		}

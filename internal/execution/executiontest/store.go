@@ -15,6 +15,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 )
 
 // began is a moment that every store can keep: of whole microseconds, in UTC.
@@ -302,8 +303,8 @@ func expiry(t *testing.T, s execution.Store) {
 	old := end(keyed("acme", "old", 1), now.Add(-25*time.Hour))
 	unread := end(Queued("acme", began), now.Add(-time.Hour))
 	fresh := end(Queued("acme", began), now.Add(-time.Hour+time.Second))
-	read := end(Queued("acme", began), now.Add(-execution.ReadGrace))
-	if err := s.Read(ctx, read.ID, now.Add(-execution.ReadGrace)); err != nil {
+	read := end(Queued("acme", began), now.Add(-kept.ReadGrace))
+	if err := s.Read(ctx, read.ID, now.Add(-kept.ReadGrace)); err != nil {
 		t.Fatal(err)
 	}
 	lasting := Queued("acme", began)

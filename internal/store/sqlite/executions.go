@@ -12,6 +12,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 	"glovebox/internal/store"
 )
 
@@ -137,10 +138,10 @@ func writeResult(r *api.Result) (result, output []byte, err error) {
 	if r == nil {
 		return nil, nil, nil
 	}
-	kept := *r
-	kept.Output = nil
-	kept.Isolation.Attestation = r.Isolation.Attestation.InFull()
-	result, err = json.Marshal(kept)
+	form := *r
+	form.Output = nil
+	form.Isolation.Attestation = r.Isolation.Attestation.InFull()
+	result, err = json.Marshal(form)
 	return result, r.Output, err
 }
 
@@ -327,18 +328,18 @@ func (e executions) Expire(ctx context.Context, p execution.Policy, now time.Tim
 	if err != nil {
 		return 0, removed, err
 	}
-	var kept int
-	if err := e.store.reader.QueryRowContext(ctx, "SELECT count(*) FROM executions").Scan(&kept); err != nil {
+	var count int
+	if err := e.store.reader.QueryRowContext(ctx, "SELECT count(*) FROM executions").Scan(&count); err != nil {
 		return 0, removed, e.store.failed("count executions", err)
 	}
-	oldest, err := e.changeAll(ctx, remove+"ended_at IS NOT NULL ORDER BY id LIMIT ?)", max(kept-p.Records, 0))
+	oldest, err := e.changeAll(ctx, remove+"ended_at IS NOT NULL ORDER BY id LIMIT ?)", max(count-p.Records, 0))
 	removed += oldest
 	if err != nil {
 		return 0, removed, err
 	}
 	forgotten, err = e.changeAll(ctx, "UPDATE executions SET "+letGo+" WHERE id IN (SELECT id FROM executions "+
 		"WHERE result IS NOT NULL AND keep_data = 0 AND (read_at <= ? OR ended_at <= ?) LIMIT ?)",
-		-1, now.Add(-execution.ReadGrace).UnixMicro(), now.Add(-p.Result).UnixMicro())
+		-1, now.Add(-kept.ReadGrace).UnixMicro(), now.Add(-p.Result).UnixMicro())
 	if err != nil {
 		return forgotten, removed, err
 	}

@@ -1,0 +1,84 @@
+// Package kept is what is common to whatever is accepted, goes on whatever becomes of its caller, is told, kept for a while, and
+// forgotten: executions, and runs of agents.
+package kept
+
+import (
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Head is what of a record its keeping goes by.
+type Head struct {
+	// ID is a ULID: ids sort by the time at which they were given.
+	ID string
+	// Tenant is who it belongs to; "" is whoever reaches a server that is open.
+	Tenant      string
+	State       api.ExecutionState
+	CreatedAt   time.Time
+	EndedAt     time.Time
+	ReadAt      time.Time // when its result was first told; zero is not yet
+	KeepData    bool
+	HasResult   bool
+	Idempotency Idempotency
+	Code        string // how it ended
+}
+
+// An Idempotency says that requests with one key are one and the same; the zero value is none.
+type Idempotency struct {
+	Key string
+	// Body is the SHA-256 of the request's body: the same key with another body is a mistake.
+	Body [sha256.Size]byte
+}
+
+// Errors that callers tell apart.
+var (
+	// ErrNotFound: the tenant has none of this id.
+	ErrNotFound = errors.New("kept: there is none of this id")
+	// ErrOtherBody: the idempotency key stands for another request.
+	ErrOtherBody = errors.New("kept: the idempotency key was used for another request")
+	// ErrFull: no more can be accepted now.
+	ErrFull = errors.New("kept: too many are accepted and not ended")
+)
+
+// A Filter picks records of one tenant, newest first, by how they ended among others: C is the type of the code that says so.
+type Filter[C ~string] struct {
+	State      api.ExecutionState // "" is each
+	ResultCode C                  // "" is each
+	// Since and Until bound CreatedAt: from Since on, before Until; zero is no bound.
+	Since, Until time.Time
+	// Before is the id behind which a page begins; "" is the newest.
+	Before string
+	Limit  int
+}
+
+func (f Filter[C]) takes(h Head) bool {
+	return (f.State == "" || h.State == f.State) && (f.ResultCode == "" || h.Code == string(f.ResultCode)) &&
+		(f.Since.IsZero() || !h.CreatedAt.Before(f.Since)) && (f.Until.IsZero() || h.CreatedAt.Before(f.Until)) &&
+		(f.Before == "" || h.ID < f.Before)
+}
+
+// A Policy says what is kept, and for how long.
+type Policy struct {
+	// Result is how long after its end a result stays that nobody has read, unless KeepData; one that was read goes after [ReadGrace].
+	Result time.Duration
+	// Record is how long after its end anything stays; Records is how many stay at most.
+	Record  time.Duration
+	Records int
+}
+
+// DefaultPolicy is what a server keeps that was told nothing else.
+var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Records: 1_000_000}
+
+// ReadGrace is how long a result stays that was told, for an answer that was lost on its way.
+const ReadGrace = 5 * time.Minute
+
+// expired reports whether what is left of one that has ended is to be forgotten.
+func (p Policy) expired(h Head, now time.Time) bool {
+	return !h.KeepData && h.HasResult && (!h.ReadAt.IsZero() && now.Sub(h.ReadAt) >= ReadGrace || now.Sub(h.EndedAt) >= p.Result)
+}
+
+// Now is the time as every store can keep it: in whole microseconds, in UTC.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

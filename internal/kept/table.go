@@ -1,0 +1,203 @@
+package kept
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Form says how a [Table] reads records of a type.
+type Form[R any] struct {
+	Head func(*R) Head
+	Size func(*R) int // about what it holds, in bytes
+	// Forget takes away what is the tenant's own, and Listed returns what a list tells: without it.
+	Forget func(*R)
+	Listed func(R) R
+}
+
+// A Table keeps records for as long as the process lives, within bounds: the oldest that have ended go first. It is safe for
+// concurrent use. What it returns is the caller's own.
+type Table[R any, C ~string] struct {
+	form Form[R]
+
+	mu      sync.Mutex
+	records map[string]*R
+	order   []string          // ids, oldest first
+	keys    map[string]string // tenant NUL key → id
+	bytes   int
+}
+
+// tableBytes and tableRecords bound what a Table holds of what has ended.
+const (
+	tableBytes   = 256 << 20
+	tableRecords = 10_000
+)
+
+// NewTable returns a table without records.
+func NewTable[R any, C ~string](form Form[R]) *Table[R, C] {
+	return &Table[R, C]{form: form, records: map[string]*R{}, keys: map[string]string{}}
+}
+
+func keyOf(h Head) string { return h.Tenant + "\x00" + h.Idempotency.Key }
+
+// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
+func (t *Table[R, C]) Add(r R) (existing *R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h := t.form.Head(&r); h.Idempotency.Key != "" {
+		if id, ok := t.keys[keyOf(h)]; ok {
+			first := *t.records[id]
+			return &first
+		}
+		t.keys[keyOf(h)] = h.ID
+	}
+	t.put(r)
+	return nil
+}
+
+// Put keeps records whatever there is.
+func (t *Table[R, C]) Put(records ...R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range records {
+		t.put(r)
+	}
+}
+
+// put adds a record. mu is held.
+func (t *Table[R, C]) put(r R) {
+	id := t.form.Head(&r).ID
+	t.records[id] = &r
+	at, _ := slices.BinarySearch(t.order, id)
+	t.order = slices.Insert(t.order, at, id)
+	t.bytes += t.form.Size(&r)
+	t.shrink()
+}
+
+// shrink removes the oldest that have ended until the bounds hold. mu is held.
+func (t *Table[R, C]) shrink() {
+	full := func() bool { return t.bytes > tableBytes || len(t.records) > tableRecords }
+	if !full() {
+		return
+	}
+	t.order = slices.DeleteFunc(t.order, func(id string) bool {
+		if t.form.Head(t.records[id]).State != api.ExecutionEnded || !full() {
+			return false
+		}
+		t.drop(id)
+		return true
+	})
+}
+
+// drop removes a record from all but the order. mu is held.
+func (t *Table[R, C]) drop(id string) {
+	r := t.records[id]
+	t.bytes -= t.form.Size(r)
+	delete(t.records, id)
+	if h := t.form.Head(r); h.Idempotency.Key != "" {
+		delete(t.keys, keyOf(h))
+	}
+}
+
+// Change lets f change a record, and reports whether it did: whether there is one, and what f says.
+func (t *Table[R, C]) Change(id string, f func(*R) bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.records[id]
+	if r == nil || !t.change(r, f) {
+		return false
+	}
+	t.shrink()
+	return true
+}
+
+// change must be called with mu held.
+func (t *Table[R, C]) change(r *R, f func(*R) bool) bool {
+	t.bytes -= t.form.Size(r)
+	defer func() { t.bytes += t.form.Size(r) }()
+	return f(r)
+}
+
+// Get returns a tenant's record, or [ErrNotFound].
+func (t *Table[R, C]) Get(tenant, id string) (r R, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := t.records[id]
+	if found == nil || t.form.Head(found).Tenant != tenant {
+		return r, ErrNotFound
+	}
+	return *found, nil
+}
+
+// List returns what a list tells of those that a filter takes and, where it is not nil, also does.
+func (t *Table[R, C]) List(tenant string, f Filter[C], also func(*R) bool) []R {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var page []R
+	for _, id := range slices.Backward(t.order) {
+		if len(page) == f.Limit {
+			break
+		}
+		r := t.records[id]
+		if h := t.form.Head(r); h.Tenant == tenant && f.takes(h) && (also == nil || also(r)) {
+			page = append(page, t.form.Listed(*r))
+		}
+	}
+	return page
+}
+
+// Unfinished returns what has not ended, oldest first.
+func (t *Table[R, C]) Unfinished() (all []R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range t.order {
+		if r := t.records[id]; t.form.Head(r).State != api.ExecutionEnded {
+			all = append(all, *r)
+		}
+	}
+	return all
+}
+
+// Forget forgets a tenant's record that has ended, or returns [ErrNotFound].
+func (t *Table[R, C]) Forget(tenant, id string) error {
+	forgotten := t.Change(id, func(r *R) bool {
+		h := t.form.Head(r)
+		if h.Tenant != tenant || h.State != api.ExecutionEnded {
+			return false
+		}
+		t.form.Forget(r)
+		return true
+	})
+	if !forgotten {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
+func (t *Table[R, C]) Expire(p Policy, now time.Time) (forgotten, removed int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	over := len(t.records) - p.Records
+	t.order = slices.DeleteFunc(t.order, func(id string) bool {
+		r := t.records[id]
+		h := t.form.Head(r)
+		if h.State != api.ExecutionEnded {
+			return false
+		}
+		if over > 0 || now.Sub(h.EndedAt) >= p.Record {
+			over--
+			removed++
+			t.drop(id)
+			return true
+		}
+		if p.expired(h, now) {
+			forgotten++
+			t.change(r, func(r *R) bool { t.form.Forget(r); return true })
+		}
+		return false
+	})
+	return forgotten, removed
+}
