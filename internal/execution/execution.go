@@ -72,18 +72,7 @@ type Store interface {
 	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has
 	// ended already, or is gone.
 	End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error)
-	// Get returns a tenant's execution, or [ErrNotFound].
-	Get(ctx context.Context, tenant, id string) (Record, error)
-	// List returns records without Request and Result.
-	List(ctx context.Context, tenant string, f Filter) ([]Record, error)
-	// Unfinished returns every execution that has not ended, of all tenants, oldest first.
-	Unfinished(ctx context.Context) ([]Record, error)
-	// Read marks that the result was told.
-	Read(ctx context.Context, id string, at time.Time) error
-	// Forget removes code, data, salt and result of one that has ended, or returns [ErrNotFound].
-	Forget(ctx context.Context, tenant, id string) error
-	// Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
-	Expire(ctx context.Context, p Policy, now time.Time) (forgotten, removed int, err error)
+	kept.Store[Record, Filter]
 }
 
 // digest makes a record's digests: HMACs, so that nobody can guess a short input from its digest once the salt is gone. The ledger has the

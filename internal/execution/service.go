@@ -50,10 +50,13 @@ const (
 	defaultAcceptedBytes = 256 << 20
 )
 
+type keeper = kept.Keeper[Record, Filter, api.Log]
+
 // A Service accepts executions, runs each once, and tells of them. It is safe for concurrent use. It is opened by [Open], and must be
 // closed.
 type Service struct {
-	config Config
+	*keeper // which tells of them
+	config  Config
 	// base is the context of all that runs; its end cancels.
 	base   context.Context
 	cancel context.CancelCauseFunc
@@ -79,9 +82,6 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	if config.AcceptedBytes == 0 {
 		config.AcceptedBytes = defaultAcceptedBytes
 	}
-	if config.Policy == (Policy{}) {
-		config.Policy = kept.DefaultPolicy
-	}
 	if config.Ended == nil {
 		config.Ended = func(string) {}
 	}
@@ -90,12 +90,13 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	}
 	s := &Service{config: config, noted: make(chan struct{}, 1)}
 	s.board = kept.NewBoard[api.Log](config.Accepted, config.AcceptedBytes, sandbox.ErrClosed)
+	s.keeper = kept.NewKeeper(kept.Store[Record, Filter](config.Store), s.board, func(r Record) api.ExecutionState { return r.State }, config.Policy, config.Log)
 	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
 		s.cancel(nil)
 		return nil, err
 	}
-	s.runs.Go(s.expire)
+	s.runs.Go(func() { s.ExpireUntil(s.base) })
 	s.runs.Go(s.keepNotes)
 	return s, nil
 }
@@ -336,80 +337,11 @@ func cancelledBefore() api.Result {
 	}
 }
 
-// Get returns an execution of a tenant's as it is now, or [ErrNotFound].
-func (s *Service) Get(ctx context.Context, tenant, id string) (Record, error) {
-	return s.config.Store.Get(ctx, tenant, id)
-}
-
-// Wait returns it once it has ended, or as it is when ctx ends: that is no error.
-func (s *Service) Wait(ctx context.Context, tenant, id string) (Record, error) {
-	always := context.WithoutCancel(ctx)
-	if r, err := s.Get(always, tenant, id); err != nil || r.State == api.ExecutionEnded {
-		return r, err
-	}
-	if l := s.board.LookUp(id); l != nil {
-		select {
-		case <-l.Done():
-		case <-ctx.Done():
-		}
-	}
-	return s.Get(always, tenant, id)
-}
-
-// Told marks that the result of an execution has been told to its tenant.
-func (s *Service) Told(ctx context.Context, id string) error {
-	return s.config.Store.Read(ctx, id, kept.Now())
-}
-
-// List returns a page; see [Store].
-func (s *Service) List(ctx context.Context, tenant string, f Filter) ([]Record, error) {
-	return s.config.Store.List(ctx, tenant, f)
-}
-
-// Cancel ends an execution that has not ended, and returns it once its box is dead, or ctx ends. One that has ended stays as it is.
-func (s *Service) Cancel(ctx context.Context, tenant, id string) (Record, error) {
-	if r, err := s.Get(ctx, tenant, id); err != nil || r.State == api.ExecutionEnded {
-		return r, err
-	}
-	if l := s.board.LookUp(id); l != nil {
-		l.Cancel()
-	}
-	return s.Wait(ctx, tenant, id)
-}
-
-// Forget takes away code, data and result of an execution that has ended, or returns [ErrNotFound].
-func (s *Service) Forget(ctx context.Context, tenant, id string) error {
-	return s.config.Store.Forget(ctx, tenant, id)
-}
-
-// expireEvery is how often retention is looked after.
-const expireEvery = time.Minute
-
-func (s *Service) expire() {
-	ticker := time.NewTicker(expireEvery)
-	defer ticker.Stop()
-	for {
-		if _, _, err := s.config.Store.Expire(s.base, s.config.Policy, kept.Now()); err != nil && s.base.Err() == nil {
-			s.config.Log.Error("what is old could not be forgotten", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-s.base.Done():
-			return
-		}
-	}
-}
-
 // Close accepts nothing more, leaves what has not begun to the next server, and waits for what runs, until ctx ends: then it is
 // cancelled.
 func (s *Service) Close(ctx context.Context) error {
-	for _, l := range s.board.Close() {
-		select {
-		case <-l.Done():
-		case <-ctx.Done():
-		}
-	}
-	s.cancel(errors.New("the server stops"))
+	s.Drain(ctx)
+	s.cancel(kept.ErrStops)
 	s.runs.Wait()
 	return nil
 }

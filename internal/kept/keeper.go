@@ -1,0 +1,123 @@
+package kept
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"glovebox/api"
+)
+
+// A Store is as much of one as a [Keeper] needs: R is a record, and F picks some. Its methods are safe for concurrent use, and what they
+// were told is durable when they return, as far as the store is. Records that it returns are the caller's own.
+type Store[R, F any] interface {
+	// Get returns a tenant's record, or [ErrNotFound].
+	Get(ctx context.Context, tenant, id string) (R, error)
+	// List returns records without what is their tenant's own.
+	List(ctx context.Context, tenant string, f F) ([]R, error)
+	// Unfinished returns every record of what has not ended, of all tenants, oldest first.
+	Unfinished(ctx context.Context) ([]R, error)
+	// Read marks that the result was told.
+	Read(ctx context.Context, id string, at time.Time) error
+	// Forget removes what is the tenant's own of one that has ended, or returns [ErrNotFound].
+	Forget(ctx context.Context, tenant, id string) error
+	// Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
+	Expire(ctx context.Context, p Policy, now time.Time) (forgotten, removed int, err error)
+}
+
+// A Keeper tells of what was accepted, ends it, and lets go of it. It is safe for concurrent use.
+type Keeper[R, F, E any] struct {
+	store  Store[R, F]
+	board  *Board[E]
+	state  func(R) api.ExecutionState
+	policy Policy
+	log    *slog.Logger
+}
+
+// NewKeeper returns a Keeper of what is on a board and in a store; state tells how far a record says that it is. The zero policy is
+// [DefaultPolicy].
+func NewKeeper[R, F, E any](store Store[R, F], board *Board[E], state func(R) api.ExecutionState, policy Policy, log *slog.Logger) *Keeper[R, F, E] {
+	if policy == (Policy{}) {
+		policy = DefaultPolicy
+	}
+	return &Keeper[R, F, E]{store, board, state, policy, log}
+}
+
+// Get returns what is a tenant's, as it is now, or [ErrNotFound].
+func (k *Keeper[R, F, E]) Get(ctx context.Context, tenant, id string) (R, error) {
+	return k.store.Get(ctx, tenant, id)
+}
+
+// Wait returns it once it has ended, or as it is when ctx ends: that is no error.
+func (k *Keeper[R, F, E]) Wait(ctx context.Context, tenant, id string) (R, error) {
+	always := context.WithoutCancel(ctx)
+	if r, err := k.Get(always, tenant, id); err != nil || k.state(r) == api.ExecutionEnded {
+		return r, err
+	}
+	if l := k.board.LookUp(id); l != nil {
+		select {
+		case <-l.Done():
+		case <-ctx.Done():
+		}
+	}
+	return k.Get(always, tenant, id)
+}
+
+// Told marks that its result has been told to its tenant.
+func (k *Keeper[R, F, E]) Told(ctx context.Context, id string) error {
+	return k.store.Read(ctx, id, Now())
+}
+
+// List returns a page; see [Store].
+func (k *Keeper[R, F, E]) List(ctx context.Context, tenant string, f F) ([]R, error) {
+	return k.store.List(ctx, tenant, f)
+}
+
+// Cancel ends what has not ended, and returns it once that is done, or ctx ends. What has ended stays as it is.
+func (k *Keeper[R, F, E]) Cancel(ctx context.Context, tenant, id string) (R, error) {
+	if r, err := k.Get(ctx, tenant, id); err != nil || k.state(r) == api.ExecutionEnded {
+		return r, err
+	}
+	if l := k.board.LookUp(id); l != nil {
+		l.Cancel()
+	}
+	return k.Wait(ctx, tenant, id)
+}
+
+// Forget takes away what is the tenant's own of what has ended, or returns [ErrNotFound].
+func (k *Keeper[R, F, E]) Forget(ctx context.Context, tenant, id string) error {
+	return k.store.Forget(ctx, tenant, id)
+}
+
+// expireEvery is how often retention is looked after.
+const expireEvery = time.Minute
+
+// ExpireUntil looks after retention, now and then, until ctx ends.
+func (k *Keeper[R, F, E]) ExpireUntil(ctx context.Context) {
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
+	for {
+		if _, _, err := k.store.Expire(ctx, k.policy, Now()); err != nil && ctx.Err() == nil {
+			k.log.Error("what is old could not be forgotten", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ErrStops is the cause of what ends because its server does.
+var ErrStops = errors.New("the server stops")
+
+// Drain closes the board, and waits for what is on it, until ctx ends.
+func (k *Keeper[R, F, E]) Drain(ctx context.Context) {
+	for _, l := range k.board.Close() {
+		select {
+		case <-l.Done():
+		case <-ctx.Done():
+		}
+	}
+}
