@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/queue"
+	"glovebox/internal/tenant"
 	"glovebox/internal/trace"
 	"glovebox/metadata"
 )
@@ -21,8 +24,9 @@ type Codesmith struct {
 	names  []string
 	limits agent.Limits
 	// open makes an agent with other limits than the configured ones.
-	open  func(agent.Limits) (*agent.Agent, error)
-	slots chan struct{} // a token for each run that goes on
+	open func(agent.Limits) (*agent.Agent, error)
+	// places are those of runs that go on; what waits for one has been accepted elsewhere, within bounds.
+	places *queue.Queue
 }
 
 // CodesmithConfig is what a Codesmith is made of.
@@ -77,7 +81,7 @@ func NewCodesmith(c CodesmithConfig) (*Codesmith, error) {
 	if err != nil {
 		return nil, err
 	}
-	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, slots: make(chan struct{}, c.Concurrency)}
+	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, places: queue.New(c.Concurrency, math.MaxInt)}
 	for _, p := range about.Parameters {
 		smith.names = append(smith.names, p.Name)
 	}
@@ -146,22 +150,61 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
+	place, err := s.places.TryEnter(shareOf(ctx))
+	if err != nil {
 		return agent.Outcome{}, BusyError{}
 	}
+	defer place.Leave()
 	smith, err := s.open(limits)
 	if err != nil {
 		return agent.Outcome{}, err
 	}
+	return s.run(ctx, smith, task, onEvent)
+}
+
+// run has an agent work, which is a span of its own.
+func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task, onEvent func(agent.Event)) (agent.Outcome, error) {
 	ctx, span := trace.Start(ctx, "invoke_agent "+s.about.Name)
 	defer span.End()
 	span.String(trace.Agent, s.about.Name)
 	outcome, err := smith.Run(ctx, task, onEvent)
 	span.String(trace.ResultCode, string(outcome.Code))
 	return outcome, err
+}
+
+// Check reports what is wrong with a task, as Work does.
+func (s *Codesmith) Check(body []byte) error {
+	_, _, err := s.task(body, false)
+	return err
+}
+
+// WorkAccepted is Work for a task that has been accepted: it waits for a place, in which the tenants of such tasks take turns, and calls begin
+// before it begins. Where begin returns an error, that is what it returns, and nothing has run; likewise the cause of ctx's end, where ctx ends
+// before.
+func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error) {
+	task, limits, err := s.task(body, false)
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	place, err := s.places.Enter(ctx, shareOf(ctx))
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	defer place.Leave()
+	smith, err := s.open(limits)
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	if err := begin(); err != nil {
+		return agent.Outcome{}, err
+	}
+	return s.run(ctx, smith, task, onEvent)
+}
+
+// shareOf is on whose behalf an agent works.
+func shareOf(ctx context.Context) queue.Share {
+	t, _ := tenant.FromContext(ctx)
+	return queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight()}
 }
 
 // task reads a task and its limits. dataAsText has data that is a string read as JSON text, as actions do.

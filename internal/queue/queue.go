@@ -121,6 +121,20 @@ func (q *Queue) Enter(ctx context.Context, share Share) (*Place, error) {
 	}
 }
 
+// TryEnter takes a place where one is free. The error is a *[FullError].
+func (q *Queue) TryEnter(share Share) (*Place, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	who := q.of(share)
+	defer q.settle(who)
+	if q.free == 0 || !who.mayRun() {
+		return nil, &FullError{Running: who.running, Waiting: who.waiting}
+	}
+	p := &Place{queue: q, party: who}
+	q.grant(p)
+	return p, nil
+}
+
 // join takes a place or begins to wait for one.
 func (q *Queue) join(share Share) (*Place, error) {
 	q.mu.Lock()

@@ -1,0 +1,111 @@
+package agentrun
+
+import (
+	"context"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/agent"
+	"glovebox/internal/kept"
+)
+
+// A Memory keeps records for as long as the process lives, within bounds: the oldest that have ended go first. It is for a
+// server without a data directory, and for tests.
+type Memory struct {
+	table *kept.Table[Record, agent.OutcomeCode]
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns a store without records.
+func NewMemory() *Memory {
+	return &Memory{kept.NewTable[Record, agent.OutcomeCode](kept.Form[Record]{
+		Head: (*Record).head, Size: size, Forget: (*Record).forget,
+		Listed: func(r Record) Record {
+			r.Task, r.Salt, r.Steps, r.Outcome = nil, nil, nil, nil
+			return r
+		},
+	})}
+}
+
+// head is what the record's keeping goes by.
+func (r *Record) head() kept.Head {
+	return kept.Head{ID: r.ID, Tenant: r.Tenant, State: r.State, CreatedAt: r.CreatedAt, EndedAt: r.EndedAt, ReadAt: r.ReadAt,
+		KeepData: r.KeepData, HasResult: r.Outcome != nil, Idempotency: r.Idempotency, Code: string(r.ResultCode)}
+}
+
+// size is about what a record holds.
+func size(r *Record) int {
+	n := 512 + len(r.Task)
+	for _, s := range r.Steps {
+		n += len(s.Data) + 48
+	}
+	if r.Outcome != nil {
+		p := r.Outcome.Payload
+		n += len(p.Task) + len(p.Requirements) + len(p.Code) + len(p.Results)
+		for _, l := range p.Logs {
+			n += len(l.Message) + 40
+		}
+	}
+	return n
+}
+
+// Add implements [Store].
+func (m *Memory) Add(_ context.Context, r Record) (*Record, error) { return m.table.Add(r), nil }
+
+// Begin implements [Store].
+func (m *Memory) Begin(_ context.Context, id string, at time.Time) (bool, error) {
+	return m.table.Change(id, func(r *Record) bool {
+		if r.State != api.ExecutionQueued {
+			return false
+		}
+		r.State, r.BeganAt = api.ExecutionRunning, at
+		return true
+	}), nil
+}
+
+// End implements [Store].
+func (m *Memory) End(_ context.Context, id string, outcome agent.Outcome, steps []Step, at time.Time) (bool, error) {
+	return m.table.Change(id, func(r *Record) bool {
+		if r.State == api.ExecutionEnded {
+			return false
+		}
+		r.end(outcome, steps, at)
+		return true
+	}), nil
+}
+
+// Get implements [Store].
+func (m *Memory) Get(_ context.Context, tenant, id string) (Record, error) {
+	return m.table.Get(tenant, id)
+}
+
+// List implements [Store].
+func (m *Memory) List(_ context.Context, tenant string, f Filter) ([]Record, error) {
+	return m.table.List(tenant, f.Filter, func(r *Record) bool { return f.Agent == "" || r.Agent == f.Agent }), nil
+}
+
+// Unfinished implements [Store].
+func (m *Memory) Unfinished(context.Context) ([]Record, error) { return m.table.Unfinished(), nil }
+
+// Read implements [Store].
+func (m *Memory) Read(_ context.Context, id string, at time.Time) error {
+	m.table.Change(id, func(r *Record) bool {
+		if r.ReadAt.IsZero() {
+			r.ReadAt = at
+		}
+		return true
+	})
+	return nil
+}
+
+// Forget implements [Store].
+func (m *Memory) Forget(_ context.Context, tenant, id string) error {
+	return m.table.Forget(tenant, id)
+}
+
+// Expire implements [Store].
+func (m *Memory) Expire(_ context.Context, p kept.Policy, now time.Time) (forgotten, removed int, err error) {
+	forgotten, removed = m.table.Expire(p, now)
+	return forgotten, removed, nil
+}
