@@ -164,9 +164,8 @@ func (s *Server) writeResult(c echo.Context, result api.Result, full bool) error
 
 // awaitAll waits until all have ended, ctx ends, or the server stops, and returns them as they are then.
 func (s *Server) awaitAll(ctx context.Context, accepted []execution.Record) ([]execution.Record, error) {
-	waiting, cancel := context.WithCancel(ctx)
+	waiting, cancel := s.whileServing(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.drainStart, cancel)()
 	now := make([]execution.Record, len(accepted))
 	for i, r := range accepted {
 		var err error

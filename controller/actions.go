@@ -60,6 +60,9 @@ func (s *Server) runAction(c echo.Context) error {
 	}
 	document, code, err := a.Run(c.Request().Context(), body)
 	if err != nil {
+		if a.About.Kind == api.KindAgent { // what an action is refused, its executor has counted
+			s.metrics.refused(c.Request().Context(), err)
+		}
 		return s.executorRefusal(c.Request().Context(), err)
 	}
 	c.Set(keyResultCode, code)

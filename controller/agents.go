@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"glovebox/internal/agentrun"
 )
 
 // An Agent is one that works on tasks.
@@ -24,22 +27,22 @@ type Agent struct {
 }
 
 // A Step is one of an agent's, as it is told to a client.
-type Step struct {
-	ID   int
-	Type string // a word
-	Data []byte // one JSON document, without a line break
+type Step = agentrun.Step
+
+// agent returns the one of a name, without regard to case, or nil.
+func (s *Server) agent(name string) *Agent {
+	i := slices.IndexFunc(s.agents, func(a Agent) bool { return strings.EqualFold(a.Name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &s.agents[i]
 }
 
 // runAgent has an agent work on a task. A client that accepts text/event-stream is told each step as it happens; any
-// other gets the outcome when there is one. A client that leaves ends the run.
+// other gets the outcome when there is one. A client that leaves ends the run. Where it is preferred, or there is an idempotency key, the run
+// is accepted instead: it goes on.
 func (s *Server) runAgent(c echo.Context) error {
-	name := c.Param("name")
-	var found *Agent
-	for i := range s.agents {
-		if strings.EqualFold(s.agents[i].Name, name) {
-			found = &s.agents[i]
-		}
-	}
+	found := s.agent(c.Param("name"))
 	if found == nil {
 		return refuse(kindNotFound, "There is no agent of this name here. A server has agents where it was started with a model (--agent-model).")
 	}
@@ -48,11 +51,19 @@ func (s *Server) runAgent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	key, err := idempotencyKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	if prefer := preferencesOf(c.Request().Header); prefer.async || key != "" {
+		return s.acceptRun(c, found.Name, body, prefer, key)
+	}
 	if acceptsEvents(c.Request().Header) {
 		return s.streamAgent(c, *found, body)
 	}
 	document, code, err := found.Run(c.Request().Context(), body, nil)
 	if err != nil {
+		s.metrics.refused(c.Request().Context(), err)
 		return s.executorRefusal(c.Request().Context(), err)
 	}
 	c.Set(keyResultCode, code)
@@ -96,6 +107,7 @@ func (s *Server) streamAgent(c echo.Context, a Agent, body []byte) error {
 	cancel()
 	<-keptAlive
 	if err != nil {
+		s.metrics.refused(c.Request().Context(), err)
 		return s.executorRefusal(c.Request().Context(), err) // nothing was told: see Agent.Run
 	}
 	c.Set(keyResultCode, code)

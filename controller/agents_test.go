@@ -52,8 +52,8 @@ func TestRunAgent(t *testing.T) {
 	if a := ask(t, s, postTo("/v1/agents/other/runs", `{}`)); a.status != 404 || !strings.Contains(string(a.body), "--agent-model") {
 		t.Errorf("another agent: %d %s", a.status, a.body)
 	}
-	if a := ask(t, s, request("GET", "/v1/agents/codesmith/runs", nil)); a.status != 405 {
-		t.Errorf("GET: %d", a.status)
+	if a := ask(t, s, request("PUT", "/v1/agents/codesmith/runs", nil)); a.status != 405 {
+		t.Errorf("PUT: %d", a.status)
 	}
 }
 

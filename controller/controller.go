@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"glovebox/api"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
@@ -70,6 +71,8 @@ type Config struct {
 	Actions func(Executor) ([]Action, error)
 	// Agents makes the agents that work on tasks, likewise; nil means that there are none.
 	Agents func(Executor) ([]Agent, error)
+	// AgentRuns makes what keeps their runs as resources, likewise; it must be set where Agents is. Whoever makes it closes it, behind Serve.
+	AgentRuns func(Executor) (*agentrun.Service, error)
 	// ModelContext makes what answers at /mcp, of the same executor; nil means that nothing does.
 	ModelContext func(Executor) (http.Handler, error)
 	// Ready reports whether a box could be made now; nil means that nobody knows better than yes. It
@@ -131,7 +134,8 @@ type Server struct {
 	executions *execution.Service
 	actions    []Action
 	agents     []Agent
-	mcp        http.Handler // nil where there is none
+	runs       *agentrun.Service // nil where there are none
+	mcp        http.Handler      // nil where there is none
 	hosts      hostRule
 	entry      *entry
 	bounds     bounds
@@ -192,6 +196,13 @@ func newServer(config Config, b bounds) (*Server, error) {
 			return nil, err
 		}
 	}
+	if config.AgentRuns != nil {
+		if s.runs, err = config.AgentRuns(s.executor); err != nil {
+			return nil, err
+		}
+	} else if config.Agents != nil {
+		return nil, errors.New("controller: AgentRuns are needed beside Agents")
+	}
 	if config.ModelContext != nil {
 		if s.mcp, err = config.ModelContext(s.executor); err != nil {
 			return nil, err
@@ -231,6 +242,10 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/actions/:name", toLook, s.showAction},
 		{http.MethodPost, "/v1/actions/:name/runs", toExecute, s.runAction},
 		{http.MethodPost, "/v1/agents/:name/runs", toExecute, s.runAgent},
+		{http.MethodGet, "/v1/agents/:name/runs", toRead, s.listRuns},
+		{http.MethodGet, "/v1/agents/:name/runs/:id", toRead, s.showRun},
+		{http.MethodDelete, "/v1/agents/:name/runs/:id", toCancel, s.cancelRun},
+		{http.MethodGet, "/v1/agents/:name/runs/:id/events", toRead, s.runEvents},
 		{http.MethodPost, "/mcp", toExecute, s.modelContext},
 		{http.MethodGet, "/mcp", toExecute, s.modelContext},
 		{http.MethodDelete, "/mcp", toExecute, s.modelContext},

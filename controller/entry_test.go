@@ -81,7 +81,9 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"DELETE /v1/executions/:id": {}, // both are needed
 		"GET /v1/actions":           {execute, read, admin}, "GET /v1/actions/:name": {execute, read, admin}, "GET /v1/info": {execute, read, admin},
 		"POST /v1/actions/:name/runs": {execute}, "POST /v1/agents/:name/runs": {execute},
-		"POST /mcp": {execute}, "GET /mcp": {execute}, "DELETE /mcp": {execute}, "GET /metrics": {admin},
+		"GET /v1/agents/:name/runs": {read}, "GET /v1/agents/:name/runs/:id": {read}, "GET /v1/agents/:name/runs/:id/events": {read},
+		"DELETE /v1/agents/:name/runs/:id": {}, // both are needed
+		"POST /mcp":                        {execute}, "GET /mcp": {execute}, "DELETE /mcp": {execute}, "GET /metrics": {admin},
 	}
 	open := []string{"GET /", "GET /openapi.yaml", "GET /healthz", "GET /readyz"}
 	ring := newKeyring("a")

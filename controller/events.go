@@ -15,6 +15,36 @@ import (
 // followExecution tells each log of an execution as it comes, and its end, as Server-Sent Events. Whoever names the last event that it
 // has gets what came behind it.
 func (s *Server) followExecution(c echo.Context) error {
+	ctx, id := c.Request().Context(), c.Param("id")
+	r, err := s.executions.Get(ctx, tenantOf(ctx), id)
+	if err != nil {
+		return executionRefusal(err)
+	}
+	err = s.follow(c, r.State, func(ctx context.Context, after int, tell func(Step) error) error {
+		return s.executions.Events(ctx, r.Tenant, id, after, func(e execution.Event) error {
+			if e.Log != nil {
+				return tellJSON(tell, e.N, "log", e.Log)
+			}
+			return tellJSON(tell, e.N, endEvent, s.document(ctx, *e.End, false))
+		})
+	})
+	return executionRefusal(err)
+}
+
+// endEvent is the type of the event that tells of an end.
+const endEvent = "end"
+
+// tellJSON tells a document as an event.
+func tellJSON(tell func(Step) error, id int, name string, document any) error {
+	data, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	return tell(Step{ID: id, Type: name, Data: data})
+}
+
+// follow answers with the events that tell of something, behind the one that its client has. It begins at once where more will come.
+func (s *Server) follow(c echo.Context, state api.ExecutionState, events func(ctx context.Context, after int, tell func(Step) error) error) error {
 	if _, err := queryOf(c); err != nil {
 		return err
 	}
@@ -25,15 +55,10 @@ func (s *Server) followExecution(c echo.Context) error {
 			return &api.Error{Kind: api.KindInvalid, Field: "Last-Event-ID", Detail: "must be the id of an event of this stream"}
 		}
 	}
-	ctx, cancel := context.WithCancel(c.Request().Context())
+	ctx, cancel := s.whileServing(c.Request().Context())
 	defer cancel()
-	defer context.AfterFunc(s.drainStart, cancel)()
-	r, err := s.executions.Get(ctx, tenantOf(ctx), c.Param("id"))
-	if err != nil {
-		return executionRefusal(err)
-	}
 	stream := &eventStream{w: boundedWriter{c.Response(), s.bounds.write}}
-	if r.State != api.ExecutionEnded {
+	if state != api.ExecutionEnded {
 		if stream.open() != nil {
 			return nil // nobody is there
 		}
@@ -43,32 +68,15 @@ func (s *Server) followExecution(c echo.Context) error {
 		defer close(keptAlive)
 		stream.keepAlive(ctx, s.bounds.keepAlive)
 	}()
-	err = s.executions.Events(ctx, r.Tenant, r.ID, after, func(e execution.Event) error {
-		step, err := s.stepOf(ctx, e)
-		if err != nil {
-			return err
-		}
-		return stream.tell(step)
-	})
+	err := events(ctx, after, stream.tell)
 	cancel()
 	<-keptAlive
 	switch {
 	case stream.opened(): // the answer has begun: what goes wrong now ends it, and the client comes again
 	case err != nil:
-		return executionRefusal(err)
+		return err
 	default:
 		return c.NoContent(http.StatusNoContent) // everything was told before: a client need not come again
 	}
 	return nil
-}
-
-func (s *Server) stepOf(ctx context.Context, e execution.Event) (step Step, err error) {
-	step = Step{ID: e.N, Type: "log"}
-	if e.Log != nil {
-		step.Data, err = json.Marshal(e.Log)
-		return step, err
-	}
-	step.Type = "end"
-	step.Data, err = json.Marshal(s.document(ctx, *e.End, false))
-	return step, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 	"glovebox/internal/tenant"
 )
 
@@ -40,28 +41,44 @@ func (s *Server) showExecution(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	var r execution.Record
-	if text := query.Get("wait"); text != "" {
-		wait, err := time.ParseDuration(text)
-		if err != nil || wait < 0 || wait > maxWait {
-			return invalidQuery("wait", "must be a duration from 0s to "+maxWait.String()+", as in 10s")
-		}
-		r, err = s.await(ctx, c.Param("id"), wait)
-		if err != nil {
-			return executionRefusal(err)
-		}
-	} else if r, err = s.executions.Get(ctx, tenantOf(ctx), c.Param("id")); err != nil {
+	wait, err := waitOf(query)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := s.within(ctx, wait)
+	defer cancel()
+	r, err := s.executions.Wait(waiting, tenantOf(ctx), c.Param("id"))
+	if err != nil {
 		return executionRefusal(err)
 	}
 	return s.writeExecution(c, http.StatusOK, r, full)
 }
 
-// await waits for the end of an execution, within a time, and while the server does not stop.
-func (s *Server) await(ctx context.Context, id string, most time.Duration) (execution.Record, error) {
-	waiting, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	defer context.AfterFunc(s.drainStart, cancel)()
-	return s.executions.Wait(waiting, tenantOf(ctx), id)
+// waitOf reads for how long a client wants to wait for an end; 0 is not at all.
+func waitOf(query url.Values) (time.Duration, error) {
+	text := query.Get("wait")
+	if text == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait < 0 || wait > maxWait {
+		return 0, invalidQuery("wait", "must be a duration from 0s to "+maxWait.String()+", as in 10s")
+	}
+	return wait, nil
+}
+
+// whileServing returns a context that ends when the server begins to stop.
+func (s *Server) whileServing(ctx context.Context) (context.Context, context.CancelFunc) {
+	waiting, cancel := context.WithCancel(ctx)
+	unhook := context.AfterFunc(s.drainStart, cancel)
+	return waiting, func() { unhook(); cancel() }
+}
+
+// within returns one that ends after a time too.
+func (s *Server) within(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	serving, stop := s.whileServing(ctx)
+	waiting, cancel := context.WithTimeout(serving, most)
+	return waiting, func() { cancel(); stop() }
 }
 
 // writeExecution answers with an execution. A result that goes out has been told.
@@ -117,7 +134,10 @@ func (s *Server) listExecutions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	filter, err := filterOf(query)
+	filter, err := filterOf(query, func(code api.ResultCode) bool {
+		_, known := code.Info()
+		return known
+	})
 	if err != nil {
 		return err
 	}
@@ -131,7 +151,7 @@ func (s *Server) listExecutions(c echo.Context) error {
 	page := api.Page{Executions: []api.Execution{}}
 	for i, r := range records {
 		if i == limit {
-			page.Next = base64.RawURLEncoding.EncodeToString([]byte(records[i-1].ID))
+			page.Next = cursorBehind(records[i-1].ID)
 			break
 		}
 		listed := r.Document()
@@ -141,12 +161,16 @@ func (s *Server) listExecutions(c echo.Context) error {
 	return s.writeJSON(c, http.StatusOK, jsonType, page)
 }
 
-func filterOf(query url.Values) (f execution.Filter, err error) {
-	f = execution.Filter{State: api.ExecutionState(query.Get("state")), ResultCode: api.ResultCode(query.Get("resultCode")), Limit: defaultLimit}
+// cursorBehind names the page behind a record.
+func cursorBehind(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+
+// filterOf reads what every list can be asked for; known says whether there is such a code.
+func filterOf[C ~string](query url.Values, known func(C) bool) (f kept.Filter[C], err error) {
+	f = kept.Filter[C]{State: api.ExecutionState(query.Get("state")), ResultCode: C(query.Get("resultCode")), Limit: defaultLimit}
 	if f.State != "" && !f.State.Known() {
 		return f, invalidQuery("state", "must be queued, running or ended")
 	}
-	if _, known := f.ResultCode.Info(); f.ResultCode != "" && !known {
+	if f.ResultCode != "" && !known(f.ResultCode) {
 		return f, invalidQuery("resultCode", "is no result code")
 	}
 	for name, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
@@ -219,14 +243,17 @@ var (
 )
 
 // executionRefusal makes an answer of a service's error.
-func executionRefusal(err error) error {
+func executionRefusal(err error) error { return keptRefusal(err, "execution") }
+
+// keptRefusal makes an answer of an error of what keeps things of a name.
+func keptRefusal(err error, what string) error {
 	switch {
-	case errors.Is(err, execution.ErrNotFound):
-		return refuse(kindNotFound, "There is no execution of this id.")
-	case errors.Is(err, execution.ErrOtherBody):
+	case errors.Is(err, kept.ErrNotFound):
+		return refuse(kindNotFound, "There is no "+what+" of this id.")
+	case errors.Is(err, kept.ErrOtherBody):
 		return refuse(kindConflict, "The key was used for another body or other parameters. Use a new key for a new request.")
-	case errors.Is(err, execution.ErrFull):
-		return &refusal{kind: kindBusy, detail: "Too many executions are accepted and have not ended.", retryAfter: time.Second}
+	case errors.Is(err, kept.ErrFull):
+		return &refusal{kind: kindBusy, detail: "Too many " + what + "s are accepted and have not ended.", retryAfter: time.Second}
 	}
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"glovebox/api"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/logcontext"
 )
@@ -80,6 +81,7 @@ func testServer(t testing.TB, executor Executor, options ...option) *Server {
 		}
 		return service, err
 	}
+	config.AgentRuns = func(Executor) (*agentrun.Service, error) { return openRuns(t, nil) }
 	for _, o := range options {
 		o(&config, &b)
 	}
@@ -88,6 +90,21 @@ func testServer(t testing.TB, executor Executor, options ...option) *Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// openRuns makes what keeps the runs of agents, until the test's end: then what goes on is cancelled.
+func openRuns(t testing.TB, agents map[string]agentrun.Worker) (*agentrun.Service, error) {
+	service, err := agentrun.Open(context.Background(), agentrun.Config{Agents: agents, Store: agentrun.NewMemory()})
+	if err == nil {
+		t.Cleanup(func() {
+			ended, cancel := context.WithCancel(context.Background())
+			cancel()
+			if err := service.Close(ended); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return service, err
 }
 
 // closeExecutions cancels what still runs.

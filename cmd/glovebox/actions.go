@@ -7,6 +7,7 @@ import (
 	"glovebox/controller"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/mcp"
 	"glovebox/metadata"
 )
@@ -51,6 +52,18 @@ func agentsOf(smith smithMaker) func(controller.Executor) ([]controller.Agent, e
 			return outcome, string(outcome.Code), err
 		}}}, nil
 	}
+}
+
+// workersOf returns the agents that work on what is accepted. smith may be nil.
+func workersOf(smith smithMaker, executor controller.Executor) (map[string]agentrun.Worker, error) {
+	if smith == nil {
+		return nil, nil
+	}
+	codesmith, err := smith(executor)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]agentrun.Worker{codesmith.About().Name: codesmith}, nil
 }
 
 func asSteps(onStep func(controller.Step)) func(agent.Event) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,6 +36,17 @@ func (f *agentServerFlags) register(flags *pflag.FlagSet) {
 // A smithMaker makes the agent, of the executor that runs its code.
 type smithMaker func(action.Executor) (*action.Codesmith, error)
 
+// A smithKind says what agent is made, where what holds its tasks against quotas is known.
+type smithKind func(admit func(context.Context) error) smithMaker
+
+// under returns what makes the agent, or nil where there is none. admit may be nil: then there are no quotas.
+func (k smithKind) under(admit func(context.Context) error) smithMaker {
+	if k == nil {
+		return nil
+	}
+	return k(admit)
+}
+
 // check refuses what cannot be right, whatever the environment holds.
 func (f *agentServerFlags) check(flags *pflag.FlagSet) error {
 	if f.model.name == "" {
@@ -55,9 +67,9 @@ func (f *agentServerFlags) check(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// maker returns what makes the agent, or nil where no model was named. All who ask share the first that is made. The flags have
-// passed check.
-func (f *agentServerFlags) maker(catalogue *metadata.Catalogue, log *slog.Logger) (smithMaker, error) {
+// kind returns the kind of agent, or nil where no model was named. All who ask its maker share the first that is made. The flags
+// have passed check.
+func (f *agentServerFlags) kind(catalogue *metadata.Catalogue, log *slog.Logger) (smithKind, error) {
 	if f.model.name == "" {
 		return nil, nil
 	}
@@ -65,18 +77,20 @@ func (f *agentServerFlags) maker(catalogue *metadata.Catalogue, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	var once sync.Once
-	var made *action.Codesmith
-	var failed error
-	return func(executor action.Executor) (*action.Codesmith, error) {
-		once.Do(func() {
-			made, failed = action.NewCodesmith(action.CodesmithConfig{
-				Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency,
-				Open: func(limits agent.Limits) (*agent.Agent, error) {
-					return codesmith(catalogue, model, executor, limits, log)
-				},
+	return func(admit func(context.Context) error) smithMaker {
+		var once sync.Once
+		var made *action.Codesmith
+		var failed error
+		return func(executor action.Executor) (*action.Codesmith, error) {
+			once.Do(func() {
+				made, failed = action.NewCodesmith(action.CodesmithConfig{
+					Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency, Admit: admit,
+					Open: func(limits agent.Limits) (*agent.Agent, error) {
+						return codesmith(catalogue, model, executor, limits, log)
+					},
+				})
 			})
-		})
-		return made, failed
+			return made, failed
+		}
 	}, nil
 }

@@ -73,9 +73,11 @@ func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
 	if s.catalogue, err = metadata.Load(metadata.Files()); err != nil {
 		return sandboxError(err)
 	}
-	if s.smith, err = f.agent.maker(s.catalogue, s.log); err != nil {
+	smiths, err := f.agent.kind(s.catalogue, s.log)
+	if err != nil {
 		return err
 	}
+	s.smith = smiths.under(nil)
 	if there != nil {
 		return s.there(there)
 	}

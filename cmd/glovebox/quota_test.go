@@ -18,6 +18,7 @@ import (
 	"glovebox/controller"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
@@ -69,20 +70,29 @@ func tenantServer(t *testing.T, meter quota.CPUMeter, tenants ...tenant.Tenant) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	guard := quota.NewGuard(quota.Config{Executor: executor, Isolation: tenant.IsolationStandard, CPU: meter, Log: log})
 	smith := func(executor action.Executor) (*action.Codesmith, error) {
-		return action.NewCodesmith(action.CodesmithConfig{Catalogue: catalogue, Name: codesmithName, Concurrency: 2,
+		return action.NewCodesmith(action.CodesmithConfig{Catalogue: catalogue, Name: codesmithName, Concurrency: 2, Admit: guard.AdmitTask,
 			Open: func(limits agent.Limits) (*agent.Agent, error) {
 				return codesmith(catalogue, oneProgram{program}, executor, limits, log)
 			}})
 	}
-	guard := quota.NewGuard(quota.Config{Executor: executor, Isolation: tenant.IsolationStandard, CPU: meter, Log: log})
 	var executions *execution.Service
+	var runs *agentrun.Service
 	server, err := controller.New(controller.Config{
 		Executor: guard, Quotas: guard, HostCPUs: 4, Log: log, Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, readAbout().info(), log),
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
 			executions, err = execution.Open(t.Context(), execution.Config{Executor: e, Store: execution.NewMemory(), Log: log})
 			return executions, err
+		},
+		AgentRuns: func(e controller.Executor) (_ *agentrun.Service, err error) {
+			workers, err := workersOf(smith, e)
+			if err != nil {
+				return nil, err
+			}
+			runs, err = agentrun.Open(t.Context(), agentrun.Config{Agents: workers, Store: agentrun.NewMemory(), Log: log})
+			return runs, err
 		},
 	})
 	if err != nil {
@@ -98,7 +108,7 @@ func tenantServer(t *testing.T, meter quota.CPUMeter, tenants ...tenant.Tenant) 
 	}))
 	t.Cleanup(func() {
 		web.Close()
-		for _, end := range []func(context.Context) error{executions.Close, executor.Close} {
+		for _, end := range []func(context.Context) error{executions.Close, runs.Close, executor.Close} {
 			if err := end(context.Background()); err != nil {
 				t.Error(err)
 			}
@@ -158,6 +168,9 @@ var roads = []struct {
 	}},
 	{"an agent", 2, func(t *testing.T, id, url string) string {
 		return postAs(t, id, url+"/v1/agents/codesmith/runs", `{"task":"t","inputData":1}`)
+	}},
+	{"an agent's run that is accepted", 2, func(t *testing.T, id, url string) string {
+		return postAs(t, id, url+"/v1/agents/codesmith/runs", `{"task":"t","inputData":1}`, "Prefer", "respond-async, wait=30")
 	}},
 	{"an agent as an action", 2, func(t *testing.T, id, url string) string {
 		return postAs(t, id, url+"/v1/actions/codesmith/runs", `{"task":"t","inputData":"1"}`)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"glovebox/controller"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
@@ -36,15 +38,48 @@ func accepting(e execution.Executor, kept *sqlite.Store, hooks webhooks, log *sl
 	if kept == nil {
 		return execution.Config{Executor: e, Store: execution.NewMemory(), Log: log}
 	}
-	return execution.Config{Executor: e, Store: kept.Executions(), Ended: hooks.ended, Log: log,
-		Tenant: func(ctx context.Context, id string) (tenant.Tenant, bool, error) {
-			t, err := kept.Tenant(ctx, id)
-			if errors.Is(err, store.ErrNotFound) {
-				return tenant.Tenant{}, false, nil
-			}
-			return t, err == nil, err
-		},
+	return execution.Config{Executor: e, Store: kept.Executions(), Ended: hooks.ended, Log: log, Tenant: tenantIn(kept)}
+}
+
+// acceptingRuns says the same of runs of agents. smith may be nil: then what is kept is told, and nothing accepted.
+func acceptingRuns(e controller.Executor, smith smithMaker, kept *sqlite.Store, log *slog.Logger) (agentrun.Config, error) {
+	agents, err := workersOf(smith, e)
+	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Log: log}
+	if kept != nil {
+		config.Tenant = tenantIn(kept)
 	}
+	return config, err
+}
+
+// tenantIn looks tenants up for what an earlier server has accepted.
+func tenantIn(kept *sqlite.Store) func(context.Context, string) (tenant.Tenant, bool, error) {
+	return func(ctx context.Context, id string) (tenant.Tenant, bool, error) {
+		t, err := kept.Tenant(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return tenant.Tenant{}, false, nil
+		}
+		return t, err == nil, err
+	}
+}
+
+// An acceptance is all that this server has accepted, of either kind.
+type acceptance struct {
+	executions *execution.Service
+	runs       *agentrun.Service
+}
+
+// close closes what was opened of it, side by side. Runs of agents have scripts run until they are closed, and those are none of the executions.
+func (a acceptance) close(ctx context.Context) error {
+	var all sync.WaitGroup
+	var executions, runs error
+	if a.executions != nil {
+		all.Go(func() { executions = a.executions.Close(ctx) })
+	}
+	if a.runs != nil {
+		all.Go(func() { runs = a.runs.Close(ctx) })
+	}
+	all.Wait()
+	return errors.Join(executions, runs)
 }
 
 // tellLost says what the database had and has not any more.

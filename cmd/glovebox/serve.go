@@ -13,6 +13,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/controller"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/config"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
@@ -145,7 +146,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	if err != nil {
 		return sandboxError(err)
 	}
-	smith, err := f.agent.maker(catalogue, log)
+	smiths, err := f.agent.kind(catalogue, log)
 	if err != nil {
 		return err
 	}
@@ -211,11 +212,19 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return sandboxError(errors.Join(err, executor.Close(ctx)))
 	}
 	defer hooks.close()
-	var executions *execution.Service
+	smith := smiths.under(guard.AdmitTask)
+	var accepted acceptance
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
-			executions, err = execution.Open(ctx, accepting(e, kept, hooks, log))
-			return executions, err
+			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, log))
+			return accepted.executions, err
+		},
+		AgentRuns: func(e controller.Executor) (*agentrun.Service, error) {
+			config, err := acceptingRuns(e, smith, kept, log)
+			if err == nil {
+				accepted.runs, err = agentrun.Open(ctx, config)
+			}
+			return accepted.runs, err
 		},
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
@@ -228,11 +237,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s://%s\n", f.entry.scheme(), listener.Addr())
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
 			"pool", poolText(pool))
-		err = serveUntil(ctx, server, executions, listener)
-	} else if executions != nil { // what it has taken up is left again
+		err = serveUntil(ctx, server, accepted, listener)
+	} else { // what it has taken up is left again
 		stopped, stop := context.WithCancel(ctx)
 		stop()
-		err = errors.Join(err, executions.Close(stopped))
+		err = errors.Join(err, accepted.close(stopped))
 	}
 	// Every box is gone before the process is.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
@@ -243,15 +252,15 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	return nil
 }
 
-// serveUntil serves until ctx ends; then requests and accepted executions are let end side by side, within one limit.
-func serveUntil(ctx context.Context, server *controller.Server, executions *execution.Service, listener net.Listener) error {
+// serveUntil serves until ctx ends; then requests and what was accepted are let end side by side, within one limit.
+func serveUntil(ctx context.Context, server *controller.Server, accepted acceptance, listener net.Listener) error {
 	stop, stopNow := context.WithCancel(ctx)
 	closed := make(chan error, 1)
 	go func() {
 		<-stop.Done()
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 		defer cancel()
-		closed <- executions.Close(limit)
+		closed <- accepted.close(limit)
 	}()
 	err := server.Serve(ctx, listener)
 	stopNow()

@@ -24,7 +24,8 @@ type Codesmith struct {
 	names  []string
 	limits agent.Limits
 	// open makes an agent with other limits than the configured ones.
-	open func(agent.Limits) (*agent.Agent, error)
+	open  func(agent.Limits) (*agent.Agent, error)
+	quota func(ctx context.Context) error
 	// places are those of runs that go on; what waits for one has been accepted elsewhere, within bounds.
 	places *queue.Queue
 }
@@ -38,6 +39,8 @@ type CodesmithConfig struct {
 	Limits agent.Limits
 	// Concurrency is how many tasks are worked on at once.
 	Concurrency int
+	// Admit holds a task against the quotas of the tenant in ctx, and counts it; the error is a *quota.Error. Nil means that there are none.
+	Admit func(ctx context.Context) error
 	// Open makes an agent with these limits.
 	Open func(agent.Limits) (*agent.Agent, error)
 }
@@ -77,11 +80,14 @@ func NewCodesmith(c CodesmithConfig) (*Codesmith, error) {
 	if err := c.Limits.Check(); err != nil {
 		return nil, err
 	}
+	if c.Admit == nil {
+		c.Admit = func(context.Context) error { return nil }
+	}
 	about, err := describeAgent(row, c.Limits)
 	if err != nil {
 		return nil, err
 	}
-	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, places: queue.New(c.Concurrency, math.MaxInt)}
+	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, quota: c.Admit, places: queue.New(c.Concurrency, math.MaxInt)}
 	for _, p := range about.Parameters {
 		smith.names = append(smith.names, p.Name)
 	}
@@ -139,7 +145,7 @@ func (BusyError) Error() string { return "as many tasks are worked on as may be 
 func (BusyError) RetryAfter() time.Duration { return 10 * time.Second }
 
 // Work works on a task, whose parameters are JSON, until it has an outcome. Data that is a string is a string. onEvent
-// is as that of [agent.Agent.Run]. The error is an *[api.Error] that names the parameter, a [BusyError], or our own;
+// is as that of [agent.Agent.Run]. The error is an *[api.Error] that names the parameter, a [BusyError], a *quota.Error, or our own;
 // nothing has run then, and there was no event.
 func (s *Codesmith) Work(ctx context.Context, body []byte, onEvent func(agent.Event)) (agent.Outcome, error) {
 	return s.work(ctx, body, false, onEvent)
@@ -155,6 +161,9 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 		return agent.Outcome{}, BusyError{}
 	}
 	defer place.Leave()
+	if err := s.quota(ctx); err != nil {
+		return agent.Outcome{}, err
+	}
 	smith, err := s.open(limits)
 	if err != nil {
 		return agent.Outcome{}, err
@@ -172,13 +181,15 @@ func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task
 	return outcome, err
 }
 
-// Check reports what is wrong with a task, as Work does.
-func (s *Codesmith) Check(body []byte) error {
-	_, _, err := s.task(body, false)
-	return err
+// Admit reports what is wrong with a task that is to be accepted, as Work does, and holds it against the quotas of the tenant in ctx.
+func (s *Codesmith) Admit(ctx context.Context, body []byte) error {
+	if _, _, err := s.task(body, false); err != nil {
+		return err
+	}
+	return s.quota(ctx)
 }
 
-// WorkAccepted is Work for a task that has been accepted: it waits for a place, in which the tenants of such tasks take turns, and calls begin
+// WorkAccepted is Work for a task that has been admitted, and accepted: it waits for a place, in which the tenants of such tasks take turns, and calls begin
 // before it begins. Where begin returns an error, that is what it returns, and nothing has run; likewise the cause of ctx's end, where ctx ends
 // before.
 func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error) {

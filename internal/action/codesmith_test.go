@@ -12,6 +12,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/tenant"
 	"glovebox/metadata"
 )
 
@@ -60,7 +61,7 @@ func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor)
 		t.Fatal(err)
 	}
 	smith, err := action.NewCodesmith(action.CodesmithConfig{
-		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1,
+		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1, Admit: admit,
 		Open: func(l agent.Limits) (*agent.Agent, error) {
 			return agent.New(agent.Config{Model: m, Executor: e, Params: code.Request, Prompt: prompt, HostCPUs: 2, Limits: l})
 		},
@@ -69,6 +70,36 @@ func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor)
 		t.Fatal(err)
 	}
 	return smith
+}
+
+// errSpent is what a test's quota says to whoever asks in its name.
+var errSpent = errors.New("spent")
+
+func admit(ctx context.Context) error {
+	if t, ok := tenant.FromContext(ctx); ok && t.ID == "spent" {
+		return errSpent
+	}
+	return nil
+}
+
+// A task is held against quotas on whatever road it comes.
+func TestCodesmithIsUnderQuotas(t *testing.T) {
+	smith := newCodesmith(t, model{answer: runs}, agent.Limits{Iterations: 1})
+	spent, task := tenant.NewContext(t.Context(), tenant.Tenant{ID: "spent"}), []byte(`{"task":"t"}`)
+	_, worked := smith.Work(spent, task, nil)
+	_, ran := smith.Run(spent, task, nil)
+	for road, err := range map[string]error{"accepted": smith.Admit(spent, task), "an agent": worked, "an action": ran} {
+		if !errors.Is(err, errSpent) {
+			t.Errorf("%s: %v", road, err)
+		}
+	}
+	if err := smith.Admit(t.Context(), task); err != nil {
+		t.Error(err)
+	}
+	var refused *api.Error
+	if err := smith.Admit(spent, []byte(`{}`)); !errors.As(err, &refused) || refused.Field != "task" {
+		t.Errorf("%v", err)
+	}
 }
 
 const runs = `{"taskComplete":false,"nextStep":{"type":"Actions","actions":[{"name":"Execute Code","params":{"code":"return 3"}}]}}`
@@ -151,5 +182,53 @@ func TestCodesmithAbout(t *testing.T) {
 		if err := schema.Validate(value); (err == nil) != valid {
 			t.Errorf("%s: %v", body, err)
 		}
+	}
+}
+
+// What is accepted waits for its place, and begins only where its caller lets it.
+func TestCodesmithWorksOnWhatIsAccepted(t *testing.T) {
+	m := model{answer: runs, asked: make(chan struct{}), may: make(chan struct{})}
+	smith := newCodesmith(t, m, agent.Limits{Iterations: 1})
+	task := []byte(`{"task":"t"}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan agent.Outcome)
+	go func() {
+		outcome, _ := smith.Work(ctx, task, nil)
+		first <- outcome
+	}()
+	<-m.asked
+	// There is no place; ctx ends before there is.
+	gone, leave := context.WithCancelCause(t.Context())
+	leave(errors.New("left"))
+	if _, err := smith.WorkAccepted(gone, task, func() error { t.Error("it begins"); return nil }, nil); err == nil || err.Error() != "left" {
+		t.Errorf("%v", err)
+	}
+	second := make(chan agent.Outcome)
+	begun := make(chan struct{})
+	go func() {
+		outcome, err := smith.WorkAccepted(t.Context(), task, func() error { close(begun); return nil }, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		second <- outcome
+	}()
+	cancel()
+	if outcome := <-first; outcome.Code != agent.Cancelled {
+		t.Errorf("%+v", outcome)
+	}
+	<-begun
+	<-m.asked
+	close(m.may)
+	go func() {
+		for range m.asked {
+		}
+	}()
+	if outcome := <-second; outcome.Code != agent.IterationLimit {
+		t.Errorf("%+v", outcome)
+	}
+	close(m.asked)
+	never := errors.New("not any more")
+	if _, err := newCodesmith(t, model{answer: runs}, agent.Limits{}).WorkAccepted(t.Context(), task, func() error { return never }, func(agent.Event) { t.Error("there is an event") }); !errors.Is(err, never) {
+		t.Errorf("%v", err)
 	}
 }

@@ -19,8 +19,9 @@ import (
 
 // A Worker is an agent that works on tasks. It is safe for concurrent use.
 type Worker interface {
-	// Check reports what is wrong with a task: an *[api.Error].
-	Check(task []byte) error
+	// Admit reports what is wrong with a task, an *[api.Error], and holds it against the quotas of the tenant in ctx: the error is a
+	// *quota.Error then.
+	Admit(ctx context.Context, task []byte) error
 	// WorkAccepted waits for a place, calls begin, and works on a task of the tenant in ctx until it has an outcome, as [agent.Agent.Run] does.
 	// Where begin returns an error, or ctx ends before, that is its error, and nothing has run.
 	WorkAccepted(ctx context.Context, task []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error)
@@ -167,7 +168,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	if worker == nil {
 		return Record{}, ErrNoAgent
 	}
-	if err := worker.Check(sub.Task); err != nil {
+	if err := worker.Admit(ctx, sub.Task); err != nil {
 		return Record{}, err
 	}
 	whose, _ := tenant.FromContext(ctx)

@@ -44,7 +44,7 @@ func taskOf(body []byte) (string, error) {
 	return task.Task, nil
 }
 
-func (w *worker) Check(body []byte) error {
+func (w *worker) Admit(_ context.Context, body []byte) error {
 	_, err := taskOf(body)
 	return err
 }

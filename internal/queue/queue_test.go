@@ -389,3 +389,32 @@ func TestGivingUp(t *testing.T) {
 		check(t, q)
 	})
 }
+
+// Who tries does not wait, and takes nothing that others wait for.
+func TestTryEnter(t *testing.T) {
+	q := New(1, 10)
+	p, err := q.TryEnter(Share{ID: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full *FullError
+	if _, err := q.TryEnter(Share{ID: "b"}); !errors.As(err, &full) {
+		t.Errorf("%v", err)
+	}
+	waiting, err := q.join(Share{ID: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Leave()
+	if _, err := q.TryEnter(Share{ID: "a"}); !errors.As(err, &full) {
+		t.Errorf("before one that waits: %v", err)
+	}
+	waiting.Leave()
+	if p, err = q.TryEnter(Share{ID: "a", Running: 1}); err != nil {
+		t.Fatal(err)
+	}
+	p.Leave()
+	if running, left := q.Load(); running != 0 || left != 0 {
+		t.Errorf("%d run and %d wait", running, left)
+	}
+}

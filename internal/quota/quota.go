@@ -76,13 +76,27 @@ func (g *Guard) Admit(ctx context.Context, requests ...api.Request) error {
 			return err
 		}
 	}
+	return g.admit(ctx, t, len(requests))
+}
+
+// AdmitTask is Admit for a task, which is one request of the tenant's; so is everything that is executed for it.
+func (g *Guard) AdmitTask(ctx context.Context) error {
+	t, ok := tenant.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	return g.admit(ctx, t, 1)
+}
+
+// admit counts n requests.
+func (g *Guard) admit(ctx context.Context, t tenant.Tenant, n int) error {
 	if t.Quota.Isolation == tenant.IsolationGVisor && g.config.Isolation != tenant.IsolationGVisor {
 		return &Error{Quota: "isolation", Forbidden: true, Allowed: []string{tenant.IsolationGVisor}, detail: "the boxes of this server have " + g.config.Isolation}
 	}
 	if err := g.checkCPU(ctx, t); err != nil {
 		return err
 	}
-	return g.rates.take(t, len(requests), time.Now())
+	return g.rates.take(t, n, time.Now())
 }
 
 type admittedKey struct{}

@@ -326,3 +326,23 @@ func TestAdmit(t *testing.T) {
 		}
 	})
 }
+
+// A task is one request, whatever is executed for it, and each execution is one more.
+func TestAdmitTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(&asked{})
+		ctx := as(t, "acme", tenant.Quota{RequestsPerMinute: 2})
+		if err := errors.Join(g.AdmitTask(ctx), execute(ctx, g, plain)); err != nil {
+			t.Fatal(err)
+		}
+		if e := over(t, g.AdmitTask(ctx)); e.Quota != "requestsPerMinute" || e.After <= 0 {
+			t.Errorf("%+v", e)
+		}
+		if err := g.AdmitTask(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if e := over(t, g.AdmitTask(as(t, "apart", tenant.Quota{Isolation: tenant.IsolationGVisor}))); !e.Forbidden {
+			t.Errorf("%+v", e)
+		}
+	})
+}

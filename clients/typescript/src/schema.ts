@@ -160,7 +160,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The accepted runs of the last days, newest first
+         * @description Without their outcomes. A page has a cursor for the next where there is one.
+         */
+        get: operations["listAgentRuns"];
         put?: never;
         /**
          * Have an agent work on a task
@@ -172,8 +176,74 @@ export interface paths {
          *     A client that accepts `text/event-stream` gets each step as a Server-Sent Event: `event` is the step's type, `id`
          *     counts from 1, and `data` is an AgentEvent. The last is `complete`. Any other client gets the outcome when there is
          *     one. A client that closes its connection ends the run.
+         *
+         *     With `Prefer: respond-async` the run is accepted: the answer is 202 with the run, which `Location` names, and it goes on whatever
+         *     becomes of its client; `wait=10` waits for its end for up to ten seconds first, as for executions. With an `Idempotency-Key` the same
+         *     body and query are the same run, worked on once, for as long as that is kept; another body under the same key is 422. Such a
+         *     run goes on without its client too, who waits for the outcome or, accepting `text/event-stream`, gets the run's events.
+         *
+         *     A run is one request of its tenant's, and so is each execution that it makes. What it costs of a model's tokens is no quota
+         *     of a tenant's: the server's own budgets bound each run.
          */
         post: operations["runAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{name}/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+                /** @description The run's id. */
+                id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * How far a run is, and its outcome
+         * @description An outcome stays for an hour after its end, or for five minutes once it has been told; then `forgotten` is true and the result
+         *     code is what is left. A run that had begun when its server ended is SANDBOX_FAILED, with `retryable`.
+         */
+        get: operations["showAgentRun"];
+        put?: never;
+        post?: never;
+        /**
+         * End a run, or forget it
+         * @description One that has not ended ends as CANCELLED, and the answer comes once the agent has stopped. One that has ended stays as it is; with
+         *     `forget=true` its task, steps and outcome go at once.
+         */
+        delete: operations["cancelAgentRun"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{name}/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+                /** @description The run's id. */
+                id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The steps of a run as they come, and its end
+         * @description Server-Sent Events: each step as a client that waits gets it (`data` is an AgentEvent) but for `complete`, in whose place `end` comes
+         *     last, with the run. Ids grow, and have gaps: pieces of answers (`text`) are told while the run goes on alone. Whoever comes again
+         *     with `Last-Event-ID` gets what came behind that event; 204 says that there is nothing behind it.
+         */
+        get: operations["followAgentRun"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -740,6 +810,39 @@ export interface components {
             spent: components["schemas"]["AgentSpent"];
             warnings: string[];
         };
+        /** @description A run of an agent as a resource. */
+        AgentRun: {
+            id: components["schemas"]["Ulid"];
+            /** @description The agent's name. */
+            agent: string;
+            state: components["schemas"]["ExecutionState"];
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When the agent was about to begin.
+             */
+            beganAt?: string;
+            /** Format: date-time */
+            endedAt?: string;
+            /** @description HMAC-SHA-256 of the task as it was sent, with a salt of this run, which goes with the task. */
+            taskDigest?: string;
+            resultCode?: components["schemas"]["AgentOutcomeCode"];
+            outcome?: components["schemas"]["AgentOutcome"];
+            /** @description True where it has ended, and its outcome is not kept any more. */
+            forgotten?: boolean;
+            /** @description True where it has ended by a fault of Glovebox's; the same task, sent again, may be completed. */
+            retryable?: boolean;
+        };
+        /** @description A part of a list of runs, newest first. */
+        AgentRunPage: {
+            runs: components["schemas"]["AgentRun"][];
+            /** @description The cursor of the next page; absent on the last. */
+            next?: string;
+        };
         /** @description What an agent works on, as it is at the end. */
         AgentPayload: {
             task: string;
@@ -858,6 +961,16 @@ export interface components {
         };
         /** @description There is no agent of this name; a server has agents where it was started with a model. */
         NoSuchAgent: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The agent has no run of this id, or it is another tenant's. */
+        NoSuchRun: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
@@ -1052,10 +1165,24 @@ export interface components {
     parameters: {
         /** @description The execution's id. */
         ExecutionId: string;
+        /** @description The run's id. */
+        RunId: string;
         /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
         Prefer: string;
         /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
         IdempotencyKey: string;
+        State: components["schemas"]["ExecutionState"];
+        /** @description Those that were accepted at this time or later. */
+        Since: string;
+        /** @description Those that were accepted before this time. */
+        Until: string;
+        Limit: number;
+        /** @description The `next` of an earlier page. */
+        Cursor: string;
+        Forget: boolean;
+        LastEventID: number;
+        /** @description How long to wait for its end, as in `10s`; up to `1m0s`. The answer tells how far it is then. */
+        Wait: string;
         /**
          * @description Whether the script may be run again where the server ended while it ran, and nobody knows how far it came. Otherwise such an
          *     execution ends as EXECUTION_FAILED.
@@ -1092,15 +1219,15 @@ export interface operations {
     listExecutions: {
         parameters: {
             query?: {
-                state?: components["schemas"]["ExecutionState"];
+                state?: components["parameters"]["State"];
                 resultCode?: components["schemas"]["ResultCode"];
                 /** @description Those that were accepted at this time or later. */
-                since?: string;
+                since?: components["parameters"]["Since"];
                 /** @description Those that were accepted before this time. */
-                until?: string;
-                limit?: number;
+                until?: components["parameters"]["Until"];
+                limit?: components["parameters"]["Limit"];
                 /** @description The `next` of an earlier page. */
-                cursor?: string;
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -1235,8 +1362,8 @@ export interface operations {
                  *     refused.
                  */
                 attestation?: components["parameters"]["Attestation"];
-                /** @description How long to wait for its end, as in `10s`; up to `1m0s`. The answer is the execution as it is then. */
-                wait?: string;
+                /** @description How long to wait for its end, as in `10s`; up to `1m0s`. The answer tells how far it is then. */
+                wait?: components["parameters"]["Wait"];
             };
             header?: never;
             path: {
@@ -1268,7 +1395,7 @@ export interface operations {
     cancelExecution: {
         parameters: {
             query?: {
-                forget?: boolean;
+                forget?: components["parameters"]["Forget"];
             };
             header?: never;
             path: {
@@ -1301,7 +1428,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Last-Event-ID"?: number;
+                "Last-Event-ID"?: components["parameters"]["LastEventID"];
             };
             path: {
                 /** @description The execution's id. */
@@ -1444,10 +1571,54 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listAgentRuns: {
+        parameters: {
+            query?: {
+                state?: components["parameters"]["State"];
+                resultCode?: components["schemas"]["AgentOutcomeCode"];
+                /** @description Those that were accepted at this time or later. */
+                since?: components["parameters"]["Since"];
+                /** @description Those that were accepted before this time. */
+                until?: components["parameters"]["Until"];
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next` of an earlier page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the list. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentRunPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     runAgent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
+                Prefer?: components["parameters"]["Prefer"];
+                /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The agent's name, such as codesmith; case does not count. */
                 name: components["parameters"]["AgentName"];
@@ -1461,15 +1632,29 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The run ended, or has begun to tell its steps. */
+            /** @description The run ended, or has begun to tell its steps. Where `respond-async` was preferred with a wait: the run, which has ended. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AgentOutcome"];
+                    "application/json": components["schemas"]["AgentOutcome"] | components["schemas"]["AgentRun"];
                     "text/event-stream": string;
+                };
+            };
+            /** @description It is accepted, and kept. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    /** @description Where the run is told of. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentRun"];
                 };
             };
             /**
@@ -1489,8 +1674,140 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchAgent"];
             408: components["responses"]["SlowBody"];
+            /** @description The run of this idempotency key has ended, and its outcome is not kept any more. */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description The idempotency key stands for another request. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    showAgentRun: {
+        parameters: {
+            query?: {
+                /** @description How long to wait for its end, as in `10s`; up to `1m0s`. The answer tells how far it is then. */
+                wait?: components["parameters"]["Wait"];
+            };
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+                /** @description The run's id. */
+                id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentRun"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchRun"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelAgentRun: {
+        parameters: {
+            query?: {
+                forget?: components["parameters"]["Forget"];
+            };
+            header?: never;
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+                /** @description The run's id. */
+                id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run, which has ended. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentRun"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchRun"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    followAgentRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Last-Event-ID"?: components["parameters"]["LastEventID"];
+            };
+            path: {
+                /** @description The agent's name, such as codesmith; case does not count. */
+                name: components["parameters"]["AgentName"];
+                /** @description The run's id. */
+                id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, until the run has ended or the server stops. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Everything was told before. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchRun"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
