@@ -130,7 +130,7 @@ var bans = []ban{
 		reason: "tenants and their keys can be judged without a database, and a database be written without the house",
 	},
 	{
-		what: "databases in what is accepted", from: []string{"./internal/kept", "./internal/execution/..."},
+		what: "databases in what is accepted", from: []string{"./internal/kept", "./internal/execution/...", "./internal/agentrun/..."},
 		banned: []string{"glovebox/internal/store", "glovebox/controller", "modernc.org", "github.com/pressly/goose"},
 		reason: "what is accepted is judged, run and told wherever it is kept",
 	},

@@ -46,7 +46,7 @@ func acceptingRuns(e controller.Executor, smith smithMaker, kept *sqlite.Store, 
 	agents, err := workersOf(smith, e)
 	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Log: log}
 	if kept != nil {
-		config.Tenant = tenantIn(kept)
+		config.Store, config.Tenant = kept.AgentRuns(), tenantIn(kept)
 	}
 	return config, err
 }

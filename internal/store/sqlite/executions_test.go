@@ -108,6 +108,25 @@ func TestATenantsExecutionsGoWithIt(t *testing.T) {
 	wantRecord(t, e, other)
 }
 
+// filesWith are those of a directory that hold a text somewhere.
+func filesWith(t *testing.T, dir, text string) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
+	}
+	for _, file := range all {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(data, []byte(text)) {
+			files = append(files, filepath.Base(file))
+		}
+	}
+	return files
+}
+
 // What was let go is in no file once it was looked after: neither in a page that is free, nor in the log.
 func TestWhatWasLetGoIsInNoFile(t *testing.T) {
 	const secret = "hush-hush-hush"
@@ -121,30 +140,14 @@ func TestWhatWasLetGoIsInNoFile(t *testing.T) {
 		accept(t, e, r)
 		end(t, e, r.ID, api.Result{ResultCode: api.Success, Output: r.Request.InputData, Logs: []api.Log{{Message: string(text)}}})
 	}
-	found := func() (files []string) {
-		all, err := filepath.Glob(filepath.Join(dir, "*"))
-		if err != nil || len(all) == 0 {
-			t.Fatal(all, err)
-		}
-		for _, file := range all {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bytes.Contains(data, []byte(secret)) {
-				files = append(files, filepath.Base(file))
-			}
-		}
-		return files
-	}
-	if found() == nil {
+	if filesWith(t, dir, secret) == nil {
 		t.Fatal("it is nowhere, even before: this test finds nothing")
 	}
 	policy := execution.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: 10}
 	if forgotten, _, err := e.Expire(t.Context(), policy, began.Add(time.Hour)); err != nil || forgotten != 2 {
 		t.Fatal(forgotten, err)
 	}
-	if files := found(); files != nil {
+	if files := filesWith(t, dir, secret); files != nil {
 		t.Errorf("it is still in %v", files)
 	}
 }

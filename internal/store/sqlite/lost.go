@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
 	"glovebox/internal/store"
@@ -23,8 +24,8 @@ type Loss struct {
 	From, To uint64
 	// Subjects are what these entries were about, each once: ids of executions, tenants and keys.
 	Subjects []string
-	// Executions are the ids of those that had been accepted, and of which nothing was kept: they stand as failed now. Results are those
-	// that had ended, and Beginnings those that had begun, and of which the database did not know.
+	// Executions are the ids of those, and of runs of agents, that had been accepted, and of which nothing was kept. Results are those that
+	// had ended, and Beginnings those that had begun, and of which the database did not know. All of them count as begun and not ended now.
 	Executions, Results, Beginnings []string
 	// Pages is how many pages at the log's end were dropped. They can have been those of a commit that was cut off: nobody was told of
 	// that, and nothing else here says anything then.
@@ -44,8 +45,8 @@ const (
 	lostSearch = 256
 )
 
-// compare holds the database against its witness. What is missing is named, in the ledger too; an execution of which nothing is left
-// has failed, and one whose beginning is not kept any more counts as begun.
+// compare holds the database against its witness. What is missing is named, in the ledger too, and an execution or a run that is gone, or
+// whose beginning is, counts as begun.
 func (s *Store) compare(ctx context.Context) error {
 	t, err := s.witness.hear()
 	if err != nil {
@@ -128,7 +129,7 @@ func (s *Store) missingStates(ctx context.Context, said []stated) (missing []mis
 			}
 			continue
 		}
-		kept, err := s.stateOf(ctx, line.id)
+		kept, err := s.stateOf(ctx, line)
 		if err != nil {
 			return nil, err
 		}
@@ -144,12 +145,26 @@ func (s *Store) missingStates(ctx context.Context, said []stated) (missing []mis
 	return s.withoutRemoved(ctx, missing)
 }
 
-func (s *Store) stateOf(ctx context.Context, id string) (state api.ExecutionState, err error) {
-	err = s.reader.QueryRowContext(ctx, "SELECT state FROM executions WHERE id = ?", id).Scan(&state)
+func (s *Store) stateOf(ctx context.Context, of stated) (state api.ExecutionState, err error) {
+	k, ok := s.keptTableOf(of.table)
+	if !ok {
+		return api.ExecutionEnded, nil // a later Glovebox's, which is to look itself
+	}
+	err = s.reader.QueryRowContext(ctx, "SELECT state FROM "+k.name+" WHERE id = ?", of.id).Scan(&state)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", s.failed("look for the last executions", err)
+		return "", s.failed("look for the last "+k.name, err)
 	}
 	return state, nil
+}
+
+// keptTableOf finds the table of a name that was read.
+func (s *Store) keptTableOf(name string) (keptTable, bool) {
+	for _, k := range []keptTable{s.executions(), s.agentRuns()} {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return keptTable{}, false
 }
 
 // rank is how far an execution has come.
@@ -186,32 +201,34 @@ func (s *Store) sound(ctx context.Context) error {
 	return nil
 }
 
-// mend has an execution be what can be said of it: what began counts as begun, and of what is gone that it failed.
+// mend has a row say what can be said: that it had begun, and nobody knows how far it came. So its service, which takes up what has not ended,
+// says that it failed. Of what is gone there is a row again.
 func (s *Store) mend(ctx context.Context, tx *transaction, doing string, m missingState) error {
+	k, _ := s.keptTableOf(m.said.table)
 	if m.kept != "" {
-		_, err := tx.ExecContext(ctx, "UPDATE executions SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", time.Now().UnixMicro(), m.said.id)
-		if err != nil {
-			return s.failed(doing, err)
-		}
-		return nil
+		_, err := s.change(ctx, tx, doing, "UPDATE "+k.name+" SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", time.Now().UnixMicro(), m.said.id)
+		return err
 	}
 	id, err := ulid.ParseStrict(m.said.id)
 	if err != nil {
 		return err
 	}
-	result := execution.Failed(m.said.id, "what was kept of it was lost with the end of the server's database; it may have run, and is not run again unasked")
-	record := execution.Record{
-		ID: m.said.id, Tenant: m.said.tenant, State: api.ExecutionEnded, CreatedAt: id.Timestamp().UTC(), EndedAt: time.Now().UTC(),
-		CodeDigest: m.said.codeDigest, InputDigest: m.said.inputDigest, Result: &result, ResultCode: result.ResultCode,
-	}
-	values, err := valuesOf(record)
-	if err != nil {
+	created, now := id.Timestamp().UTC(), time.Now().UTC()
+	var values []any
+	insert := insertExecution
+	if k.name == tableRuns {
+		insert, values = insertRun, runValues(agentrun.Record{
+			ID: m.said.id, Tenant: m.said.tenant, Agent: m.said.about[0], State: api.ExecutionRunning, CreatedAt: created, BeganAt: now,
+			Task: []byte("{}"), TaskDigest: m.said.about[1],
+		})
+	} else if values, err = valuesOf(execution.Record{
+		ID: m.said.id, Tenant: m.said.tenant, State: api.ExecutionRunning, CreatedAt: created, BeganAt: now,
+		Request: &api.Request{}, CodeDigest: m.said.about[0], InputDigest: m.said.about[1],
+	}); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, insertExecution, values...); err != nil {
-		return s.failed(doing, err)
-	}
-	return executions{s}.tell(ctx, tx, record)
+	_, err = s.change(ctx, tx, doing, insert, values...)
+	return err
 }
 
 // found makes the loss of what is missing.

@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/ledger"
 
@@ -73,7 +74,6 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 	for name, test := range map[string]struct {
 		then func(ctx context.Context, s *Store) error
 		want func(l Loss, entries uint64) bool
-		code api.ResultCode
 		of   string
 	}{
 		"an execution that was accepted": {
@@ -82,7 +82,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				return err
 			},
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Executions, []string{last}) },
-			api.ExecutionFailed, last,
+			last,
 		},
 		"that one ran": {
 			func(ctx context.Context, s *Store) error {
@@ -90,7 +90,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				return err
 			},
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Beginnings, []string{first}) },
-			"", first,
+			first,
 		},
 		"a result": {
 			func(ctx context.Context, s *Store) error {
@@ -101,7 +101,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				return err
 			},
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Results, []string{first}) },
-			"", first,
+			first,
 		},
 		"an entry": {
 			func(ctx context.Context, s *Store) error {
@@ -115,7 +115,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 			func(l Loss, entries uint64) bool {
 				return l.From == entries+1 && l.To == entries+1 && slices.Equal(l.Subjects, []string{first}) && len(l.Executions) == 0
 			},
-			"", first,
+			first,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				t.Errorf("%+v", damaged.Lost())
 			}
 			r, err := damaged.Executions().Get(t.Context(), "acme", test.of)
-			if err != nil || r.ResultCode != test.code || test.code == "" && r.State != api.ExecutionRunning {
+			if err != nil || r.State != api.ExecutionRunning || r.CodeDigest != "c" {
 				t.Errorf("%+v, %v", r, err)
 			}
 			var lost int
@@ -235,7 +235,7 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.close() }()
-	line := stated{"id", api.ExecutionQueued, "a tenant", "c", ""}.append(nil)
+	line := stated{"executions", "id", api.ExecutionQueued, "a tenant", [2]string{"c", ""}}.append(nil)
 	w.say(line[:len(line)/2]) // as a disk that is full takes it
 	w.broken = true
 	for range witnessLimit/len(line) + 2 {
@@ -246,7 +246,7 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Errorf("%v bytes, %v", info.Size(), err)
 	}
 	heard, err := w.hear()
-	if err != nil || len(heard.stated) != witnessLimit/len(line)+2 || heard.stated[0] != (stated{"id", api.ExecutionQueued, "a tenant", "c", ""}) {
+	if err != nil || len(heard.stated) != witnessLimit/len(line)+2 || heard.stated[0] != (stated{"executions", "id", api.ExecutionQueued, "a tenant", [2]string{"c", ""}}) {
 		t.Errorf("%d lines, %v", len(heard.stated), err)
 	}
 	if err := w.forget(); err != nil {
@@ -264,4 +264,25 @@ func kindOfRow(t *testing.T, row ledger.Row) ledger.Kind {
 		t.Fatal(err)
 	}
 	return e.Kind
+}
+
+func TestARunThatIsGoneIsNamed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Server)
+	defer s.Close()
+	run := agentrun.Record{ID: ulid.Make().String(), Agent: "codesmith", State: api.ExecutionQueued, CreatedAt: began, Task: []byte(`{"task":"t"}`), TaskDigest: "d"}
+	if _, err := s.AgentRuns().Add(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	left := crash(t, dir)
+	damageLastFrame(t, left)
+	damaged := open(t, left, Server)
+	defer damaged.Close()
+	if !slices.Equal(damaged.Lost().Executions, []string{run.ID}) {
+		t.Errorf("%+v", damaged.Lost())
+	}
+	r, err := damaged.AgentRuns().Get(t.Context(), "", run.ID)
+	if err != nil || r.State != api.ExecutionRunning || r.Agent != "codesmith" || r.TaskDigest != "d" {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

@@ -126,23 +126,26 @@ type entered struct {
 }
 
 const (
-	enteredForm   = "entered %d %s %q %q\n"
-	executionForm = "execution %q %q %q %q %q\n"
+	enteredForm = "entered %d %s %q %q\n"
+	statedForm  = "stated %s %q %q %q %q %q\n"
 )
 
 func (e entered) append(lines []byte) []byte {
 	return fmt.Appendf(lines, enteredForm, e.seq, e.hash, string(e.kind), e.subject)
 }
 
-// A stated line says in which state an execution was kept. Tenant and digests are said once, where it is queued.
+// A stated line says in which state an execution, or a run of an agent, was kept.
 type stated struct {
-	id                              string
-	state                           api.ExecutionState
-	tenant, codeDigest, inputDigest string
+	table, id string
+	state     api.ExecutionState
+	// These are said once, where it is queued: whose it is, and the digests of an execution's code and data, or a run's agent and the digest of
+	// its task.
+	tenant string
+	about  [2]string
 }
 
 func (e stated) append(lines []byte) []byte {
-	return fmt.Appendf(lines, executionForm, e.id, string(e.state), e.tenant, e.codeDigest, e.inputDigest)
+	return fmt.Appendf(lines, statedForm, e.table, e.id, string(e.state), e.tenant, e.about[0], e.about[1])
 }
 
 // A testimony is all that a witness has said, the oldest first.
@@ -178,7 +181,7 @@ func (t *testimony) add(line []byte) {
 	}
 	var x stated
 	var state string
-	if n, err := fmt.Sscanf(string(line), executionForm, &x.id, &state, &x.tenant, &x.codeDigest, &x.inputDigest); err == nil && n == 5 {
+	if n, err := fmt.Sscanf(string(line), statedForm, &x.table, &x.id, &state, &x.tenant, &x.about[0], &x.about[1]); err == nil && n == 6 {
 		x.state = api.ExecutionState(state)
 		t.stated = append(t.stated, x)
 	}

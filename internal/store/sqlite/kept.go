@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"glovebox/api"
+	"glovebox/internal/kept"
+	"glovebox/internal/store"
+)
+
+// A keptTable is one of what is accepted and kept: of its rows these are the columns that any such table has.
+type keptTable struct {
+	store *Store
+	name  string // in SQL
+	what  string // one row is
+	// letGo are the columns of a tenant's own: NULL once only digests and codes stay.
+	letGo []string
+}
+
+// letGoAll is what is done to a row that is forgotten.
+func (k keptTable) letGoAll() string { return strings.Join(k.letGo, " = NULL, ") + " = NULL" }
+
+// begin marks a queued row as running.
+func (k keptTable) begin(ctx context.Context, id string, at time.Time) (bool, error) {
+	return k.changeState(ctx, "begin "+k.what+" "+id, id, api.ExecutionRunning,
+		"UPDATE "+k.name+" SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", at.UnixMicro(), id)
+}
+
+// changeState changes the state of a row, and has the witness told; false says that there is none to be changed.
+func (k keptTable) changeState(ctx context.Context, doing, id string, to api.ExecutionState, query string, args ...any) (done bool, err error) {
+	err = k.store.write(ctx, doing, func(tx *transaction) error {
+		n, err := k.store.change(ctx, tx, doing, query, args...)
+		if done = n > 0; done {
+			tx.said = stated{table: k.name, id: id, state: to}.append(tx.said)
+		}
+		return err
+	})
+	return done && err == nil, err
+}
+
+// Read implements [kept.Store].
+func (k keptTable) Read(ctx context.Context, id string, at time.Time) error {
+	_, err := k.store.changeOne(ctx, "mark "+k.what+" "+id+" as read", "UPDATE "+k.name+" SET read_at = ? WHERE id = ? AND read_at IS NULL", at.UnixMicro(), id)
+	return err
+}
+
+// Forget implements [kept.Store].
+func (k keptTable) Forget(ctx context.Context, tenant, id string) error {
+	done, err := k.store.changeOne(ctx, "forget "+k.what+" "+id, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
+	if err == nil && !done {
+		err = kept.ErrNotFound
+	}
+	return err
+}
+
+// getKept returns a tenant's record, or [kept.ErrNotFound].
+func getKept[R any](ctx context.Context, k keptTable, read scan[R], columns, tenant, id string) (r R, err error) {
+	found, err := all(ctx, k.store, k.store.reader, k.what+" "+id, read, "SELECT "+columns+" FROM "+k.name+" WHERE id = ? AND tenant = ?", id, tenant)
+	if err != nil {
+		return r, err
+	}
+	if len(found) == 0 {
+		return r, kept.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// addKept keeps a new row, of which the witness is told what is said, or returns the record that has its idempotency key.
+func addKept[R any](ctx context.Context, k keptTable, read scan[R], columns, insert string, said stated, key string, values []any) (existing *R, err error) {
+	doing := "accept " + k.what + " " + said.id
+	err = k.store.write(ctx, doing, func(tx *transaction) error {
+		added, err := k.store.change(ctx, tx, doing, insert+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", values...)
+		if err != nil {
+			return err
+		}
+		if added > 0 {
+			said.table = k.name
+			tx.said = said.append(tx.said)
+			return nil
+		}
+		first, err := one(ctx, k.store, tx, k.what+" of key", key, read,
+			"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ? AND idempotency_key = ?", said.tenant, key)
+		existing = &first
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return existing, nil
+}
+
+// listKept returns what a filter, and one more condition where it is not "", takes.
+func listKept[R any, C ~string](ctx context.Context, k keptTable, read scan[R], columns, tenant string, f kept.Filter[C], also string, value any) ([]R, error) {
+	var where strings.Builder
+	args := []any{tenant}
+	and := func(asked bool, condition string, value any) {
+		if asked {
+			where.WriteString(" AND " + condition)
+			args = append(args, value)
+		}
+	}
+	and(f.State != "", "state = ?", string(f.State))
+	and(f.ResultCode != "", "result_code = ?", string(f.ResultCode))
+	and(!f.Since.IsZero(), "created_at >= ?", ceilMicros(f.Since))
+	and(!f.Until.IsZero(), "created_at < ?", ceilMicros(f.Until))
+	and(f.Before != "", "id < ?", f.Before)
+	and(also != "", also, value)
+	return all(ctx, k.store, k.store.reader, "list "+k.name, read,
+		"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ?"+where.String()+" ORDER BY id DESC LIMIT ?", append(args, f.Limit)...)
+}
+
+// ceilMicros is the first microsecond that is not before a time.
+func ceilMicros(t time.Time) int64 { return t.Add(time.Microsecond - time.Nanosecond).UnixMicro() }
+
+// unfinishedKept returns what has not ended, oldest first.
+func unfinishedKept[R any](ctx context.Context, k keptTable, read scan[R], columns string) ([]R, error) {
+	return all(ctx, k.store, k.store.reader, "look for what has not ended in "+k.name, read,
+		"SELECT "+columns+" FROM "+k.name+" WHERE ended_at IS NULL ORDER BY id")
+}
+
+// expireMost is how many rows are changed in one transaction: others write in between.
+const expireMost = 500
+
+// Expire implements [kept.Store]. What was let go since it was last called, by whomever, is then in no file any more.
+func (k keptTable) Expire(ctx context.Context, p kept.Policy, now time.Time) (forgotten, removed int, err error) {
+	remove := "DELETE FROM " + k.name + " WHERE id IN (SELECT id FROM " + k.name + " WHERE "
+	removed, err = k.changeAll(ctx, remove+"ended_at <= ? LIMIT ?)", -1, now.Add(-p.Record).UnixMicro())
+	if err != nil {
+		return 0, removed, err
+	}
+	var count int
+	if err := k.store.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+k.name).Scan(&count); err != nil {
+		return 0, removed, k.store.failed("count "+k.name, err)
+	}
+	oldest, err := k.changeAll(ctx, remove+"ended_at IS NOT NULL ORDER BY id LIMIT ?)", max(count-p.Records, 0))
+	removed += oldest
+	if err != nil {
+		return 0, removed, err
+	}
+	forgotten, err = k.changeAll(ctx, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id IN (SELECT id FROM "+k.name+" "+
+		"WHERE result IS NOT NULL AND keep_data = 0 AND (read_at <= ? OR ended_at <= ?) LIMIT ?)",
+		-1, now.Add(-kept.ReadGrace).UnixMicro(), now.Add(-p.Result).UnixMicro())
+	if err != nil {
+		return forgotten, removed, err
+	}
+	// The log has what was written since; where somebody reads there is a next time.
+	if _, err := k.store.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return forgotten, removed, k.store.failed("tidy up", err)
+	}
+	return forgotten, removed, nil
+}
+
+// changeAll changes rows until there are none left to be changed, or most have been; -1 is no bound. The query's last argument is
+// how many it may change.
+func (k keptTable) changeAll(ctx context.Context, query string, most int, args ...any) (int, error) {
+	doing := "let go of old " + k.name
+	changed := 0
+	for most < 0 || changed < most {
+		limit, n := expireMost, 0
+		if most >= 0 {
+			limit = min(limit, most-changed)
+		}
+		err := k.store.write(ctx, doing, func(tx *transaction) (err error) {
+			n, err = k.store.change(ctx, tx, doing, query, append(args, limit)...)
+			return err
+		})
+		if err != nil {
+			return changed, err
+		}
+		if changed += n; n < limit {
+			break
+		}
+	}
+	return changed, nil
+}
+
+// keptTimes are the times of a row as they are read.
+type keptTimes struct {
+	createdAt                int64
+	beganAt, endedAt, readAt sql.NullInt64
+}
+
+func (t *keptTimes) into(createdAt, beganAt, endedAt, readAt *time.Time) {
+	*createdAt = fromMicros(t.createdAt)
+	*beganAt, *endedAt, *readAt = fromNullMicros(t.beganAt), fromNullMicros(t.endedAt), fromNullMicros(t.readAt)
+}
+
+// keptKey is an idempotency key as it is read.
+type keptKey struct {
+	key  sql.NullString
+	body []byte
+}
+
+// keyOf is a key as it is written.
+func keyOf(i kept.Idempotency) (key sql.NullString, body []byte) {
+	if i.Key == "" {
+		return key, nil
+	}
+	return sql.NullString{String: i.Key, Valid: true}, i.Body[:]
+}
+
+func (k *keptKey) read() (i kept.Idempotency, ok bool) {
+	i.Key = k.key.String
+	return i, !k.key.Valid || copy(i.Body[:], k.body) == sha256.Size
+}
+
+// checkHead reports what is wrong with what every such row has.
+func checkHead(what string, state api.ExecutionState, wholeKey bool) error {
+	if !state.Known() {
+		return fmt.Errorf("%w: %s is %q", store.ErrCorrupt, what, state)
+	}
+	if !wholeKey {
+		return fmt.Errorf("%w: %s has no whole digest of its body", store.ErrCorrupt, what)
+	}
+	return nil
+}
