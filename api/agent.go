@@ -123,6 +123,17 @@ type AgentUsage struct {
 	OutputTokens int64 `json:"outputTokens"`
 }
 
+// An AgentTask is what an agent is to do. Task must be given.
+type AgentTask struct {
+	Task string `json:"task"`
+	// InputData is any JSON value. The model sees a sample of it; the code gets all of it as `input`.
+	InputData json.RawMessage `json:"inputData,omitempty"`
+	// Requirements say how the result must be, in words.
+	Requirements string `json:"requirements,omitempty"`
+	// MaxIterations is how many times the model may have code run; nil is what the server allows, which is the most.
+	MaxIterations *int `json:"maxIterations,omitempty"`
+}
+
 // An AgentRun is a run of an agent as a resource: what /v1/agents/{name}/runs/{id} tells of it.
 type AgentRun struct {
 	ID string `json:"id"`

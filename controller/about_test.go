@@ -53,7 +53,7 @@ func TestTypesAreTheDocuments(t *testing.T) {
 		"Problem": api.Problem{}, "Health": Health{}, "Info": api.Info{}, "Build": Build{}, "Library": Library{},
 		"Limits": api.Limits{}, "Range": api.Range{}, "ResultMeaning": api.ResultMeaning{},
 		"AgentOutcome": agent.Outcome{}, "AgentPayload": agent.Payload{}, "AgentRunError": agent.RunError{}, "AgentSpent": agent.Spent{},
-		"AgentRun": api.AgentRun{}, "AgentRunPage": api.AgentRunPage{}, "TokenUsage": agent.Usage{}, "AgentEvent": agent.Event{}, "CodesmithResult": action.CodesmithResult{},
+		"AgentTask": api.AgentTask{}, "AgentRun": api.AgentRun{}, "AgentRunPage": api.AgentRunPage{}, "TokenUsage": agent.Usage{}, "AgentEvent": agent.Event{}, "CodesmithResult": action.CodesmithResult{},
 	} {
 		var in, out, required, must []string
 		for field := range reflect.TypeOf(value).Fields() {

@@ -74,3 +74,46 @@ func TestClientHasExecutionsAccepted(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The same of runs of agents.
+func TestClientHasRunsAccepted(t *testing.T) {
+	served := serve(t, testServer(t, succeeds, withSmith(t, nil)))
+	c, err := client.New(client.Config{BaseURL: served.url("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	ctx, runs := t.Context(), c.Runs("codesmith")
+	first, err := runs.Submit(ctx, api.AgentTask{Task: "t"}, client.SubmitOptions{IdempotencyKey: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, err := runs.Wait(ctx, first.ID)
+	if err != nil || ended.Outcome == nil || ended.Outcome.Code != api.AgentComplete {
+		t.Fatalf("%+v, %v", ended, err)
+	}
+	told := []string{}
+	for event, err := range runs.Events(ctx, first.ID, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, fmt.Sprint(event.ID, event.Type, event.End != nil))
+	}
+	if fmt.Sprint(told) != "[1thinkingfalse 1000000true]" {
+		t.Errorf("%v", told)
+	}
+	hangs, err := runs.Submit(ctx, api.AgentTask{Task: "hang"}, client.SubmitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cancelled, err := runs.Cancel(ctx, hangs.ID); err != nil || cancelled.ResultCode != api.AgentCancelled {
+		t.Errorf("%+v, %v", cancelled, err)
+	}
+	page, err := runs.List(ctx, client.RunFilter{ResultCode: api.AgentComplete})
+	if err != nil || len(page.Runs) != 1 || page.Runs[0].ID != first.ID {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if forgotten, err := runs.Forget(ctx, first.ID); err != nil || !forgotten.Forgotten {
+		t.Errorf("%+v, %v", forgotten, err)
+	}
+}

@@ -5,8 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"glovebox/api"
 )
@@ -15,10 +13,15 @@ const executionsPath = "/v1/executions"
 
 // Executions are executions as resources: accepted, followed, ended. They are safe for concurrent use. Their errors are as
 // [Client.Execute]'s.
-type Executions struct{ client *Client }
+type Executions struct{ all resources[api.Execution] }
 
 // Executions returns the executions of whoever the client's key belongs to.
-func (c *Client) Executions() Executions { return Executions{c} }
+func (c *Client) Executions() Executions {
+	return Executions{resources[api.Execution]{
+		client: c, path: executionsPath, decode: decodeExecution, attested: true,
+		id: func(e api.Execution) string { return e.ID }, state: func(e api.Execution) api.ExecutionState { return e.State },
+	}}
+}
 
 // ExecutionOptions say how an execution is accepted.
 type ExecutionOptions struct {
@@ -67,73 +70,39 @@ func (e Executions) SubmitBatch(ctx context.Context, requests []api.Request, o E
 
 func (e Executions) accept(ctx context.Context, body []byte, o ExecutionOptions, most int64) ([]byte, error) {
 	query := url.Values{}
-	e.client.attested(query)
+	e.all.client.attested(query)
 	if o.SafeToRepeat {
 		query.Set("safeToRepeat", "true")
 	}
-	return e.client.askPatiently(ctx, call{method: http.MethodPost, path: executionsPath, query: query, header: o.header(), body: body, most: most})
+	return e.all.client.askPatiently(ctx, call{method: http.MethodPost, path: executionsPath, query: query, header: o.header(), body: body, most: most})
 }
 
 // Get tells how far an execution is, at once.
 func (e Executions) Get(ctx context.Context, id string) (api.Execution, error) {
-	return e.get(ctx, id, 0)
+	return e.all.get(ctx, id, 0)
 }
 
 // Wait returns an execution once it has ended. It asks for as long as ctx goes on.
 func (e Executions) Wait(ctx context.Context, id string) (api.Execution, error) {
-	return untilEnded(ctx, func() (api.Execution, bool, error) {
-		got, err := e.get(ctx, id, MaxWait)
-		return got, got.State == api.ExecutionEnded, err
-	})
-}
-
-func (e Executions) get(ctx context.Context, id string, wait time.Duration) (api.Execution, error) {
-	query := waitQuery(wait)
-	e.client.attested(query)
-	return e.one(ctx, call{query: query}, id)
+	return e.all.wait(ctx, id)
 }
 
 // Cancel ends an execution, and returns it once its box is dead. One that has ended stays as it is.
 func (e Executions) Cancel(ctx context.Context, id string) (api.Execution, error) {
-	return e.one(ctx, call{method: http.MethodDelete}, id)
+	return e.all.end(ctx, id, false)
 }
 
 // Forget ends an execution that has not ended, and takes its code, data and result away at once.
 func (e Executions) Forget(ctx context.Context, id string) (api.Execution, error) {
-	return e.one(ctx, call{method: http.MethodDelete, query: url.Values{"forget": {strconv.FormatBool(true)}}}, id)
-}
-
-func (e Executions) one(ctx context.Context, what call, id string) (api.Execution, error) {
-	what.path, what.most = executionsPath, maxResultBytes
-	answer, err := e.client.askOf(ctx, what, id)
-	if err != nil {
-		return api.Execution{}, err
-	}
-	got, err := decodeExecution(answer)
-	if err == nil && got.ID != id {
-		err = &AnswerError{http.StatusOK, "it is another execution"}
-	}
-	return got, err
+	return e.all.end(ctx, id, true)
 }
 
 // ExecutionFilter picks executions; the zero value is each.
-type ExecutionFilter struct {
-	State      api.ExecutionState
-	ResultCode api.ResultCode
-	// Since and Until bound when they were accepted: from Since on, before Until.
-	Since, Until time.Time
-	// Limit is how many a page holds, from 1 to 200; 0 leaves it to the server.
-	Limit int
-	// Cursor is the Next of an earlier page.
-	Cursor string
-}
+type ExecutionFilter = Filter[api.ResultCode]
 
 // List returns a page of executions, newest first, without their results.
 func (e Executions) List(ctx context.Context, f ExecutionFilter) (api.Page, error) {
-	query := pageQuery(f.Since, f.Until, f.Limit, f.Cursor)
-	set(query, "state", string(f.State))
-	set(query, "resultCode", string(f.ResultCode))
-	answer, err := e.client.ask(ctx, call{path: executionsPath, query: query, most: maxPageBytes})
+	answer, err := e.all.client.ask(ctx, call{path: executionsPath, query: f.query(), most: maxPageBytes})
 	if err != nil {
 		return api.Page{}, err
 	}
@@ -152,7 +121,7 @@ type ExecutionEvent struct {
 // off before the end, the last error is a *[ConnectionError]: go on behind the last event that came. There is none where all were told.
 func (e Executions) Events(ctx context.Context, id string, after int) iter.Seq2[ExecutionEvent, error] {
 	return func(yield func(ExecutionEvent, error) bool) {
-		for event, err := range e.client.follow(ctx, executionsPath, id, after, "end") {
+		for event, err := range e.all.client.follow(ctx, executionsPath, id, after) {
 			told := ExecutionEvent{ID: event.id}
 			switch {
 			case err != nil:
@@ -161,7 +130,7 @@ func (e Executions) Events(ctx context.Context, id string, after int) iter.Seq2[
 				if err = decode(event.data, told.Log); err == nil && !told.Log.Level.Known() {
 					err = &AnswerError{http.StatusOK, "a log has a level that there is not"}
 				}
-			case event.name == "end":
+			case event.name == endEvent:
 				var end api.Execution
 				end, err = decodeExecution(event.data)
 				told.End = &end

@@ -35,18 +35,31 @@ func (o SubmitOptions) header() http.Header {
 	return header
 }
 
-// pageQuery is what every list takes.
-func pageQuery(since, until time.Time, limit int, cursor string) url.Values {
+// A Filter picks some of what was accepted, by how it ended among others: C is the type of the code that says so. The zero value is each.
+type Filter[C ~string] struct {
+	State      api.ExecutionState
+	ResultCode C
+	// Since and Until bound when they were accepted: from Since on, before Until.
+	Since, Until time.Time
+	// Limit is how many a page holds, from 1 to 200; 0 leaves it to the server.
+	Limit int
+	// Cursor is the Next of an earlier page.
+	Cursor string
+}
+
+func (f Filter[C]) query() url.Values {
 	query := url.Values{}
-	for name, at := range map[string]time.Time{"since": since, "until": until} {
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
 		if !at.IsZero() {
 			query.Set(name, at.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	if limit != 0 {
-		query.Set("limit", strconv.Itoa(limit))
+	if f.Limit != 0 {
+		query.Set("limit", strconv.Itoa(f.Limit))
 	}
-	set(query, "cursor", cursor)
+	set(query, "cursor", f.Cursor)
+	set(query, "state", string(f.State))
+	set(query, "resultCode", string(f.ResultCode))
 	return query
 }
 
@@ -66,12 +79,58 @@ func below(path, id string) (string, error) {
 	return path + "/" + id, nil
 }
 
-// askOf makes a call about one resource: what has its path but for the id.
-func (c *Client) askOf(ctx context.Context, what call, id string) (_ []byte, err error) {
-	if what.path, err = below(what.path, id); err != nil {
-		return nil, err
+// resources are those of one kind: T is one of them.
+type resources[T any] struct {
+	client *Client
+	path   string
+	decode func([]byte) (T, error)
+	id     func(T) string
+	state  func(T) api.ExecutionState
+	// attested has them asked for with whole attestations, where those are wanted.
+	attested bool
+}
+
+// get asks for one, once it has ended, or as it is after a while; 0 is at once.
+func (r resources[T]) get(ctx context.Context, id string, wait time.Duration) (T, error) {
+	query := waitQuery(wait)
+	if r.attested {
+		r.client.attested(query)
 	}
-	return c.ask(ctx, what)
+	return r.one(ctx, call{query: query}, id)
+}
+
+// wait returns one once it has ended.
+func (r resources[T]) wait(ctx context.Context, id string) (T, error) {
+	return untilEnded(ctx, func() (T, bool, error) {
+		got, err := r.get(ctx, id, MaxWait)
+		return got, err == nil && r.state(got) == api.ExecutionEnded, err
+	})
+}
+
+// end ends one, or has it forgotten too.
+func (r resources[T]) end(ctx context.Context, id string, forget bool) (T, error) {
+	what := call{method: http.MethodDelete}
+	if forget {
+		what.query = url.Values{"forget": {strconv.FormatBool(true)}}
+	}
+	return r.one(ctx, what, id)
+}
+
+// one makes a call about one.
+func (r resources[T]) one(ctx context.Context, what call, id string) (none T, err error) {
+	if what.path, err = below(r.path, id); err != nil {
+		return none, err
+	}
+	what.most = maxResultBytes
+	answer, err := r.client.ask(ctx, what)
+	if err != nil {
+		return none, err
+	}
+	got, err := r.decode(answer)
+	if err == nil && r.id(got) != id {
+		return none, &AnswerError{http.StatusOK, "it is of another id"}
+	}
+	return got, err
 }
 
 // waitQuery asks to wait for an end; 0 is not at all.

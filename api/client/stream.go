@@ -24,8 +24,11 @@ type streamed struct {
 	data []byte
 }
 
-// follow tells the events of one resource behind one of them, up to the one named last. Where the server says that everything was told, it tells none.
-func (c *Client) follow(ctx context.Context, path, id string, after int, last string) iter.Seq2[streamed, error] {
+// endEvent is the name of the event that tells of an end.
+const endEvent = "end"
+
+// follow tells the events of one resource behind one of them, up to its end. Where the server says that everything was told, it tells none.
+func (c *Client) follow(ctx context.Context, path, id string, after int) iter.Seq2[streamed, error] {
 	return func(yield func(streamed, error) bool) {
 		path, err := below(path, id)
 		if err != nil {
@@ -62,7 +65,7 @@ func (c *Client) follow(ctx context.Context, path, id string, after int, last st
 			if err != nil && !errors.As(err, &wrong) {
 				err = c.lost(ctx, err)
 			}
-			if !yield(event, err) || err != nil || event.name == last {
+			if !yield(event, err) || err != nil || event.name == endEvent {
 				return
 			}
 		}
