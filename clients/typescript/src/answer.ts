@@ -1,5 +1,5 @@
 import { AnswerError, problemError, type ProblemError } from './errors.js';
-import type { Execution, ExecutionPage, ExecutionResult, ExecutionState, Info, Log, LogLevel, Problem, ResultCode } from './types.js';
+import type { AgentRun, AgentRunPage, AgentStep, Execution, ExecutionPage, ExecutionResult, ExecutionState, Info, Log, LogLevel, Problem, ResultCode } from './types.js';
 
 const mebi = 1024 * 1024;
 
@@ -128,6 +128,33 @@ export function asPage(document: unknown): ExecutionPage {
   if (!isObject(document) || !Array.isArray(document['executions'])) throw new AnswerError(200, 'it is no list of executions');
   for (const execution of document['executions']) asExecution(execution);
   return document as unknown as ExecutionPage;
+}
+
+/** Holds a run of an agent against what the contract says of runs. */
+export function asRun<Results>(document: unknown): AgentRun<Results> {
+  if (!isObject(document)) throw new AnswerError(200, 'the run is no object');
+  const { id, agent, state, createdAt, resultCode, outcome } = document;
+  if (typeof id !== 'string' || id === '' || typeof agent !== 'string' || typeof createdAt !== 'string') throw new AnswerError(200, 'the run has no id, no agent, or no time');
+  if (typeof state !== 'string' || !Object.hasOwn(states, state)) throw new AnswerError(200, 'the state is none that this client knows');
+  if ((state === 'ended') !== (typeof resultCode === 'string')) throw new AnswerError(200, 'a run has a result code once it has ended, and not before');
+  if (outcome !== undefined) {
+    const whole = isObject(outcome) && outcome['code'] === resultCode && outcome['success'] === (resultCode === 'COMPLETE') && isObject(outcome['payload']) && isObject(outcome['spent']);
+    if (!whole) throw new AnswerError(200, 'the outcome is none, or another run\'s');
+  }
+  return document as unknown as AgentRun<Results>;
+}
+
+/** Holds a list of runs against the contract. */
+export function asRunPage(document: unknown): AgentRunPage {
+  if (!isObject(document) || !Array.isArray(document['runs'])) throw new AnswerError(200, 'it is no list of runs');
+  for (const run of document['runs']) asRun(run);
+  return document as unknown as AgentRunPage;
+}
+
+/** Holds a step of a run against the contract, as far as a wrong server would be noticed. */
+export function asStep(document: unknown): AgentStep {
+  if (!isObject(document) || typeof document['seq'] !== 'number' || typeof document['type'] !== 'string') throw new AnswerError(200, 'a step is none');
+  return document as unknown as AgentStep;
 }
 
 /** Holds an entry of the logs against the contract. */

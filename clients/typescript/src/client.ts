@@ -1,6 +1,8 @@
 import { asInfo, asResult, most, readAnswer } from './answer.js';
 import { ConnectionError, GloveboxError, ProblemError } from './errors.js';
-import { encode, Executions, type Call } from './executions.js';
+import { encode, Executions } from './executions.js';
+import { pause, type Call, type Caller } from './resources.js';
+import { Runs } from './runs.js';
 import type { ExecutionRequest, ExecutionResult, Info } from './types.js';
 
 export interface GloveboxOptions {
@@ -43,6 +45,7 @@ export class Glovebox {
   readonly #key: GloveboxOptions['key'];
   readonly #headers: GloveboxOptions['headers'];
   readonly #retryForMs: number;
+  readonly #caller: Caller = { open: (call) => this.#open(call), ask: (call) => this.#ask(call) };
   /** Executions as resources: accepted, followed, ended. */
   readonly executions: Executions;
 
@@ -56,7 +59,12 @@ export class Glovebox {
     }
     this.#headers = options.headers;
     this.#retryForMs = options.retryForMs ?? 0;
-    this.executions = new Executions((call) => this.#open(call), (call) => this.#ask(call));
+    this.executions = new Executions(this.#caller);
+  }
+
+  /** The runs of an agent as resources: accepted, followed, ended. */
+  runs(agent = 'codesmith'): Runs {
+    return new Runs(this.#caller, agent);
   }
 
   /**
@@ -76,7 +84,7 @@ export class Glovebox {
         const waitMs = noPlaceForMs(error);
         // Not later than the deadline would allow a second try to one who asked for none, in the same millisecond.
         if (waitMs === undefined || Date.now() + waitMs >= deadline) throw error;
-        await wait(waitMs, options.signal);
+        await pause(waitMs, options.signal);
       }
     }
   }
@@ -157,19 +165,4 @@ function noPlaceForMs(error: unknown): number | undefined {
 function reasonOf(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return inner instanceof Error ? inner.message || inner.name : String(inner);
-}
-
-function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', abort, { once: true });
-    if (signal?.aborted) abort();
-  });
 }

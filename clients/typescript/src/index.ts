@@ -1,10 +1,12 @@
 export { Glovebox, type CallOptions, type ExecuteOptions, type GloveboxOptions } from './client.js';
-export { Executions, type ListOptions, type SubmitOptions } from './executions.js';
+export { Executions, type ExecutionSubmitOptions } from './executions.js';
+export { type ListOptions, type SubmitOptions } from './resources.js';
+export { Runs } from './runs.js';
 export {
   AnswerError, BusyError, ConnectionError, ForbiddenOriginError, ForgottenError, GloveboxError, IdempotencyConflictError, InsufficientScopeError, InternalError, InvalidRequestError,
   MethodNotAllowedError, NotFoundError, ProblemError, QuotaError, QuotaExceededError, QuotaForbiddenError, SlowBodyError, TooLargeError, UnauthorizedError, UnavailableError, UnsupportedMediaTypeError,
 } from './errors.js';
 export type {
-  Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
+  AgentOutcome, AgentOutcomeCode, AgentRun, AgentRunEvent, AgentRunPage, AgentStep, AgentTask, Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
   Success, Truncation, Usage, WebhookEvent,
 } from './types.js';

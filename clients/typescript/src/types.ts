@@ -72,3 +72,36 @@ export type ExecutionEvent<Output = unknown> =
 
 /** What a tenant's webhook is told. It is to be verified first: standardwebhooks.com names libraries that do. */
 export type WebhookEvent = Schemas['WebhookEvent'];
+
+export type AgentOutcomeCode = Schemas['AgentOutcomeCode'];
+
+/** What an agent is to do. Only `task` must be given. */
+export interface AgentTask extends Omit<Schemas['AgentTask'], 'inputData'> {
+  /** The data, whatever JSON can hold. The model sees a sample of it; the code gets all of it as `input`. */
+  inputData?: unknown;
+}
+
+/** How a run of an agent ended. `payload.results` is there where its code succeeded. */
+export interface AgentOutcome<Results = unknown> extends Omit<Schemas['AgentOutcome'], 'payload'> {
+  payload: Omit<Schemas['AgentPayload'], 'results'> & { results?: Results };
+}
+
+/** A run of an agent as a resource. `outcome` is there once it has ended, until it is forgotten. */
+export interface AgentRun<Results = unknown> extends Omit<Schemas['AgentRun'], 'outcome'> {
+  outcome?: AgentOutcome<Results>;
+}
+
+/** A part of a list of runs, newest first. */
+export interface AgentRunPage {
+  runs: AgentRun[];
+  /** The cursor of the next page; it is left out on the last. */
+  next?: string;
+}
+
+/** A step of a run: beside seq, atMs and type it has one member, named as its type is. */
+export type AgentStep = Schemas['AgentEvent'];
+
+/** What happened to a run: a step, or its end. `id` says where to go on; ids grow, and have gaps. */
+export type AgentRunEvent<Results = unknown> =
+  | { id: number; type: 'step'; step: AgentStep }
+  | { id: number; type: 'end'; run: AgentRun<Results> };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnswerError, ConnectionError, Glovebox, NotFoundError } from '../src/index.js';
-import { fakeFetch, good, json, problem } from './fake.js';
+import { fakeFetch, good, json, problem, stream } from './fake.js';
 
 const baseUrl = 'http://127.0.0.1:8080';
 const id = '01JZ8Q6V9T3YB5C2N7K4M1XH0D';
@@ -58,17 +58,6 @@ test('what is no execution is refused', async () => {
   const { executions } = client(() => json({ executions: [{}] }));
   await assert.rejects(executions.list(), AnswerError);
 });
-
-function stream(...chunks: string[]): Response {
-  const encoder = new TextEncoder();
-  const body = new ReadableStream({
-    start(controller) {
-      for (const chunk of chunks) controller.enqueue(encoder.encode(chunk));
-      controller.close();
-    },
-  });
-  return new Response(body, { status: 200, headers: { 'Content-Type': 'text/event-stream' } });
-}
 
 const log = { level: 'log', message: 'hé', atMs: 1 };
 

@@ -53,3 +53,15 @@ export function held(): { answer: (asked: Asked) => Promise<Response>; release: 
   };
   return state;
 }
+
+/** A stream of events, in these pieces. */
+export function stream(...chunks: string[]): Response {
+  const encoder = new TextEncoder();
+  const body = new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(encoder.encode(chunk));
+      controller.close();
+    },
+  });
+  return new Response(body, { status: 200, headers: { 'Content-Type': 'text/event-stream' } });
+}
