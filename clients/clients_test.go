@@ -219,4 +219,6 @@ func TestClientNeedsNothing(t *testing.T) {
 
 var importedModule = regexp.MustCompile(`(?:from|import\()\s*'([^']+)'`)
 
-func TestTypeScript(t *testing.T) { newNode(t).test(t, "client", "memberjunction") }
+func TestTypeScript(t *testing.T) {
+	newNode(t).test(t, "client", "executions", "runs", "memberjunction")
+}
