@@ -36,15 +36,21 @@ func (f *agentServerFlags) register(flags *pflag.FlagSet) {
 // A smithMaker makes the agent, of the executor that runs its code.
 type smithMaker func(action.Executor) (*action.Codesmith, error)
 
-// A smithKind says what agent is made, where what holds its tasks against quotas is known.
-type smithKind func(admit func(context.Context) error) smithMaker
+// smithRules are those of a server's house; the zero value is none.
+type smithRules struct {
+	admit  func(context.Context) error // holds tasks against quotas
+	record action.TaskRecorder
+}
 
-// under returns what makes the agent, or nil where there is none. admit may be nil: then there are no quotas.
-func (k smithKind) under(admit func(context.Context) error) smithMaker {
+// A smithKind says what agent is made, where the rules are known.
+type smithKind func(smithRules) smithMaker
+
+// under returns what makes the agent, or nil where there is none.
+func (k smithKind) under(rules smithRules) smithMaker {
 	if k == nil {
 		return nil
 	}
-	return k(admit)
+	return k(rules)
 }
 
 // check refuses what cannot be right, whatever the environment holds.
@@ -77,14 +83,14 @@ func (f *agentServerFlags) kind(catalogue *metadata.Catalogue, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	return func(admit func(context.Context) error) smithMaker {
+	return func(rules smithRules) smithMaker {
 		var once sync.Once
 		var made *action.Codesmith
 		var failed error
 		return func(executor action.Executor) (*action.Codesmith, error) {
 			once.Do(func() {
 				made, failed = action.NewCodesmith(action.CodesmithConfig{
-					Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency, Admit: admit,
+					Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency, Admit: rules.admit, Record: rules.record,
 					Open: func(limits agent.Limits) (*agent.Agent, error) {
 						return codesmith(catalogue, model, executor, limits, log)
 					},

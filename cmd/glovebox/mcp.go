@@ -77,7 +77,7 @@ func serveMCP(cmd *cobra.Command, f *mcpFlags) error {
 	if err != nil {
 		return err
 	}
-	s.smith = smiths.under(nil)
+	s.smith = smiths.under(smithRules{})
 	if there != nil {
 		return s.there(there)
 	}

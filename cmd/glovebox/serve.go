@@ -192,6 +192,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	build := controller.Build{Version: about.Version, Commit: about.Commit}
 	var runs quota.Executor = executor
+	var rules smithRules
 	meter := &quota.Memory{}
 	if kept != nil {
 		recorder, err := recorded(ctx, executor, kept, boxes, build)
@@ -199,7 +200,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 			return sandboxError(errors.Join(err, executor.Close(ctx)))
 		}
 		defer recorder.Close()
-		runs = recorder
+		runs, rules.record = recorder, recorder
 		if err := usedToday(ctx, kept, meter); err != nil {
 			return sandboxError(errors.Join(err, executor.Close(ctx)))
 		}
@@ -212,7 +213,8 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return sandboxError(errors.Join(err, executor.Close(ctx)))
 	}
 	defer hooks.close()
-	smith := smiths.under(guard.AdmitTask)
+	rules.admit = guard.AdmitTask
+	smith := smiths.under(rules)
 	var accepted acceptance
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {

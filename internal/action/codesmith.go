@@ -3,14 +3,18 @@ package action
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/tenant"
 	"glovebox/internal/trace"
@@ -26,8 +30,18 @@ type Codesmith struct {
 	// open makes an agent with other limits than the configured ones.
 	open  func(agent.Limits) (*agent.Agent, error)
 	quota func(ctx context.Context) error
+	// record may be nil.
+	record TaskRecorder
 	// places are those of runs that go on; what waits for one has been accepted elsewhere, within bounds.
 	places *queue.Queue
+}
+
+// A TaskRecorder records tasks. It is safe for concurrent use. Who has a task done is in ctx.
+type TaskRecorder interface {
+	// TaskBegan is called before the model is asked. Where it returns an error, nothing is done.
+	TaskBegan(ctx context.Context, task ledger.Task) error
+	// TaskEnded is called before anybody is told. Where it returns an error, nobody is.
+	TaskEnded(ctx context.Context, work ledger.Work) error
 }
 
 // CodesmithConfig is what a Codesmith is made of.
@@ -41,6 +55,8 @@ type CodesmithConfig struct {
 	Concurrency int
 	// Admit holds a task against the quotas of the tenant in ctx, and counts it; the error is a *quota.Error. Nil means that there are none.
 	Admit func(ctx context.Context) error
+	// Record has tasks entered in a ledger; nil means that they are in none.
+	Record TaskRecorder
 	// Open makes an agent with these limits.
 	Open func(agent.Limits) (*agent.Agent, error)
 }
@@ -87,7 +103,7 @@ func NewCodesmith(c CodesmithConfig) (*Codesmith, error) {
 	if err != nil {
 		return nil, err
 	}
-	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, quota: c.Admit, places: queue.New(c.Concurrency, math.MaxInt)}
+	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, quota: c.Admit, record: c.Record, places: queue.New(c.Concurrency, math.MaxInt)}
 	for _, p := range about.Parameters {
 		smith.names = append(smith.names, p.Name)
 	}
@@ -168,7 +184,39 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	return s.run(ctx, smith, task, onEvent)
+	return s.recorded(ctx, smith, body, task, onEvent)
+}
+
+// recorded works on a task that has its place, and has it recorded: by the id and the salt that the context gives it, or else by its own.
+func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byte, task agent.Task, onEvent func(agent.Event)) (agent.Outcome, error) {
+	if s.record == nil {
+		return s.run(ctx, smith, task, onEvent)
+	}
+	ref, known := ledger.TaskFrom(ctx)
+	if !known {
+		ref = ledger.TaskRef{ID: ulid.Make().String(), Salt: ledger.NewSalt()}
+		ctx = ledger.WithTask(ctx, ref)
+	}
+	if err := s.record.TaskBegan(ctx, ledger.Task{ID: ref.ID, Agent: s.about.Name, Model: smith.Model(), Task: ref.Salt.Task(body)}); err != nil {
+		return agent.Outcome{}, err
+	}
+	var unrecorded error
+	outcome, err := s.run(ctx, smith, task, func(e agent.Event) {
+		if e.Complete != nil { // of which nobody has heard yet
+			unrecorded = s.record.TaskEnded(context.WithoutCancel(ctx), workOf(ref.ID, *e.Complete))
+		}
+		if onEvent != nil && unrecorded == nil {
+			onEvent(e)
+		}
+	})
+	if err != nil { // then there was no event
+		work := workOf(ref.ID, agent.Outcome{Code: agent.SandboxFailed})
+		return agent.Outcome{}, errors.Join(err, s.record.TaskEnded(context.WithoutCancel(ctx), work))
+	}
+	if unrecorded != nil {
+		return agent.Outcome{}, unrecorded
+	}
+	return outcome, nil
 }
 
 // run has an agent work, which is a span of its own.
@@ -179,6 +227,11 @@ func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task
 	outcome, err := smith.Run(ctx, task, onEvent)
 	span.String(trace.ResultCode, string(outcome.Code))
 	return outcome, err
+}
+
+func workOf(id string, o agent.Outcome) ledger.Work {
+	return ledger.Work{ID: id, ResultCode: string(o.Code), Answers: o.Spent.Answers, Runs: o.Spent.Runs, InputTokens: o.Spent.Usage.InputTokens,
+		OutputTokens: o.Spent.Usage.OutputTokens, CostUSD: o.Spent.CostUSD, DurationMs: o.Spent.DurationMs}
 }
 
 // Admit reports what is wrong with a task that is to be accepted, as Work does, and holds it against the quotas of the tenant in ctx.
@@ -209,7 +262,7 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func() 
 	if err := begin(); err != nil {
 		return agent.Outcome{}, err
 	}
-	return s.run(ctx, smith, task, onEvent)
+	return s.recorded(ctx, smith, body, task, onEvent)
 }
 
 // shareOf is on whose behalf an agent works.

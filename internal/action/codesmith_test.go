@@ -42,11 +42,17 @@ func (m model) Answer(ctx context.Context, _ agent.Turn) (agent.Answer, error) {
 
 func newCodesmith(t *testing.T, m agent.Model, limits agent.Limits) *action.Codesmith {
 	t.Helper()
-	return smithOf(t, m, limits, &executor{result: api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage("3"), ExecutionTimeMs: 1}})
+	return newRecordedCodesmith(t, m, limits, nil)
+}
+
+func newRecordedCodesmith(t *testing.T, m agent.Model, limits agent.Limits, record action.TaskRecorder) *action.Codesmith {
+	t.Helper()
+	result := api.Result{Success: true, ResultCode: api.Success, Output: json.RawMessage("3"), ExecutionTimeMs: 1}
+	return smithOf(t, m, limits, &executor{result: result}, record)
 }
 
 // smithOf is a Codesmith whose code an executor runs.
-func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor) *action.Codesmith {
+func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor, record action.TaskRecorder) *action.Codesmith {
 	t.Helper()
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
@@ -61,7 +67,7 @@ func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor)
 		t.Fatal(err)
 	}
 	smith, err := action.NewCodesmith(action.CodesmithConfig{
-		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1, Admit: admit,
+		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1, Admit: admit, Record: record,
 		Open: func(l agent.Limits) (*agent.Agent, error) {
 			return agent.New(agent.Config{Model: m, Executor: e, Params: code.Request, Prompt: prompt, HostCPUs: 2, Limits: l})
 		},

@@ -22,7 +22,7 @@ func TestSpansOfAnAgent(t *testing.T) {
 	smith := smithOf(t, model{answer: runs}, agent.Limits{}, executorFunc(func(ctx context.Context, _ api.Request) (api.Result, error) {
 		ranIn = append(ranIn, oteltrace.SpanContextFromContext(ctx).SpanID())
 		return api.Result{Success: true, ResultCode: api.Success, Output: []byte("3")}, nil
-	}))
+	}), nil)
 	ctx, root := source.Start(t.Context(), "request")
 	if _, err := smith.Work(ctx, []byte(`{"task":"the secret task","maxIterations":1}`), nil); err != nil {
 		t.Fatal(err)

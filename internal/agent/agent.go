@@ -49,6 +49,9 @@ type Agent struct {
 	newFence func() fence
 }
 
+// Model is the name of the model that the agent asks.
+func (a *Agent) Model() string { return a.config.Model.Name() }
+
 // New returns an Agent. The error names what the configuration lacks, or a limit that is out of bounds.
 func New(c Config) (*Agent, error) {
 	switch {

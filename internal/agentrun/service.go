@@ -23,7 +23,7 @@ type Worker interface {
 	// *quota.Error then.
 	Admit(ctx context.Context, task []byte) error
 	// WorkAccepted waits for a place, calls begin, and works on a task of the tenant in ctx until it has an outcome, as [agent.Agent.Run] does.
-	// Where begin returns an error, or ctx ends before, that is its error, and nothing has run.
+	// Where begin returns an error, or ctx ends before, that is its error, and nothing has run. The context has the run's [ledger.TaskRef].
 	WorkAccepted(ctx context.Context, task []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error)
 }
 
@@ -175,7 +175,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	salt := ledger.NewSalt()
 	r := Record{
 		ID: ulid.Make().String(), Tenant: whose.ID, Agent: sub.Agent, State: api.ExecutionQueued, CreatedAt: kept.Now(), KeepData: whose.KeepData,
-		Idempotency: sub.Idempotency, Task: sub.Task, Salt: salt[:], TaskDigest: salt.Input(sub.Task).String(),
+		Idempotency: sub.Idempotency, Task: sub.Task, Salt: salt[:], TaskDigest: salt.Task(sub.Task).String(),
 	}
 	lives, err := s.board.Reserve(whose, r.item())
 	if err != nil {
@@ -270,6 +270,10 @@ func (s *Service) work(ctx context.Context, r Record, l *live, begin func() erro
 			err = fmt.Errorf("panic: a value of type %T\n%s", p, debug.Stack())
 		}
 	}()
+	ref := ledger.TaskRef{ID: r.ID}
+	if copy(ref.Salt[:], r.Salt) == len(ref.Salt) {
+		ctx = ledger.WithTask(ctx, ref)
+	}
 	return s.config.Agents[r.Agent].WorkAccepted(ctx, r.Task, begin, func(e agent.Event) { keepStep(l, e) })
 }
 

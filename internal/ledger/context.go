@@ -27,3 +27,23 @@ func SaltFrom(ctx context.Context) (salt Salt, ok bool) {
 	salt, ok = ctx.Value(saltKey{}).(Salt)
 	return salt, ok
 }
+
+// A TaskRef is an agent's task as its parts know it.
+type TaskRef struct {
+	ID string
+	// Salt is what its digest is keyed with.
+	Salt Salt
+}
+
+type taskKey struct{}
+
+// WithTask returns a context in which an agent's task is worked on.
+func WithTask(ctx context.Context, task TaskRef) context.Context {
+	return context.WithValue(ctx, taskKey{}, task)
+}
+
+// TaskFrom returns that task; ok is false where there is none.
+func TaskFrom(ctx context.Context) (task TaskRef, ok bool) {
+	task, ok = ctx.Value(taskKey{}).(TaskRef)
+	return task, ok
+}

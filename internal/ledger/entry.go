@@ -17,6 +17,8 @@ const (
 	KindCheckpoint Kind = "ledger.checkpoint"
 	KindBegan      Kind = "execution.began"
 	KindEnded      Kind = "execution.ended"
+	KindTaskBegan  Kind = "task.began"
+	KindTaskEnded  Kind = "task.ended"
 
 	// Administrative acts.
 	KindServerStarted Kind = "server.started"
@@ -51,6 +53,8 @@ type Entry struct {
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
 	Execution  *Execution  `json:"execution,omitempty"`
 	Outcome    *Outcome    `json:"outcome,omitempty"`
+	Task       *Task       `json:"task,omitempty"`
+	Work       *Work       `json:"work,omitempty"`
 	Act        *Act        `json:"act,omitempty"`
 }
 
@@ -85,6 +89,8 @@ type Execution struct {
 	Code   MAC    `json:"code"`
 	Input  *MAC   `json:"input,omitempty"`
 	Limits Limits `json:"limits"`
+	// Task is the id of the agent's task that it is a part of, where it is one's.
+	Task string `json:"task,omitempty"`
 }
 
 // Limits are those of the script.
@@ -110,6 +116,28 @@ type Outcome struct {
 	// Attestation is the digest of the box's statement, Verified whether all of it held.
 	Attestation string `json:"attestation,omitempty"`
 	Verified    bool   `json:"verified"`
+}
+
+// A Task is what an agent was asked for.
+type Task struct {
+	ID    string `json:"id"`
+	Agent string `json:"agent"`
+	Model string `json:"model"`
+	// Task is a digest that says nothing without the task's [Salt].
+	Task MAC `json:"task"`
+}
+
+// Work is what became of a task, and what it took.
+type Work struct {
+	ID         string `json:"id"`
+	ResultCode string `json:"resultCode"`
+	// Answers are the model's, Runs the executions.
+	Answers      int     `json:"answers"`
+	Runs         int     `json:"runs"`
+	InputTokens  int64   `json:"inputTokens"`
+	OutputTokens int64   `json:"outputTokens"`
+	CostUSD      float64 `json:"costUSD"`
+	DurationMs   float64 `json:"durationMs"`
 }
 
 // An Act is what was administered: its object, and what was said of it. Neither may hold a secret.
@@ -143,6 +171,7 @@ func (e *Entry) members() map[string]bool {
 	return map[string]bool{
 		"created": e.Created != nil, "rotation": e.Rotation != nil, "checkpoint": e.Checkpoint != nil,
 		"execution": e.Execution != nil, "outcome": e.Outcome != nil, "act": e.Act != nil,
+		"task": e.Task != nil, "work": e.Work != nil,
 	}
 }
 
@@ -159,6 +188,10 @@ func memberOf(kind Kind) string {
 		return "execution"
 	case KindEnded:
 		return "outcome"
+	case KindTaskBegan:
+		return "task"
+	case KindTaskEnded:
+		return "work"
 	case KindServerStarted, KindTenantCreated, KindTenantChanged, KindTenantDeleted, KindKeyCreated, KindKeyRevoked, KindLost, KindRetention,
 		KindWebhookSet, KindWebhookRotated, KindWebhookRemoved:
 		return "act"
@@ -197,6 +230,10 @@ func (e *Entry) validate() error {
 		return e.Execution.validate()
 	case e.Outcome != nil:
 		return e.Outcome.validate()
+	case e.Task != nil:
+		return e.Task.validate()
+	case e.Work != nil:
+		return e.Work.validate()
 	case e.Act != nil:
 		return e.Act.validate()
 	case e.Checkpoint != nil:
@@ -209,7 +246,7 @@ func (x *Execution) validate() error {
 	if x.ID == "" {
 		return &InvalidError{"execution.id", "missing"}
 	}
-	if err := texts(map[string]string{"execution.id": x.ID, "execution.language": x.Language}); err != nil {
+	if err := texts(map[string]string{"execution.id": x.ID, "execution.language": x.Language, "execution.task": x.Task}); err != nil {
 		return err
 	}
 	return numbers(map[string]float64{
@@ -231,6 +268,26 @@ func (o *Outcome) validate() error {
 	return numbers(map[string]float64{
 		"outcome.executionTimeMs": o.ExecutionTimeMs, "outcome.queueTimeMs": o.QueueTimeMs, "outcome.cpuMs": o.CPUMs,
 		"outcome.peakMemoryBytes": float64(o.PeakMemoryBytes),
+	})
+}
+
+func (t *Task) validate() error {
+	if t.ID == "" || t.Agent == "" {
+		return &InvalidError{"task", "without an id or an agent"}
+	}
+	return texts(map[string]string{"task.id": t.ID, "task.agent": t.Agent, "task.model": t.Model})
+}
+
+func (w *Work) validate() error {
+	if w.ID == "" || w.ResultCode == "" {
+		return &InvalidError{"work", "without an id or a result code"}
+	}
+	if err := texts(map[string]string{"work.id": w.ID, "work.resultCode": w.ResultCode}); err != nil {
+		return err
+	}
+	return numbers(map[string]float64{
+		"work.answers": float64(w.Answers), "work.runs": float64(w.Runs), "work.inputTokens": float64(w.InputTokens),
+		"work.outputTokens": float64(w.OutputTokens), "work.costUSD": w.CostUSD, "work.durationMs": w.DurationMs,
 	})
 }
 

@@ -24,6 +24,7 @@ const (
 	domainRotation   = "glovebox ledger rotation v1\n"
 	domainCode       = "glovebox ledger code v1\n"
 	domainInput      = "glovebox ledger input v1\n"
+	domainTask       = "glovebox ledger task v1\n"
 )
 
 // encode returns the canonical form of a value of this package that has passed its checks.
@@ -126,6 +127,9 @@ func (s Salt) Code(code string) MAC { return s.mac(domainCode, []byte(code)) }
 
 // Input is the digest of an execution's input, as it was written.
 func (s Salt) Input(input []byte) MAC { return s.mac(domainInput, input) }
+
+// Task is the digest of an agent's task, as it was sent.
+func (s Salt) Task(task []byte) MAC { return s.mac(domainTask, task) }
 
 func (s Salt) mac(domain string, data []byte) MAC {
 	h := hmac.New(sha256.New, s[:])

@@ -22,7 +22,7 @@ type written struct {
 }
 
 // write makes one; it has size entries, of kinds that differ.
-const size = 8
+const size = 10
 
 func write(t testing.TB) written {
 	t.Helper()
@@ -36,6 +36,8 @@ func write(t testing.TB) written {
 			Limits: ledger.Limits{TimeoutSeconds: 0.5, MemoryLimitMB: 128, CPUs: 1}}),
 		ledger.Ended(tenant, ledger.Outcome{ID: "e1", ResultCode: "SUCCESS", ExecutionTimeMs: 1.25, CPUMs: 1e-7, PeakMemoryBytes: 1 << 40, Driver: "oci",
 			Runtime: "runc", RuntimeVersion: "1.4.0", Image: "sha256:0", Seccomp: "sha256:1", Attestation: "sha256:2", Verified: true}),
+		ledger.TaskBegan(tenant, ledger.Task{ID: "t1", Agent: "codesmith", Model: "tiny", Task: salt.Task([]byte("{}"))}),
+		ledger.TaskEnded(tenant, ledger.Work{ID: "t1", ResultCode: "COMPLETE", Answers: 2, Runs: 2, InputTokens: 3, OutputTokens: 4, CostUSD: 1e-7, DurationMs: 1.5}),
 		ledger.Note(operator, w.first),
 		ledger.Rotate(operator, w.first, w.signer),
 		ledger.Did(ledger.KindKeyRevoked, operator, ledger.Act{Subject: "k1"}),

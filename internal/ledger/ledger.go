@@ -65,13 +65,17 @@ type Draft struct {
 	sign func(*Entry)
 }
 
-// Names says what a draft is about: its kind, and the id of an execution, or what an act is done to; "" is neither.
+// Names says what a draft is about: its kind, and the id of an execution or a task, or what an act is done to; "" is neither.
 func (d Draft) Names() (kind Kind, subject string) {
 	switch e := d.entry; {
 	case e.Execution != nil:
 		return e.Kind, e.Execution.ID
 	case e.Outcome != nil:
 		return e.Kind, e.Outcome.ID
+	case e.Task != nil:
+		return e.Kind, e.Task.ID
+	case e.Work != nil:
+		return e.Kind, e.Work.ID
 	case e.Act != nil:
 		return e.Kind, e.Act.Subject
 	default:
@@ -92,6 +96,16 @@ func Began(actor Actor, execution Execution) Draft {
 // Ended records how an execution ended.
 func Ended(actor Actor, outcome Outcome) Draft {
 	return Draft{entry: Entry{Kind: KindEnded, Actor: actor, Outcome: &outcome}}
+}
+
+// TaskBegan records an agent's task before its model is asked.
+func TaskBegan(actor Actor, task Task) Draft {
+	return Draft{entry: Entry{Kind: KindTaskBegan, Actor: actor, Task: &task}}
+}
+
+// TaskEnded records what became of it.
+func TaskEnded(actor Actor, work Work) Draft {
+	return Draft{entry: Entry{Kind: KindTaskEnded, Actor: actor, Work: &work}}
 }
 
 // Did records an administrative act.

@@ -110,6 +110,9 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		"less than 0":    ledger.Ended(tenant, ledger.Outcome{ID: "e", ResultCode: "SUCCESS", CPUMs: math.Copysign(0, -1)}),
 		"too much":       ledger.Ended(tenant, ledger.Outcome{ID: "e", ResultCode: "SUCCESS", PeakMemoryBytes: 1 << 53}),
 		"no id":          ledger.Began(tenant, ledger.Execution{}),
+		"no agent":       ledger.TaskBegan(tenant, ledger.Task{ID: "t"}),
+		"no code":        ledger.TaskEnded(tenant, ledger.Work{ID: "t"}),
+		"a credit":       ledger.TaskEnded(tenant, ledger.Work{ID: "t", ResultCode: "COMPLETE", CostUSD: -1}),
 	} {
 		var invalid *ledger.InvalidError
 		if _, err := log.Append(t.Context(), d); !errors.As(err, &invalid) {
@@ -125,7 +128,7 @@ func TestDigests(t *testing.T) {
 	if got := salt.Code("return 1"); got != ledger.MAC(h.Sum(nil)) {
 		t.Errorf("%x", got)
 	}
-	if salt.Code("x") == salt.Input([]byte("x")) || salt.Code("x") == ledger.NewSalt().Code("x") {
+	if salt.Code("x") == salt.Input([]byte("x")) || salt.Task([]byte("x")) == salt.Input([]byte("x")) || salt.Code("x") == ledger.NewSalt().Code("x") {
 		t.Error("digests of different things are the same")
 	}
 }

@@ -25,9 +25,9 @@ func TestVerify(t *testing.T) {
 		if report.From != from || report.Entries != size+1-from || report.Checkpoint.Size != size {
 			t.Errorf("from %d: %+v", from, report)
 		}
-		// The first key vouches for the second where the rotation (entry 6) is within the export.
+		// The first key vouches for the second where the rotation (entry 8) is within the export.
 		_, err = verify(export, w.first.Public(), ledger.VerifyOptions{})
-		if within := from <= 6; (err == nil) != within || !within && problem(err) != ledger.ProblemKey {
+		if within := from <= 8; (err == nil) != within || !within && problem(err) != ledger.ProblemKey {
 			t.Errorf("from %d with the first key: %v", from, err)
 		}
 		if _, err := verify(export, ledger.NewSigner().Public(), ledger.VerifyOptions{}); problem(err) != ledger.ProblemKey {
@@ -102,7 +102,7 @@ func TestTampering(t *testing.T) {
 		"the header's hash":        {edit(0, `"prev":"sha256:0`, `"prev":"sha256:1`), ledger.ProblemChain, 1, 0},
 		"a lone half of a letter":  {edit(2, `é`, `\ud800`), ledger.ProblemForm, 3, 0},
 		"the checkpoint's time":    {edit(last, `"time":"2`, `"time":"3`), ledger.ProblemSignature, last + 1, 0},
-		"the checkpoint's size":    {edit(last, `"size":8`, `"size":7`), ledger.ProblemSignature, last + 1, 0},
+		"the checkpoint's size":    {edit(last, `"size":10`, `"size":9`), ledger.ProblemSignature, last + 1, 0},
 		"a line without end":       {func(l []string) []string { return append(l[:2:2], strings.Repeat("x", ledger.MaxLineBytes)) }, ledger.ProblemForm, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,6 +94,22 @@ func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
 	return err
 }
 
+// TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done.
+func (r *Recorder) TaskBegan(ctx context.Context, task ledger.Task) error {
+	if err := r.append(ctx, ledger.TaskBegan(actorOf(ctx), task)); err != nil {
+		return fmt.Errorf("task %s: its beginning could not be recorded, so nothing was done: %w", task.ID, err)
+	}
+	return nil
+}
+
+// TaskEnded records what became of a task, before anybody is told: where that is an error, nobody may be.
+func (r *Recorder) TaskEnded(ctx context.Context, work ledger.Work) error {
+	if err := r.append(ctx, ledger.TaskEnded(actorOf(ctx), work)); err != nil {
+		return fmt.Errorf("task %s: its end could not be recorded, so its outcome is withheld: %w", work.ID, err)
+	}
+	return nil
+}
+
 // Close waits for the entries that are being written. Nothing may be executed after it.
 func (r *Recorder) Close() { r.group.close() }
 
@@ -120,6 +136,9 @@ func executionOf(ctx context.Context, id string, request api.Request) ledger.Exe
 	e := ledger.Execution{
 		ID: id, Language: string(request.Language), Code: salt.Code(request.Code),
 		Limits: ledger.Limits{TimeoutSeconds: *request.TimeoutSeconds, MemoryLimitMB: *request.MemoryLimitMB, CPUs: *request.CPUs},
+	}
+	if task, ok := ledger.TaskFrom(ctx); ok {
+		e.Task = task.ID
 	}
 	if request.InputData != nil {
 		e.Input = new(salt.Input(request.InputData))

@@ -322,3 +322,38 @@ func all(t *testing.T, k *keeper, callers int, id func(int) string) []error {
 	k.gate = nil
 	return errs
 }
+
+// A task is recorded as its executions are, and they name it.
+func TestTasksAreRecorded(t *testing.T) {
+	k := newKeeper(t)
+	r := newRecorder(t, runs(success), k)
+	salt := ledger.NewSalt()
+	ctx := tenant.NewKeyContext(tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"}), tenant.Key{ID: "k1"})
+	task, work := ledger.Task{ID: "t1", Agent: "codesmith", Model: "tiny", Task: salt.Task([]byte("{}"))}, ledger.Work{ID: "t1", ResultCode: "COMPLETE", Answers: 2, CostUSD: 0.5}
+	if err := r.TaskBegan(ctx, task); err != nil {
+		t.Fatal(err)
+	}
+	within := ledger.WithTask(ctx, ledger.TaskRef{ID: "t1", Salt: salt})
+	if _, err := r.ExecuteAs(within, queue.Share{}, api.Request{Code: "return 1"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.TaskEnded(ctx, work); err != nil {
+		t.Fatal(err)
+	}
+	entries := k.entries(t)
+	if got := kinds(entries); !slices.Equal(got, []ledger.Kind{ledger.KindTaskBegan, ledger.KindBegan, ledger.KindEnded, ledger.KindTaskEnded}) {
+		t.Fatalf("%v", got)
+	}
+	who := ledger.Actor{Tenant: "acme", Key: "k1"}
+	if began, ended := entries[0], entries[3]; began.Actor != who || ended.Actor != who || *began.Task != task || *ended.Work != work || entries[1].Execution.Task != "t1" {
+		t.Errorf("%+v, %+v, %+v", began, entries[1].Execution, ended)
+	}
+	k.mu.Lock()
+	k.failAt = 1
+	k.mu.Unlock()
+	for name, err := range map[string]error{"nothing was done": r.TaskBegan(ctx, task), "withheld": r.TaskEnded(ctx, work)} {
+		if !errors.Is(err, k.fail) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package action_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"glovebox/internal/agent"
+	"glovebox/internal/ledger"
+)
+
+// A notebook keeps what it is told to record, and fails where a test says so.
+type notebook struct {
+	steps []string
+	task  ledger.Task
+	work  ledger.Work
+	fail  map[string]error
+}
+
+func (n *notebook) TaskBegan(_ context.Context, task ledger.Task) error {
+	n.steps, n.task = append(n.steps, "began"), task
+	return n.fail["began"]
+}
+
+func (n *notebook) TaskEnded(_ context.Context, work ledger.Work) error {
+	n.steps, n.work = append(n.steps, "ended"), work
+	return n.fail["ended"]
+}
+
+func TestTasksAreRecorded(t *testing.T) {
+	task := []byte(`{"task":"t"}`)
+	worked := func(n *notebook, do func(onEvent func(agent.Event)) error) error {
+		return do(func(e agent.Event) {
+			if e.Started != nil || e.Complete != nil {
+				n.steps = append(n.steps, string(e.Type))
+			}
+		})
+	}
+	ref := ledger.TaskRef{ID: "r1", Salt: ledger.NewSalt()}
+	for _, c := range []struct {
+		name  string
+		fail  map[string]error
+		steps []string
+	}{
+		{"", nil, []string{"began", "started", "ended", "complete"}},
+		{"its beginning cannot be", map[string]error{"began": errors.New("full")}, []string{"began"}},
+		{"its end cannot be", map[string]error{"ended": errors.New("full")}, []string{"began", "started", "ended"}}, // nobody hears of it
+	} {
+		n := &notebook{fail: c.fail}
+		smith := newRecordedCodesmith(t, model{answer: runs}, agent.Limits{Iterations: 1}, n)
+		for road, do := range map[string]func(func(agent.Event)) error{
+			"an agent": func(onEvent func(agent.Event)) error {
+				_, err := smith.Work(t.Context(), task, onEvent)
+				return err
+			},
+			"an action": func(onEvent func(agent.Event)) error {
+				_, err := smith.Run(t.Context(), task, onEvent)
+				return err
+			},
+			"accepted": func(onEvent func(agent.Event)) error {
+				_, err := smith.WorkAccepted(ledger.WithTask(t.Context(), ref), task, func() error { return nil }, onEvent)
+				return err
+			},
+		} {
+			n.steps = nil
+			err := worked(n, do)
+			if !slices.Equal(n.steps, c.steps) || (err == nil) != (c.fail == nil) {
+				t.Errorf("%s, %s: %v, %v", road, c.name, n.steps, err)
+			}
+			if c.fail != nil {
+				continue
+			}
+			if n.task.ID == "" || n.task.ID != n.work.ID || n.task.Agent != "codesmith" || n.task.Model != "one answer" || n.work.ResultCode != "ITERATION_LIMIT" || n.work.Answers != 2 || n.work.Runs != 1 {
+				t.Errorf("%s: %+v, %+v", road, n.task, n.work)
+			}
+			if road == "accepted" && (n.task.ID != ref.ID || n.task.Task != ref.Salt.Task(task)) {
+				t.Errorf("it is not the run's own: %+v", n.task)
+			}
+		}
+	}
+}
