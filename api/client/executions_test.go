@@ -240,3 +240,26 @@ func TestEvents(t *testing.T) {
 		}
 	}
 }
+
+// Whatever bytes a stream has, each event has an id and a document, or there is an error, and it ends.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte("id: 1\nevent: log\ndata: {\"level\":\"log\",\"message\":\"\",\"atMs\":0}\n\n"))
+	f.Add([]byte(": c\r\n\r\nid:2\r\nevent:end\r\ndata:{}\r\n\r\n"))
+	f.Add([]byte("data\ndata:\n\nid\n\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c := newClient(t, Config{BaseURL: "http://localhost", Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			answer(w, 200, eventsType, string(body))
+			return w.Result(), nil
+		})})
+		var last error
+		for event, err := range c.follow(t.Context(), executionsPath, someID, 0) {
+			if last != nil {
+				t.Error("something comes behind an error")
+			}
+			if last = err; err == nil && (event.id < 1 || api.CheckJSON(event.data, answerDepth) != nil) {
+				t.Errorf("%+v", event)
+			}
+		}
+	})
+}
