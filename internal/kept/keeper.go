@@ -52,7 +52,7 @@ func (k *Keeper[R, F, E]) Get(ctx context.Context, tenant, id string) (R, error)
 // Wait returns it once it has ended, or as it is when ctx ends: that is no error.
 func (k *Keeper[R, F, E]) Wait(ctx context.Context, tenant, id string) (R, error) {
 	always := context.WithoutCancel(ctx)
-	if r, err := k.Get(always, tenant, id); err != nil || k.state(r) == api.ExecutionEnded {
+	if r, err := k.Get(always, tenant, id); err != nil || k.state(r) == api.ExecutionEnded || ctx.Err() != nil {
 		return r, err
 	}
 	if l := k.board.LookUp(id); l != nil {
