@@ -27,20 +27,20 @@ import (
 	"glovebox/internal/trace"
 )
 
-// kept is a place that keeps spans.
-type kept struct {
+// keptSpans is a place that keeps spans.
+type keptSpans struct {
 	memory *tracetest.InMemoryExporter
 	source *trace.Source
 }
 
-func keepSpans() kept {
+func keepSpans() keptSpans {
 	memory := tracetest.NewInMemoryExporter()
-	return kept{memory, trace.NewSource(sdktrace.NewTracerProvider(sdktrace.WithSyncer(memory)))}
+	return keptSpans{memory, trace.NewSource(sdktrace.NewTracerProvider(sdktrace.WithSyncer(memory)))}
 }
 
 // tree writes the spans below each other, in the order in which they began, each with what a test looks for: how long it took, its
 // attributes but for the ids, and its events.
-func (k kept) tree() string {
+func (k keptSpans) tree() string {
 	spans := k.memory.GetSpans()
 	slices.SortStableFunc(spans, func(a, b tracetest.SpanStub) int { return a.StartTime.Compare(b.StartTime) })
 	known := map[string]bool{}
@@ -80,7 +80,7 @@ func (k kept) tree() string {
 }
 
 // tracedServer returns a server over the real executor and the fake's boxes, which take half a second to start, and what waits for everything to end.
-func tracedServer(t *testing.T, fake *drivertest.Fake, k kept, pool sandbox.PoolConfig, options ...option) (server *Server, end func()) {
+func tracedServer(t *testing.T, fake *drivertest.Fake, k keptSpans, pool sandbox.PoolConfig, options ...option) (server *Server, end func()) {
 	t.Helper()
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{
 		Driver: fake.SlowStart(500 * time.Millisecond), Spec: sandbox.Sealed("sha256:"+strings.Repeat("0", 64), "runc"),

@@ -14,7 +14,9 @@ import (
 	"glovebox/internal/agent"
 	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
+	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
+	"glovebox/internal/trace"
 )
 
 // A Worker is an agent that works on tasks. It is safe for concurrent use.
@@ -138,7 +140,11 @@ func (s *Service) recover(ctx context.Context) error {
 	}
 	for _, one := range all { // nothing runs unless all can be taken up
 		s.config.Log.Info("a run of an agent that was accepted before begins", "run", one.r.ID)
-		s.start(tenantContext(s.base, one.whose, nil), one.r, s.board.Hold(one.r.item()))
+		ctx := tenantContext(s.base, one.whose, nil)
+		if one.r.Tenant != "" {
+			ctx = logcontext.With(ctx, logcontext.Tenant, one.r.Tenant)
+		}
+		s.start(ctx, one.r, s.board.Hold(one.r.item()))
 	}
 	return nil
 }
@@ -193,7 +199,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 		if k, ok := tenant.KeyFromContext(ctx); ok {
 			key = &k
 		}
-		s.start(tenantContext(s.base, whose, key), r, lives[0])
+		s.start(tenantContext(trace.Carry(s.base, ctx), whose, key), r, lives[0])
 		return r, nil
 	case existing.Idempotency.Body != r.Idempotency.Body:
 		return Record{}, kept.ErrOtherBody
@@ -221,7 +227,7 @@ func (s *Service) start(ctx context.Context, r Record, l *live) {
 // run has an agent work on a task, and keeps its outcome.
 func (s *Service) run(ctx context.Context, r Record, l *live) {
 	defer s.board.Release(l)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Run, r.ID))
 	defer cancel()
 	l.OnCancel(cancel)
 	begun := false
@@ -251,13 +257,11 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	case errors.As(err, &refused): // by limits that are not those of when it was accepted
 		outcome = r.unworked(agent.SandboxFailed, "The task is refused: "+refused.Error()+".")
 	default:
-		s.config.Log.Error("a run of an agent failed", "run", r.ID, "error", err)
+		s.config.Log.ErrorContext(ctx, "a run of an agent failed", "error", err)
 		outcome = r.unworked(agent.SandboxFailed, "The server's log tells more under the run's id.")
 	}
-	ended, err := s.config.Store.End(context.WithoutCancel(ctx), r.ID, outcome, lasting(l.Events()), kept.Now())
-	if err != nil || !ended {
-		s.config.Log.Error("an outcome could not be kept", "run", r.ID, "error", err)
-	}
+	steps, at := lasting(l.Events()), kept.Now()
+	kept.End(ctx, s.base, s.config.Log, func(ctx context.Context) (bool, error) { return s.config.Store.End(ctx, r.ID, outcome, steps, at) })
 }
 
 // errLeft says that the service was closed before a run had begun: it stays queued.

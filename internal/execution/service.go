@@ -196,7 +196,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		case addErr != nil:
 			err = fmt.Errorf("execution: %w", addErr)
 		case existing == nil:
-			s.runs.Go(func() { s.run(trace.Carry(logcontext.Copy(s.base, ctx), ctx), r, whose, lives[i]) })
+			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
 			all = append(all, r)
 			continue
 		case existing.Idempotency.Body != r.Idempotency.Body:
@@ -253,30 +253,9 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
 	}
 	result.ID = r.ID
-	s.keep(ctx, r, result)
-}
-
-// keep keeps a result. Where the store cannot, as on a disk that is full, the result waits for it here, until the service is closed: then
-// the next one says that nobody knows how the execution ended.
-func (s *Service) keep(ctx context.Context, r Record, result api.Result) {
-	const first, most = 100 * time.Millisecond, 5 * time.Second
 	at := kept.Now()
-	for pause := first; ; pause = min(2*pause, most) {
-		ended, err := s.end(context.WithoutCancel(ctx), r, result, at)
-		switch {
-		case err == nil && !ended:
-			s.config.Log.ErrorContext(ctx, "an execution that ended is not there any more")
-			return
-		case err == nil:
-			s.config.Log.InfoContext(ctx, "an accepted execution has ended", "code", result.ResultCode)
-			return
-		}
-		s.config.Log.ErrorContext(ctx, "a result cannot be kept now, and waits", "error", err)
-		select {
-		case <-time.After(pause):
-		case <-s.base.Done():
-			return
-		}
+	if kept.End(ctx, s.base, s.config.Log, func(ctx context.Context) (bool, error) { return s.end(ctx, r, result, at) }) {
+		s.config.Log.InfoContext(ctx, "an accepted execution has ended", "code", result.ResultCode)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 const (
 	Request   = "request"   // the id that X-Request-Id tells
 	Execution = "execution" // its id
+	Run       = "run"       // an agent's, its id
 	Tenant    = "tenant"    // its id
 	Key       = "key"       // the id of the key that was shown
 )
@@ -27,6 +28,9 @@ func With(ctx context.Context, key, value string) context.Context {
 
 // Copy returns a context whose lines have what those of another one have: for work that goes on without that.
 func Copy(ctx, from context.Context) context.Context {
+	if len(of(from)) == 0 && len(of(ctx)) == 0 {
+		return ctx
+	}
 	return context.WithValue(ctx, contextKey{}, of(from))
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
 	"glovebox/internal/trace"
 )
@@ -91,7 +90,7 @@ func (e *exchanges) bind(ctx context.Context, extra *sdk.RequestExtra) (context.
 		cancel(errClientLeft)
 		return ctx, func() {}
 	}
-	ctx = trace.Carry(logcontext.Copy(ctx, one.ctx), one.ctx)
+	ctx = trace.Carry(ctx, one.ctx)
 	if t, ok := tenant.FromContext(one.ctx); ok { // the SDK's context is the session's, which another request began
 		ctx = tenant.NewContext(ctx, t)
 	}

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"glovebox/internal/logcontext"
 )
 
 // scope names who makes the spans.
@@ -62,8 +64,9 @@ func Of(ctx context.Context) Span {
 	return Span{span}
 }
 
-// Carry returns the context to with the span in from: for what goes on without its caller.
+// Carry returns the context to with the span in from, and with what lines of the log say of that: for what goes on without its caller.
 func Carry(to, from context.Context) context.Context {
+	to = logcontext.Copy(to, from)
 	span := oteltrace.SpanFromContext(from)
 	if !span.SpanContext().IsValid() {
 		return to
