@@ -110,6 +110,9 @@ func tenantOf(ctx context.Context) string {
 	return t.ID
 }
 
+// nobody is whoever reaches a server that is open, and no tenant's name: a session that was begun then is no tenant's later on.
+const nobody = "-"
+
 // owned has the SDK hold each session to the tenant that began it. Whoever let the request in has judged its key, which stops
 // here: the SDK, which hands headers on to tools, gets the tenant's name in its place.
 func owned(next http.Handler) http.Handler {
@@ -120,8 +123,7 @@ func owned(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		whose := tenantOf(r.Context())
 		if whose == "" {
-			next.ServeHTTP(w, r)
-			return
+			whose = nobody
 		}
 		r.Header.Set("Authorization", "Bearer "+whose)
 		named.ServeHTTP(w, r)

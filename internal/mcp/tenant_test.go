@@ -34,6 +34,10 @@ func TestASessionIsItsTenants(t *testing.T) {
 	// As the controller does; the key reads TENANT_KEY.
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		whose, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "_")
+		if whose == "nobody" { // while the server is open
+			inner.ServeHTTP(w, r)
+			return
+		}
 		ctx := tenant.NewContext(r.Context(), tenant.Tenant{ID: whose})
 		ctx = tenant.NewKeyContext(ctx, tenant.Key{ID: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), Tenant: whose})
 		ctx = oteltrace.ContextWithSpanContext(ctx, oteltrace.NewSpanContext(oteltrace.SpanContextConfig{
@@ -64,12 +68,24 @@ func TestASessionIsItsTenants(t *testing.T) {
 		return response.StatusCode, response.Header, string(text)
 	}
 	const call = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"execute_code","arguments":{"code":"x"}}}`
-	_, header, _ := send(http.MethodPost, "a_1", "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
-	session := header.Get("Mcp-Session-Id")
-	if session == "" {
-		t.Fatal("there is no session")
+	begin := func(key string) (session string) {
+		t.Helper()
+		_, header, _ := send(http.MethodPost, key, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
+		if session = header.Get("Mcp-Session-Id"); session == "" {
+			t.Fatal("there is no session")
+		}
+		send(http.MethodPost, key, session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+		return session
 	}
-	send(http.MethodPost, "a_1", session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	// One that was begun while the server was open is no tenant's who learns its id.
+	open := begin("nobody")
+	if status, _, body := send(http.MethodPost, "b_1", open, call); status != http.StatusForbidden {
+		t.Errorf("a tenant uses the session of an open server: %d %s", status, body)
+	}
+	if status, _, _ := send(http.MethodDelete, "nobody", open, ""); status != http.StatusNoContent {
+		t.Errorf("its own end: %d", status)
+	}
+	session := begin("a_1")
 	answered := make(chan string, 1)
 	go func() {
 		_, _, body := send(http.MethodPost, "a_2", session, call)
