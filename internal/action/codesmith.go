@@ -201,17 +201,26 @@ func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byt
 		return agent.Outcome{}, err
 	}
 	var unrecorded error
+	ended := false
+	end := func(o agent.Outcome) error {
+		ended = true
+		return s.record.TaskEnded(ctx, workOf(ref.ID, o))
+	}
+	defer func() {
+		if !ended { // by a panic, which goes on
+			_ = end(agent.Outcome{Code: agent.SandboxFailed})
+		}
+	}()
 	outcome, err := s.run(ctx, smith, task, func(e agent.Event) {
 		if e.Complete != nil { // of which nobody has heard yet
-			unrecorded = s.record.TaskEnded(context.WithoutCancel(ctx), workOf(ref.ID, *e.Complete))
+			unrecorded = end(*e.Complete)
 		}
 		if onEvent != nil && unrecorded == nil {
 			onEvent(e)
 		}
 	})
 	if err != nil { // then there was no event
-		work := workOf(ref.ID, agent.Outcome{Code: agent.SandboxFailed})
-		return agent.Outcome{}, errors.Join(err, s.record.TaskEnded(context.WithoutCancel(ctx), work))
+		return agent.Outcome{}, errors.Join(err, end(agent.Outcome{Code: agent.SandboxFailed}))
 	}
 	if unrecorded != nil {
 		return agent.Outcome{}, unrecorded

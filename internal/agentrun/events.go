@@ -67,10 +67,13 @@ func (s *Service) Events(ctx context.Context, tenant, id string, after int, tell
 		told = one.ID
 		return tell(Event{N: one.ID, Step: &one})
 	}
-	if l := s.board.LookUp(id); l != nil && r.State != api.ExecutionEnded {
-		if _, err := l.Follow(ctx, 0, func(_ int, one Step) error { return step(one) }); err != nil {
-			return err
+	if r.State != api.ExecutionEnded {
+		if l := s.board.LookUp(id); l != nil {
+			if _, err := l.Follow(ctx, 0, func(_ int, one Step) error { return step(one) }); err != nil {
+				return err
+			}
 		}
+		// Where it was not on the board it may have ended since we looked.
 		if r, err = s.Get(ctx, tenant, id); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -36,7 +37,7 @@ type Config struct {
 	Store  Store
 	// Tenant returns a tenant by its id, for what an earlier server has accepted; ok is false where there is none. Nil means that
 	// nobody keeps tenants.
-	Tenant func(ctx context.Context, id string) (t tenant.Tenant, ok bool, err error)
+	Tenant kept.Lookup
 	// Accepted is how many runs may be accepted and not ended, and AcceptedBytes what their tasks may hold in memory; 0
 	// means 200 and 256 MiB.
 	Accepted      int
@@ -227,7 +228,7 @@ func (s *Service) start(ctx context.Context, r Record, l *live) {
 // run has an agent work on a task, and keeps its outcome.
 func (s *Service) run(ctx context.Context, r Record, l *live) {
 	defer s.board.Release(l)
-	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Run, r.ID))
+	ctx, cancel := context.WithCancel(ledger.WithPatience(logcontext.With(ctx, logcontext.Run, r.ID)))
 	defer cancel()
 	l.OnCancel(cancel)
 	begun := false
@@ -236,7 +237,19 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 		if s.board.Closed() {
 			return errLeft
 		}
+		if err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); err != nil {
+			return err
+		}
 		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
+		for err != nil && ctx.Err() == nil { // the disk may be full, and have a place later
+			s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return err
+			}
+			ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
+		}
 		if err == nil && !ok {
 			err = errors.New("it is not queued any more")
 		}
@@ -254,6 +267,8 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 		outcome = r.unworked(agent.Cancelled, "It had not begun.")
 	case !begun && (errors.Is(err, errLeft) || ctx.Err() != nil):
 		return // the next server takes it up
+	case errors.Is(err, kept.ErrSuspended):
+		outcome = r.unworked(agent.SandboxFailed, "Its tenant was suspended before it began.")
 	case errors.As(err, &refused): // by limits that are not those of when it was accepted
 		outcome = r.unworked(agent.SandboxFailed, "The task is refused: "+refused.Error()+".")
 	default:

@@ -23,10 +23,13 @@ func (s *Service) Events(ctx context.Context, tenant, id string, after int, tell
 		return err
 	}
 	n := max(after, 0)
-	if l := s.board.LookUp(id); l != nil && r.State != api.ExecutionEnded {
-		if n, err = l.Follow(ctx, n, func(n int, log api.Log) error { return tell(Event{N: n, Log: &log}) }); err != nil {
-			return err
+	if r.State != api.ExecutionEnded {
+		if l := s.board.LookUp(id); l != nil {
+			if n, err = l.Follow(ctx, n, func(n int, log api.Log) error { return tell(Event{N: n, Log: &log}) }); err != nil {
+				return err
+			}
 		}
+		// Where it was not on the board it may have ended since we looked.
 		if r, err = s.Get(ctx, tenant, id); err != nil {
 			return err
 		}

@@ -27,11 +27,14 @@ func (s *Service) Note(n Note) {
 		r.Result = nil
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.notes = append(s.notes, r)
+	s.mu.Unlock()
 	select {
 	case s.noted <- struct{}{}:
 	default:
+	}
+	if s.base.Err() != nil { // nobody else looks after it any more
+		s.flush()
 	}
 }
 

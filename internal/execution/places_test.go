@@ -51,9 +51,10 @@ func submissionOf(id, code string) execution.Submission {
 // As many of a tenant's may wait as its quota says, and it may hold no more of all that is accepted than is left for others.
 func TestPlacesOfTenants(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := openFor(t, execution.NewMemory(), newFake(), 10)
+		one := tenant.Tenant{ID: "bounded", Quota: tenant.Quota{Concurrency: 1, Queue: 2}}
+		b := openFor(t, execution.NewMemory(), newFake(), 10, one, tenant.Tenant{ID: "greedy"}, tenant.Tenant{ID: "late"})
 		defer b.close(t, time.Hour)
-		bounded := tenant.NewContext(t.Context(), tenant.Tenant{ID: "bounded", Quota: tenant.Quota{Concurrency: 1, Queue: 2}})
+		bounded := tenant.NewContext(t.Context(), one)
 		three := []execution.Submission{submissionOf("bounded", "slow"), submissionOf("bounded", "slow"), submissionOf("bounded", "slow")}
 		var over *quota.Error
 		if _, err := b.SubmitAll(bounded, three); !errors.As(err, &over) || over.Quota != "queue" || !over.Forbidden {

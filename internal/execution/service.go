@@ -31,7 +31,7 @@ type Config struct {
 	Store    Store
 	// Tenant returns a tenant by its id, for what an earlier server has accepted; ok is false where there is none. Nil means that
 	// nobody keeps tenants.
-	Tenant func(ctx context.Context, id string) (t tenant.Tenant, ok bool, err error)
+	Tenant kept.Lookup
 	// Accepted is how many executions may be accepted and not ended, and AcceptedBytes what their code and data may hold in memory; 0
 	// means 1,000 and 256 MiB.
 	Accepted      int
@@ -56,6 +56,7 @@ type keeper = kept.Keeper[Record, Filter, api.Log]
 // closed.
 type Service struct {
 	*keeper // which tells of them
+	gate    kept.Gate
 	config  Config
 	// base is the context of all that runs; its end cancels.
 	base   context.Context
@@ -238,9 +239,9 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
 	l.OnCancel(cancel)
-	asked := ctx
+	asked := ledger.WithPatience(ctx)
 	if whose.ID != "" {
-		asked = quota.Admitted(ctx, whose)
+		asked = quota.Admitted(asked, whose)
 	}
 	asked, end := trace.Patient(asked)
 	result, err := s.execute(asked, r, l)
@@ -248,6 +249,8 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	switch {
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up
+	case errors.Is(err, kept.ErrSuspended):
+		result = Failed(r.ID, "its tenant was suspended before it began")
 	case err != nil:
 		s.config.Log.ErrorContext(ctx, "an execution failed", "error", err)
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
@@ -273,19 +276,42 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		if s.board.Closed() {
 			return errLeft
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
-		if err == nil && !ok {
-			err = errors.New("it is not queued any more")
+		if err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); err != nil {
+			return err
 		}
-		begun = err == nil
-		return err
+		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
+		switch {
+		case err != nil:
+			return notBegunError{err}
+		case !ok:
+			return errors.New("it is not queued any more")
+		}
+		begun = true
+		return nil
 	}}
 	if salt := (ledger.Salt{}); copy(salt[:], r.Salt) == len(salt) {
 		ctx = ledger.WithSalt(ctx, salt)
 	}
 	log := keepLog(l)
 	for {
+		leave, err := s.gate.Enter(ctx)
+		if err != nil {
+			return s.left(l)
+		}
 		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
+		refused := notBegun(err)
+		switch {
+		case refused:
+			leave(kept.Refused)
+		case begun:
+			leave(kept.Begun)
+		default:
+			leave(kept.Unknown)
+		}
+		if refused && ctx.Err() == nil {
+			s.config.Log.WarnContext(ctx, "an execution cannot be kept as begun now, and waits", "error", err)
+			continue
+		}
 		var busy interface{ RetryAfter() time.Duration }
 		if !errors.As(err, &busy) {
 			if err == nil && result.ResultCode == api.Cancelled && !l.Cancelled() { // this server stops
@@ -301,12 +327,30 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			if !l.Cancelled() {
-				return api.Result{}, errLeft
-			}
-			return cancelledBefore(), nil
+			return s.left(l)
 		}
 	}
+}
+
+// left is what becomes of one that has not begun and is waited for no longer: it is cancelled, or the next server's.
+func (s *Service) left(l *live) (api.Result, error) {
+	if !l.Cancelled() {
+		return api.Result{}, errLeft
+	}
+	return cancelledBefore(), nil
+}
+
+// A notBegunError is the store's, which could not keep that an execution begins.
+type notBegunError struct{ err error }
+
+func (e notBegunError) Error() string  { return e.err.Error() }
+func (e notBegunError) Unwrap() error  { return e.err }
+func (e notBegunError) NotBegun() bool { return true }
+
+// notBegun reports whether nothing has run, since that could not be kept, or recorded.
+func notBegun(err error) bool {
+	var kind interface{ NotBegun() bool }
+	return errors.As(err, &kind) && kind.NotBegun()
 }
 
 func cancelledBefore() api.Result {

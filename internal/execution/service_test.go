@@ -19,6 +19,7 @@ import (
 	"glovebox/internal/kept"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
+	"glovebox/internal/tenant"
 )
 
 // A bench is a service on a fake driver, in a bubble of time.
@@ -32,16 +33,22 @@ type bench struct {
 // open makes a service; what it runs is on an executor with one place and a queue of two.
 func open(t *testing.T, store execution.Store, fake *drivertest.Fake) *bench {
 	t.Helper()
+	return openWith(t, execution.Config{Store: store}, fake)
+}
+
+func openWith(t *testing.T, config execution.Config, fake *drivertest.Fake) *bench {
+	t.Helper()
 	executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: fake, Spec: sandbox.Sealed("image", "runc"), Concurrency: 1, Queue: 2,
 		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := execution.Open(t.Context(), execution.Config{Executor: executor, Store: store, Accepted: 5})
+	config.Executor, config.Accepted = executor, 5
+	service, err := execution.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{service, store, fake, executor}
+	return &bench{service, config.Store, fake, executor}
 }
 
 // close closes both, and lets what runs go on for a while.
@@ -101,6 +108,50 @@ func (f *fullStore) End(ctx context.Context, id string, result api.Result, at ti
 	return f.Store.End(ctx, id, result, at)
 }
 
+// A shutStore keeps for a while not that anything begins.
+type shutStore struct {
+	execution.Store
+	until time.Time
+	tries int
+}
+
+func (s *shutStore) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
+	if s.tries++; time.Now().Before(s.until) {
+		return false, errors.New("the disk is full")
+	}
+	return s.Store.Begin(ctx, id, at)
+}
+
+// On a disk that was full each of what had been accepted failed at once, though nothing of it had run.
+func TestWhatIsAcceptedWaitsToBeginForADiskThatIsFull(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Minute)}
+		b := open(t, store, newFake())
+		defer b.close(t, time.Minute)
+		var all []execution.Record
+		for range 5 {
+			all = append(all, b.submit(t, submission("quick")))
+		}
+		cancelled := all[4]
+		time.Sleep(30 * time.Second)
+		if r, err := b.Cancel(t.Context(), "acme", cancelled.ID); err != nil || r.ResultCode != api.Cancelled {
+			t.Errorf("%+v, %v", r, err)
+		}
+		began := time.Now()
+		for _, r := range all[:4] {
+			if r = b.wait(t, r.ID); r.ResultCode != api.Success {
+				t.Errorf("%+v", r)
+			}
+		}
+		if waited := time.Since(began); waited < 20*time.Second || waited > 40*time.Second {
+			t.Errorf("they ended after %v more", waited)
+		}
+		if store.tries > 40 {
+			t.Errorf("%d tries in a minute", store.tries)
+		}
+	})
+}
+
 // A result that could not be kept was let go of, and its execution stood as running until the server started anew.
 func TestAResultWaitsForADiskThatIsFull(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -121,6 +172,28 @@ func TestAResultWaitsForADiskThatIsFull(t *testing.T) {
 		defer next.close(t, time.Minute)
 		if r := next.wait(t, r.ID); r.ResultCode != api.ExecutionFailed {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// What a tenant had waiting when it was suspended was run all the same.
+func TestASuspendedTenantsExecutionsDoNotBegin(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		suspended := false
+		b := openWith(t, execution.Config{Store: execution.NewMemory(), Tenant: func(_ context.Context, id string) (tenant.Tenant, bool, error) {
+			return tenant.Tenant{ID: id, Suspended: suspended}, true, nil
+		}}, newFake())
+		defer b.close(t, time.Minute)
+		first := b.submit(t, submission("slow"))
+		synctest.Wait()
+		second := b.submit(t, submission("quick"))
+		synctest.Wait() // for the first one's place
+		suspended = true
+		if r := b.wait(t, first.ID); r.ResultCode != api.Success {
+			t.Errorf("what had begun: %+v", r)
+		}
+		if r := b.wait(t, second.ID); r.ResultCode != api.ExecutionFailed || !r.BeganAt.IsZero() || !strings.Contains(r.Result.Error.Message, "suspended") {
+			t.Errorf("what had not: %+v", r)
 		}
 	})
 }

@@ -3,11 +3,13 @@
 package kept
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/tenant"
 )
 
 // A Head is what of a record its keeping goes by.
@@ -39,6 +41,8 @@ var (
 	ErrNotFound = errors.New("kept: there is none of this id")
 	// ErrOtherBody: the idempotency key stands for another request.
 	ErrOtherBody = errors.New("kept: the idempotency key was used for another request")
+	// ErrSuspended: its tenant was suspended, or deleted, while it waited.
+	ErrSuspended = errors.New("kept: its tenant is suspended, or not there any more")
 	// ErrFull: no more can be accepted now.
 	ErrFull = errors.New("kept: too many are accepted and not ended")
 )
@@ -82,3 +86,20 @@ func (p Policy) expired(h Head, now time.Time) bool {
 
 // Now is the time as every store can keep it: in whole microseconds, in UTC.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// A Lookup returns a tenant by its id; ok is false where there is none.
+type Lookup func(ctx context.Context, id string) (t tenant.Tenant, ok bool, err error)
+
+// MayBegin returns [ErrSuspended] where what was accepted of a tenant may not begin any more. A nil Lookup is one where nobody keeps tenants.
+func (l Lookup) MayBegin(ctx context.Context, id string) error {
+	if l == nil || id == "" {
+		return nil
+	}
+	switch t, ok, err := l(ctx, id); {
+	case err != nil:
+		return err
+	case !ok || t.Suspended:
+		return ErrSuspended
+	}
+	return nil
+}

@@ -47,3 +47,17 @@ func TaskFrom(ctx context.Context) (task TaskRef, ok bool) {
 	task, ok = ctx.Value(taskKey{}).(TaskRef)
 	return task, ok
 }
+
+type patienceKey struct{}
+
+// WithPatience returns a context in which what cannot be recorded now is tried again until the context ends: of what was accepted, and goes on
+// whoever waits for it.
+func WithPatience(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, true)
+}
+
+// Patient reports whether a context is one of [WithPatience].
+func Patient(ctx context.Context) bool {
+	patient, _ := ctx.Value(patienceKey{}).(bool)
+	return patient
+}

@@ -33,7 +33,7 @@ const (
 	KindWebhookSet     Kind = "webhook.set"
 	KindWebhookRotated Kind = "webhook.rotated"
 	KindWebhookRemoved Kind = "webhook.removed"
-	// KindRetention says that code, data and salts were deleted.
+	// KindRetention says that code, data and salts, or whole records, were deleted.
 	KindRetention Kind = "retention"
 )
 

@@ -4,13 +4,15 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"glovebox/api"
 	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
-	"glovebox/internal/tenant"
+	"glovebox/internal/store"
 	"glovebox/internal/trace"
 )
 
@@ -47,11 +49,14 @@ func (e *UnrecordedError) Error() string {
 
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
+// NotBegun reports that it has not run, so that it may be tried again.
+func (e *UnrecordedError) NotBegun() bool { return !e.Began }
+
 // ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
-// context, or the tenant and the key that [tenant.FromContext] and [tenant.KeyFromContext] know; digests are keyed with the
+// context, or the tenant and the key that it has ([store.ActorOf]); digests are keyed with the
 // context's salt ([ledger.WithSalt]), or with one that nobody keeps. The error may be an *[UnrecordedError].
 func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
-	actor := actorOf(ctx)
+	actor := store.ActorOf(ctx)
 	hooks := sandbox.HooksOf(ctx)
 	outer, began := hooks.Begin, false
 	hooks.Begin = func() error {
@@ -78,7 +83,7 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 		outcome = ledger.Outcome{ResultCode: string(api.ExecutionFailed)}
 	}
 	outcome.ID = hooks.ID
-	if unrecorded := r.append(ctx, ledger.Ended(actor, outcome)); unrecorded != nil {
+	if unrecorded := r.appendPatiently(ctx, ledger.Ended(actor, outcome)); unrecorded != nil {
 		return api.Result{}, &UnrecordedError{ID: hooks.ID, Began: true, Err: unrecorded}
 	}
 	return result, err
@@ -94,9 +99,27 @@ func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
 	return err
 }
 
+// appendPatiently tries again, where the context has patience: the disk may be full, and have a place later. An execution's beginning is
+// none for it, since a box waits for that.
+func (r *Recorder) appendPatiently(ctx context.Context, draft ledger.Draft) error {
+	const first, most = 100 * time.Millisecond, 5 * time.Second
+	for pause := first; ; pause = min(2*pause, most) {
+		err := r.append(ctx, draft)
+		var invalid *ledger.InvalidError
+		if err == nil || !ledger.Patient(ctx) || errors.As(err, &invalid) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 // TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done.
 func (r *Recorder) TaskBegan(ctx context.Context, task ledger.Task) error {
-	if err := r.append(ctx, ledger.TaskBegan(actorOf(ctx), task)); err != nil {
+	if err := r.appendPatiently(ctx, ledger.TaskBegan(store.ActorOf(ctx), task)); err != nil {
 		return fmt.Errorf("task %s: its beginning could not be recorded, so nothing was done: %w", task.ID, err)
 	}
 	return nil
@@ -104,7 +127,7 @@ func (r *Recorder) TaskBegan(ctx context.Context, task ledger.Task) error {
 
 // TaskEnded records what became of a task, before anybody is told: where that is an error, nobody may be.
 func (r *Recorder) TaskEnded(ctx context.Context, work ledger.Work) error {
-	if err := r.append(ctx, ledger.TaskEnded(actorOf(ctx), work)); err != nil {
+	if err := r.appendPatiently(ctx, ledger.TaskEnded(store.ActorOf(ctx), work)); err != nil {
 		return fmt.Errorf("task %s: its end could not be recorded, so its outcome is withheld: %w", work.ID, err)
 	}
 	return nil
@@ -112,20 +135,6 @@ func (r *Recorder) TaskEnded(ctx context.Context, work ledger.Work) error {
 
 // Close waits for the entries that are being written. Nothing may be executed after it.
 func (r *Recorder) Close() { r.group.close() }
-
-func actorOf(ctx context.Context) ledger.Actor {
-	if actor, ok := ledger.ActorFrom(ctx); ok {
-		return actor
-	}
-	var actor ledger.Actor
-	if t, ok := tenant.FromContext(ctx); ok {
-		actor.Tenant = t.ID
-	}
-	if k, ok := tenant.KeyFromContext(ctx); ok {
-		actor.Key = k.ID
-	}
-	return actor
-}
 
 func executionOf(ctx context.Context, id string, request api.Request) ledger.Execution {
 	salt, kept := ledger.SaltFrom(ctx)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -33,6 +34,7 @@ type keeper struct {
 	appends int
 	fail    error
 	failAt  int           // the append that fails and those after it; 0 is none
+	mendAt  int           // the append that works again, and those after it; 0 is none
 	gate    chan struct{} // each append takes one, where it is not nil
 }
 
@@ -42,7 +44,7 @@ func (k *keeper) Append(ctx context.Context, drafts ...ledger.Draft) (ledger.Hea
 	}
 	k.mu.Lock()
 	k.appends++
-	fails := k.failAt > 0 && k.appends >= k.failAt
+	fails := k.failAt > 0 && k.appends >= k.failAt && (k.mendAt == 0 || k.appends < k.mendAt)
 	k.mu.Unlock()
 	if fails {
 		return ledger.Head{}, k.fail
@@ -194,6 +196,39 @@ func TestTheOrder(t *testing.T) {
 	}
 	if running, waiting := executor.Load(); running+waiting > 0 || fake.Living() > 0 {
 		t.Errorf("%d run, %d wait, %d boxes live", running, waiting, fake.Living())
+	}
+}
+
+// The end of what was accepted waits for a place on the disk: it had been lost with its result.
+func TestAnEndIsRecordedPatiently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(t)
+		k.failAt, k.mendAt = k.appends+2, k.appends+8
+		ctx := ledger.WithPatience(sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: "mine"}))
+		result, err := newRecorder(t, runs(success), k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil)
+		if err != nil || result.ResultCode != api.Success || !slices.Equal(kinds(k.entries(t)), []ledger.Kind{ledger.KindBegan, ledger.KindEnded}) {
+			t.Errorf("%+v, %v", result, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(t)
+		k.failAt = k.appends + 2
+		ctx, cancel := context.WithTimeout(ledger.WithPatience(t.Context()), time.Minute)
+		defer cancel()
+		var unrecorded *recorder.UnrecordedError
+		if _, err := newRecorder(t, runs(success), k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil); !errors.As(err, &unrecorded) || unrecorded.NotBegun() {
+			t.Errorf("%v", err)
+		}
+		if ctx.Err() == nil || k.appends > 30 {
+			t.Errorf("%d tries, %v", k.appends, ctx.Err())
+		}
+	})
+	k := newKeeper(t)
+	k.failAt = k.appends + 1
+	var unrecorded *recorder.UnrecordedError
+	if _, err := newRecorder(t, runs(success), k).ExecuteAs(ledger.WithPatience(t.Context()), queue.Share{}, api.Request{}, nil); !errors.As(err, &unrecorded) ||
+		!unrecorded.NotBegun() || k.appends != k.failAt {
+		t.Errorf("a beginning: %v, %d tries", err, k.appends)
 	}
 }
 

@@ -1,12 +1,28 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"glovebox/internal/ledger"
 	"glovebox/internal/tenant"
 )
+
+// ActorOf is on whose behalf something is done: whom the context names, or else the tenant and the key that it has.
+func ActorOf(ctx context.Context) ledger.Actor {
+	if actor, ok := ledger.ActorFrom(ctx); ok {
+		return actor
+	}
+	var actor ledger.Actor
+	if t, ok := tenant.FromContext(ctx); ok {
+		actor.Tenant = t.ID
+	}
+	if k, ok := tenant.KeyFromContext(ctx); ok {
+		actor.Key = k.ID
+	}
+	return actor
+}
 
 // TenantAct is what the ledger says of a tenant: all that is true of it.
 func TenantAct(t tenant.Tenant) (ledger.Act, error) { return actOf(t.ID, t) }

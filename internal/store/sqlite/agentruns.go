@@ -112,7 +112,7 @@ func runValues(r agentrun.Record) []any {
 // Add implements [agentrun.Store].
 func (a agentRuns) Add(ctx context.Context, r agentrun.Record) (existing *agentrun.Record, err error) {
 	return addKept(ctx, a.keptTable, scanRun, runColumns, insertRun,
-		stated{id: r.ID, state: r.State, tenant: r.Tenant, about: [2]string{r.Agent, r.TaskDigest}}, r.Idempotency.Key, runValues(r))
+		queuedLine(r.ID, r.Tenant, r.Agent, r.TaskDigest, r.Idempotency), r.Idempotency.Key, runValues(r))
 }
 
 // Begin implements [agentrun.Store].

@@ -171,7 +171,7 @@ func (e executions) Add(ctx context.Context, r execution.Record) (existing *exec
 		return nil, err
 	}
 	return addKept(ctx, e.keptTable, scanExecution, executionColumns, insertExecution,
-		stated{id: r.ID, state: r.State, tenant: r.Tenant, about: [2]string{r.CodeDigest, r.InputDigest}}, r.Idempotency.Key, values)
+		queuedLine(r.ID, r.Tenant, r.CodeDigest, r.InputDigest, r.Idempotency), r.Idempotency.Key, values)
 }
 
 // Note implements [execution.Store].

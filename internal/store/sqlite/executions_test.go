@@ -13,6 +13,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -153,6 +154,53 @@ func TestWhatWasLetGoIsInNoFile(t *testing.T) {
 }
 
 // More than one transaction takes.
+// What is let go of is in the ledger: how much at a time, and what a tenant has asked for by its id.
+func TestRetentionIsRecorded(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		accept(t, e, queued(id))
+		end(t, e, id, api.Result{ResultCode: api.Success})
+	}
+	asked := tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"})
+	if err := e.Forget(asked, "acme", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Forget(asked, "acme", "nothing"); !errors.Is(err, execution.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	for _, policy := range []execution.Policy{{Result: time.Minute, Record: 2 * time.Hour, Records: 10}, {Result: time.Minute, Record: time.Minute, Records: 10}} {
+		if _, _, err := e.Expire(t.Context(), policy, began.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var told []ledger.Entry
+	for row, err := range s.Ledger().Read(t.Context(), 1) {
+		var entry ledger.Entry
+		if err := errors.Join(err, json.Unmarshal(row.Entry, &entry)); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Kind == ledger.KindRetention {
+			told = append(told, entry)
+		}
+	}
+	want := []ledger.Act{
+		{Subject: "a", Details: map[string]string{"of": "executions", "asked": "true"}},
+		{Subject: "executions", Details: map[string]string{"forgotten": "2"}},
+		{Subject: "executions", Details: map[string]string{"removed": "3"}},
+	}
+	if len(told) != len(want) || told[0].Actor.Tenant != "acme" || told[1].Actor != (ledger.Actor{}) {
+		t.Fatalf("%+v", told)
+	}
+	for i, entry := range told {
+		if !reflect.DeepEqual(*entry.Act, want[i]) {
+			t.Errorf("%+v, want %+v", *entry.Act, want[i])
+		}
+	}
+}
+
 func TestMuchExpiresAtOnce(t *testing.T) {
 	_, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
 	var notes []execution.Record

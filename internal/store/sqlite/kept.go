@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"glovebox/api"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 )
 
@@ -51,11 +53,17 @@ func (k keptTable) Read(ctx context.Context, id string, at time.Time) error {
 
 // Forget implements [kept.Store].
 func (k keptTable) Forget(ctx context.Context, tenant, id string) error {
-	done, err := k.store.changeOne(ctx, "forget "+k.what+" "+id, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
-	if err == nil && !done {
-		err = kept.ErrNotFound
-	}
-	return err
+	doing := "forget " + k.what + " " + id
+	return k.store.write(ctx, doing, func(tx *transaction) error {
+		n, err := k.store.change(ctx, tx, doing, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
+		if err == nil && n == 0 {
+			err = kept.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return k.store.record(ctx, tx, ledger.KindRetention, ledger.Act{Subject: id, Details: map[string]string{"of": k.name, "asked": "true"}})
+	})
 }
 
 // getKept returns a tenant's record, or [kept.ErrNotFound].
@@ -129,7 +137,7 @@ const expireMost = 500
 // Expire implements [kept.Store]. What was let go since it was last called, by whomever, is then in no file any more.
 func (k keptTable) Expire(ctx context.Context, p kept.Policy, now time.Time) (forgotten, removed int, err error) {
 	remove := "DELETE FROM " + k.name + " WHERE id IN (SELECT id FROM " + k.name + " WHERE "
-	removed, err = k.changeAll(ctx, remove+"ended_at <= ? LIMIT ?)", -1, now.Add(-p.Record).UnixMicro())
+	removed, err = k.letGoOf(ctx, "removed", remove+"ended_at <= ? LIMIT ?)", -1, now.Add(-p.Record).UnixMicro())
 	if err != nil {
 		return 0, removed, err
 	}
@@ -137,12 +145,12 @@ func (k keptTable) Expire(ctx context.Context, p kept.Policy, now time.Time) (fo
 	if err := k.store.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+k.name).Scan(&count); err != nil {
 		return 0, removed, k.store.failed("count "+k.name, err)
 	}
-	oldest, err := k.changeAll(ctx, remove+"ended_at IS NOT NULL ORDER BY id LIMIT ?)", max(count-p.Records, 0))
+	oldest, err := k.letGoOf(ctx, "removed", remove+"ended_at IS NOT NULL ORDER BY ended_at, id LIMIT ?)", max(count-p.Records, 0))
 	removed += oldest
 	if err != nil {
 		return 0, removed, err
 	}
-	forgotten, err = k.changeAll(ctx, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id IN (SELECT id FROM "+k.name+" "+
+	forgotten, err = k.letGoOf(ctx, "forgotten", "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id IN (SELECT id FROM "+k.name+" "+
 		"WHERE result IS NOT NULL AND keep_data = 0 AND (read_at <= ? OR ended_at <= ?) LIMIT ?)",
 		-1, now.Add(-kept.ReadGrace).UnixMicro(), now.Add(-p.Result).UnixMicro())
 	if err != nil {
@@ -155,9 +163,9 @@ func (k keptTable) Expire(ctx context.Context, p kept.Policy, now time.Time) (fo
 	return forgotten, removed, nil
 }
 
-// changeAll changes rows until there are none left to be changed, or most have been; -1 is no bound. The query's last argument is
-// how many it may change.
-func (k keptTable) changeAll(ctx context.Context, query string, most int, args ...any) (int, error) {
+// letGoOf changes rows until there are none left to be changed, or most have been; -1 is no bound. The query's last argument is
+// how many it may change. The ledger says how many were, in the same step.
+func (k keptTable) letGoOf(ctx context.Context, how, query string, most int, args ...any) (int, error) {
 	doing := "let go of old " + k.name
 	changed := 0
 	for most < 0 || changed < most {
@@ -167,7 +175,10 @@ func (k keptTable) changeAll(ctx context.Context, query string, most int, args .
 		}
 		err := k.store.write(ctx, doing, func(tx *transaction) (err error) {
 			n, err = k.store.change(ctx, tx, doing, query, append(args, limit)...)
-			return err
+			if err != nil || n == 0 {
+				return err
+			}
+			return k.store.record(ctx, tx, ledger.KindRetention, ledger.Act{Subject: k.name, Details: map[string]string{how: strconv.Itoa(n)}})
 		})
 		if err != nil {
 			return changed, err

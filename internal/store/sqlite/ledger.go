@@ -41,8 +41,7 @@ func (s *Store) begin(ctx context.Context) error {
 
 // record appends an administrative act to the ledger, in the transaction that does it.
 func (s *Store) record(ctx context.Context, tx *transaction, kind ledger.Kind, act ledger.Act) error {
-	actor, _ := ledger.ActorFrom(ctx)
-	_, err := s.append(ctx, tx, ledger.Did(kind, actor, act))
+	_, err := s.append(ctx, tx, ledger.Did(kind, store.ActorOf(ctx), act))
 	return err
 }
 
@@ -65,7 +64,7 @@ func (s *Store) append(ctx context.Context, tx *transaction, drafts ...ledger.Dr
 			return ledger.Head{}, s.failed("append to the ledger", err)
 		}
 		kind, subject := draft.Names()
-		tx.said = entered{row.Seq, row.Hash, kind, subject}.append(tx.said)
+		tx.said = entered{seq: row.Seq, hash: row.Hash, kind: kind, subject: subject}.append(tx.said)
 		head = next
 	}
 	s.lastHead.Store(&head) // where the transaction comes to nothing, no row has this hash

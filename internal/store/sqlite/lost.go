@@ -52,6 +52,9 @@ func (s *Store) compare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
+	if err := s.sinceLastLoss(ctx, &t); err != nil {
+		return err
+	}
 	missing, err := s.missingEntries(ctx, t.entered)
 	if err != nil {
 		return err
@@ -76,24 +79,45 @@ func (s *Store) compare(ctx context.Context) error {
 		}
 		return s.record(ctx, tx, ledger.KindLost, s.lost.act())
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		_ = s.witness.forget() // where it cannot, what it has now says that all before has been named
 	}
-	if err := s.witness.forget(); err != nil {
-		return fmt.Errorf("store: %w", err)
+	return err
+}
+
+// sinceLastLoss leaves out what was said before the last loss was named.
+func (s *Store) sinceLastLoss(ctx context.Context, t *testimony) error {
+	for _, e := range slices.Backward(t.entered) {
+		if e.kind != ledger.KindLost {
+			continue
+		}
+		if hash, err := s.hashOf(ctx, e.seq); err != nil {
+			return err
+		} else if slices.Equal(hash, e.hash[:]) {
+			t.since(e.line)
+			return nil
+		}
 	}
 	return nil
+}
+
+// hashOf returns the hash of a ledger entry, nil where there is none.
+func (s *Store) hashOf(ctx context.Context, seq uint64) (hash []byte, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT hash FROM ledger WHERE seq = ?", int64(seq)).Scan(&hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, s.failed("look for the ledger's end", err)
+	}
+	return hash, nil
 }
 
 // missingEntries returns what the ledger has not, or has otherwise, the last one first.
 func (s *Store) missingEntries(ctx context.Context, said []entered) (missing []entered, err error) {
 	slices.SortStableFunc(said, func(a, b entered) int { return int(int64(b.seq) - int64(a.seq)) })
-	for i := 0; i < len(said); {
+	for i, right := 0, 0; i < len(said) && right < lostSearch; {
 		seq, found := said[i].seq, len(missing)
-		var hash []byte
-		err := s.reader.QueryRowContext(ctx, "SELECT hash FROM ledger WHERE seq = ?", int64(seq)).Scan(&hash)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return nil, s.failed("look for the ledger's end", err)
+		hash, err := s.hashOf(ctx, seq)
+		if err != nil {
+			return nil, err
 		}
 		for ; i < len(said) && said[i].seq == seq; i++ {
 			if !slices.Equal(hash, said[i].hash[:]) {
@@ -101,7 +125,9 @@ func (s *Store) missingEntries(ctx context.Context, said []entered) (missing []e
 			}
 		}
 		if len(missing) == found {
-			break
+			right++ // which others may have written since: what is missing can be before it
+		} else {
+			right = 0
 		}
 	}
 	return missing, nil
@@ -118,8 +144,7 @@ func (s *Store) missingStates(ctx context.Context, said []stated) (missing []mis
 	last := map[string]int{} // by id, the place in missing, or -1 of one that is as was said
 	right := 0
 	for _, line := range slices.Backward(said) {
-		id, err := ulid.ParseStrict(line.id)
-		if err != nil || time.Since(id.Timestamp()) > lostAge || right == lostSearch {
+		if right == lostSearch {
 			break
 		}
 		if at, seen := last[line.id]; seen {
@@ -133,7 +158,9 @@ func (s *Store) missingStates(ctx context.Context, said []stated) (missing []mis
 		if err != nil {
 			return nil, err
 		}
-		if rank(kept) >= rank(line.state) {
+		id, err := ulid.ParseStrict(line.id)
+		old := err != nil || time.Since(id.Timestamp()) > lostAge
+		if rank(kept) >= rank(line.state) || kept == "" && old {
 			last[line.id] = -1
 			right++
 			continue
@@ -172,12 +199,14 @@ func rank(state api.ExecutionState) int {
 	return slices.Index([]api.ExecutionState{"", api.ExecutionQueued, api.ExecutionRunning, api.ExecutionEnded}, state)
 }
 
-// withoutRemoved leaves out those that are not missed: with a tenant its executions go.
+// withoutRemoved leaves out those that are not missed: with a tenant its executions go, and another one of its name has none of them. Of
+// those of which the first line is not there any more, nobody knows whose they were.
 func (s *Store) withoutRemoved(ctx context.Context, missing []missingState) (left []missingState, err error) {
 	for _, m := range missing {
-		there := true
-		if m.kept == "" && m.said.tenant != "" {
-			if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM tenants WHERE id = ?)", m.said.tenant).Scan(&there); err != nil {
+		there := m.kept != "" || m.said.about[0] != ""
+		if id, err := ulid.ParseStrict(m.said.id); err == nil && there && m.kept == "" && m.said.tenant != "" {
+			accepted := id.Timestamp().Add(time.Millisecond).UnixMicro()
+			if err := s.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM tenants WHERE id = ? AND created_at <= ?)", m.said.tenant, accepted).Scan(&there); err != nil {
 				return nil, s.failed("look for a tenant", err)
 			}
 		}
@@ -219,15 +248,15 @@ func (s *Store) mend(ctx context.Context, tx *transaction, doing string, m missi
 	if k.name == tableRuns {
 		insert, values = insertRun, runValues(agentrun.Record{
 			ID: m.said.id, Tenant: m.said.tenant, Agent: m.said.about[0], State: api.ExecutionRunning, CreatedAt: created, BeganAt: now,
-			Task: []byte("{}"), TaskDigest: m.said.about[1],
+			Idempotency: m.said.idempotency(), Task: []byte("{}"), TaskDigest: m.said.about[1],
 		})
 	} else if values, err = valuesOf(execution.Record{
 		ID: m.said.id, Tenant: m.said.tenant, State: api.ExecutionRunning, CreatedAt: created, BeganAt: now,
-		Request: &api.Request{}, CodeDigest: m.said.about[0], InputDigest: m.said.about[1],
+		Idempotency: m.said.idempotency(), Request: &api.Request{}, CodeDigest: m.said.about[0], InputDigest: m.said.about[1],
 	}); err != nil {
 		return err
 	}
-	_, err = s.change(ctx, tx, doing, insert, values...)
+	_, err = s.change(ctx, tx, doing, insert+" ON CONFLICT DO NOTHING", values...)
 	return err
 }
 

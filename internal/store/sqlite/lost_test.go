@@ -65,7 +65,8 @@ func damageLastFrame(t *testing.T, dir string) {
 }
 
 func queued(id string) execution.Record {
-	return execution.Record{ID: id, Tenant: "acme", State: api.ExecutionQueued, CreatedAt: began, Request: &api.Request{Code: "return 1"}, CodeDigest: "c"}
+	return execution.Record{ID: id, Tenant: "acme", State: api.ExecutionQueued, CreatedAt: began, Request: &api.Request{Code: "return 1"}, CodeDigest: "c",
+		Idempotency: execution.Idempotency{Key: id, Body: [32]byte{1, 2}}}
 }
 
 // What the log's last page held is gone. It was there before its caller was told, so it must not go silently.
@@ -122,7 +123,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
 			s := open(t, dir, Server)
 			defer s.Close()
-			if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+			if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: time.Now().Add(-time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			accept(t, s.Executions(), queued(first))
@@ -145,7 +146,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				t.Errorf("%+v", damaged.Lost())
 			}
 			r, err := damaged.Executions().Get(t.Context(), "acme", test.of)
-			if err != nil || r.State != api.ExecutionRunning || r.CodeDigest != "c" {
+			if err != nil || r.State != api.ExecutionRunning || r.CodeDigest != "c" || r.Idempotency != queued(test.of).Idempotency {
 				t.Errorf("%+v, %v", r, err)
 			}
 			var lost int
@@ -172,7 +173,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 func TestAnOlderCopyIsFound(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := open(t, dir, Server)
-	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: time.Now().Add(-time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -190,10 +191,12 @@ func TestAnOlderCopyIsFound(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, FileName), old, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// And what comes after it has other hashes.
-	c = open(t, dir, Command)
-	if err := errors.Join(c.CreateTenant(t.Context(), tenant.Tenant{ID: "other", CreatedAt: began}), c.Close()); err != nil {
-		t.Fatal(err)
+	// And what comes after it has other hashes, but for what comes after that.
+	for _, id := range []string{"other", "third"} {
+		c = open(t, dir, Command)
+		if err := errors.Join(c.CreateTenant(t.Context(), tenant.Tenant{ID: id, CreatedAt: began}), c.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	restored := open(t, dir, Server)
 	defer restored.Close()
@@ -228,6 +231,56 @@ func TestWhatWasRemovedIsNotMissed(t *testing.T) {
 	}
 }
 
+// A tenant that was made anew has none of what one of its name had.
+func TestAnotherTenantOfTheSameNameIsAnother(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Server)
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, s.Executions(), queued(ulid.Make().String()))
+	if err := errors.Join(s.DeleteTenant(t.Context(), "acme"),
+		s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: time.Now().Add(time.Second)}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Server)
+	defer s.Close()
+	if s.Lost().Any() {
+		t.Errorf("%+v", s.Lost())
+	}
+}
+
+// A loss that was named is not named again where the witness could not be emptied.
+func TestALossIsNamedOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Server)
+	defer s.Close()
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, s.Executions(), queued(ulid.Make().String()))
+	left := crash(t, dir)
+	damageLastFrame(t, left)
+	before, err := os.ReadFile(filepath.Join(left, WitnessFileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := open(t, left, Server)
+	head, err := damaged.Ledger().Head(t.Context())
+	if err := errors.Join(err, damaged.Close()); err != nil || !damaged.Lost().Any() {
+		t.Fatal(err)
+	}
+	line := entered{seq: head.Size, hash: head.Hash, kind: ledger.KindLost, subject: "database"}.append(before)
+	if err := os.WriteFile(filepath.Join(left, WitnessFileName), line, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, left, Server)
+	defer again.Close()
+	if again.Lost().Any() {
+		t.Errorf("%+v", again.Lost())
+	}
+}
+
 func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), WitnessFileName)
 	w, err := openWitness(path, true)
@@ -235,7 +288,7 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.close() }()
-	line := stated{"executions", "id", api.ExecutionQueued, "a tenant", [2]string{"c", ""}}.append(nil)
+	line := stated{table: "executions", id: "id", state: api.ExecutionQueued, tenant: "a tenant", about: [4]string{"c"}}.append(nil)
 	w.say(line[:len(line)/2]) // as a disk that is full takes it
 	w.broken = true
 	for range witnessLimit/len(line) + 2 {
@@ -246,7 +299,7 @@ func TestAWitnessThatIsFullBeginsAnew(t *testing.T) {
 		t.Errorf("%v bytes, %v", info.Size(), err)
 	}
 	heard, err := w.hear()
-	if err != nil || len(heard.stated) != witnessLimit/len(line)+2 || heard.stated[0] != (stated{"executions", "id", api.ExecutionQueued, "a tenant", [2]string{"c", ""}}) {
+	if err != nil || len(heard.stated) != witnessLimit/len(line)+2 || heard.stated[0] != (stated{line: heard.stated[0].line, table: "executions", id: "id", state: api.ExecutionQueued, tenant: "a tenant", about: [4]string{"c"}}) {
 		t.Errorf("%d lines, %v", len(heard.stated), err)
 	}
 	if err := w.forget(); err != nil {

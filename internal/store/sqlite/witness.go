@@ -2,13 +2,16 @@ package sqlite
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/private"
 )
@@ -76,11 +79,15 @@ func (w *witness) say(lines []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rotate && w.size > witnessLimit {
-		w.begin(w.path + oldWitness)
-	}
-	if w.file == nil {
-		return
+	switch {
+	case w.file == nil: // it could not be opened when it was begun anew
+		if w.open() != nil {
+			return
+		}
+	case w.rotate && w.size > witnessLimit:
+		if w.begin(w.path + oldWitness); w.file == nil {
+			return
+		}
 	}
 	if w.broken {
 		lines = append([]byte{'\n'}, lines...)
@@ -98,9 +105,7 @@ func (w *witness) begin(old string) {
 	}
 	_ = w.file.Close() // its lines are where they are
 	w.file = nil
-	if err := w.open(); err != nil {
-		w.file = nil
-	}
+	_ = w.open() // or by whoever has something to say next
 }
 
 // forget begins anew: what it had has been compared.
@@ -119,6 +124,7 @@ func (w *witness) forget() error {
 
 // An entered line says that a ledger entry was kept.
 type entered struct {
+	line    int // where it was said
 	seq     uint64
 	hash    ledger.Hash
 	kind    ledger.Kind
@@ -127,7 +133,7 @@ type entered struct {
 
 const (
 	enteredForm = "entered %d %s %q %q\n"
-	statedForm  = "stated %s %q %q %q %q %q\n"
+	statedForm  = "stated %s %q %q %q %q %q %q %q\n"
 )
 
 func (e entered) append(lines []byte) []byte {
@@ -136,22 +142,48 @@ func (e entered) append(lines []byte) []byte {
 
 // A stated line says in which state an execution, or a run of an agent, was kept.
 type stated struct {
+	line      int // where it was said
 	table, id string
 	state     api.ExecutionState
-	// These are said once, where it is queued: whose it is, and the digests of an execution's code and data, or a run's agent and the digest of
-	// its task.
+	// These are said once, where it is queued: whose it is; the digests of an execution's code and data, or a run's agent and the digest of
+	// its task; and the idempotency key with the digest of the request's body, in hexadecimal.
 	tenant string
-	about  [2]string
+	about  [4]string
+}
+
+// queuedLine is what is said of what is accepted.
+func queuedLine(id, tenant, first, second string, key kept.Idempotency) stated {
+	said := stated{id: id, state: api.ExecutionQueued, tenant: tenant, about: [4]string{first, second, key.Key}}
+	if key.Key != "" {
+		said.about[3] = hex.EncodeToString(key.Body[:])
+	}
+	return said
+}
+
+// idempotency is what queuedLine was told.
+func (e stated) idempotency() (i kept.Idempotency) {
+	i.Key = e.about[2]
+	if body, err := hex.DecodeString(e.about[3]); err != nil || copy(i.Body[:], body) < len(i.Body) {
+		return kept.Idempotency{}
+	}
+	return i
 }
 
 func (e stated) append(lines []byte) []byte {
-	return fmt.Appendf(lines, statedForm, e.table, e.id, string(e.state), e.tenant, e.about[0], e.about[1])
+	return fmt.Appendf(lines, statedForm, e.table, e.id, string(e.state), e.tenant, e.about[0], e.about[1], e.about[2], e.about[3])
 }
 
 // A testimony is all that a witness has said, the oldest first.
 type testimony struct {
+	lines   int
 	entered []entered
 	stated  []stated
+}
+
+// since leaves out what was said before a line.
+func (t *testimony) since(line int) {
+	t.entered = slices.DeleteFunc(t.entered, func(e entered) bool { return e.line < line })
+	t.stated = slices.DeleteFunc(t.stated, func(e stated) bool { return e.line < line })
 }
 
 // hear reads what was said. Lines that are not whole are no lines.
@@ -172,16 +204,17 @@ func (t *testimony) add(line []byte) {
 	if !bytes.HasSuffix(line, []byte{'\n'}) {
 		return
 	}
-	var e entered
+	t.lines++
+	e, x := entered{line: t.lines}, stated{line: t.lines}
 	var hash, kind string
 	if n, err := fmt.Sscanf(string(line), enteredForm, &e.seq, &hash, &kind, &e.subject); err == nil && n == 4 && e.hash.UnmarshalText([]byte(hash)) == nil {
 		e.kind = ledger.Kind(kind)
 		t.entered = append(t.entered, e)
 		return
 	}
-	var x stated
 	var state string
-	if n, err := fmt.Sscanf(string(line), statedForm, &x.table, &x.id, &state, &x.tenant, &x.about[0], &x.about[1]); err == nil && n == 6 {
+	if n, err := fmt.Sscanf(string(line), statedForm, &x.table, &x.id, &state, &x.tenant, &x.about[0], &x.about[1], &x.about[2],
+		&x.about[3]); err == nil && n == 8 {
 		x.state = api.ExecutionState(state)
 		t.stated = append(t.stated, x)
 	}
