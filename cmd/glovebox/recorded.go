@@ -11,6 +11,7 @@ import (
 	"glovebox/controller"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 	"glovebox/internal/recorder"
@@ -34,27 +35,28 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 }
 
 // accepting says where executions that were accepted are kept: in the store, or, where there is none, for as long as this process lives.
-func accepting(e execution.Executor, kept *sqlite.Store, hooks webhooks, log *slog.Logger) execution.Config {
-	if kept == nil {
-		return execution.Config{Executor: e, Store: execution.NewMemory(), Log: log}
+func accepting(e execution.Executor, store *sqlite.Store, hooks webhooks, policy kept.Policy, log *slog.Logger) execution.Config {
+	config := execution.Config{Executor: e, Store: execution.NewMemory(), Policy: policy, Log: log}
+	if store != nil {
+		config.Store, config.Ended, config.Tenant = store.Executions(), hooks.ended, tenantIn(store)
 	}
-	return execution.Config{Executor: e, Store: kept.Executions(), Ended: hooks.ended, Log: log, Tenant: tenantIn(kept)}
+	return config
 }
 
 // acceptingRuns says the same of runs of agents. smith may be nil: then what is kept is told, and nothing accepted.
-func acceptingRuns(e controller.Executor, smith smithMaker, kept *sqlite.Store, log *slog.Logger) (agentrun.Config, error) {
+func acceptingRuns(e controller.Executor, smith smithMaker, store *sqlite.Store, policy kept.Policy, log *slog.Logger) (agentrun.Config, error) {
 	agents, err := workersOf(smith, e)
-	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Log: log}
-	if kept != nil {
-		config.Store, config.Tenant = kept.AgentRuns(), tenantIn(kept)
+	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Policy: policy, Log: log}
+	if store != nil {
+		config.Store, config.Tenant = store.AgentRuns(), tenantIn(store)
 	}
 	return config, err
 }
 
 // tenantIn looks tenants up for what an earlier server has accepted.
-func tenantIn(kept *sqlite.Store) func(context.Context, string) (tenant.Tenant, bool, error) {
+func tenantIn(tenants store.Tenants) kept.Lookup {
 	return func(ctx context.Context, id string) (tenant.Tenant, bool, error) {
-		t, err := kept.Tenant(ctx, id)
+		t, err := tenants.Tenant(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return tenant.Tenant{}, false, nil
 		}

@@ -34,6 +34,7 @@ type serveFlags struct {
 	data        dataFlags
 	trace       traceFlags
 	webhook     webhookFlags
+	retention   retentionFlags
 }
 
 func newServeCommand() *cobra.Command {
@@ -69,6 +70,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	f.pool.register(flags)
 	f.agent.register(flags)
 	f.webhook.register(flags)
+	f.retention.register(flags)
 	f.boxes.register(flags)
 	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution is recorded; without it there is none of these")
 	registerLog(flags)
@@ -119,6 +121,9 @@ func (f *serveFlags) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	if err := f.webhook.check(flags.Changed("data-dir")); err != nil {
+		return err
+	}
+	if err := f.retention.check(); err != nil {
 		return err
 	}
 	if err := f.trace.check(); err != nil {
@@ -218,11 +223,11 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	var accepted acceptance
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
-			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, log))
+			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, f.retention.policy, log))
 			return accepted.executions, err
 		},
 		AgentRuns: func(e controller.Executor) (*agentrun.Service, error) {
-			config, err := acceptingRuns(e, smith, kept, log)
+			config, err := acceptingRuns(e, smith, kept, f.retention.policy, log)
 			if err == nil {
 				accepted.runs, err = agentrun.Open(ctx, config)
 			}
