@@ -42,5 +42,16 @@ export GLOVEBOX_REQUIRE=${GLOVEBOX_REQUIRE:-$require}
 # The runtimes that set-up built come before any that the system has.
 export GLOVEBOX_RUNTIME_DIR=${GLOVEBOX_RUNTIME_DIR:-$PWD/bin}
 echo "test: requiring $GLOVEBOX_REQUIRE" >&2
-if [ $# -eq 0 ]; then set -- -timeout 20m ./...; fi
-exec go test "$@"
+if [ $# -gt 0 ]; then exec go test "$@"; fi
+# The boxes of a daemon of the soak's own would be left behind to the tests of the Docker driver, which ask the other one: so it comes alone.
+alone='^TestSoakOfADaemon$'
+go test -timeout 20m -skip "$alone" ./...
+go test -timeout 20m -run "$alone" ./tools/soak
+
+# What many use at once is tested once more, with the race detector; it needs a C compiler. (The server that tools/soak drives has it too.)
+if ! command -v "${CC:-gcc}" >/dev/null; then
+  echo "test: no C compiler: the race detector is left out (apt-get install gcc)" >&2
+  exit 0
+fi
+CGO_ENABLED=1 exec go test -race -short -timeout 20m ./api/client ./controller ./internal/{action,agentrun,execution,kept,ledger,logcontext,mcp,queue,quota,recorder,sandbox,webhook} \
+  ./internal/store/... ./internal/trace/...

@@ -108,6 +108,9 @@ func restartDaemon(ctx context.Context, l *load) error {
 		return err
 	}
 	stopped := time.Since(began)
+	if err := l.server.unready(ctx); err != nil {
+		return err
+	}
 	within(ctx, 0.3)
 	ctx = context.WithoutCancel(ctx)
 	if err := l.server.daemon.start(ctx); err != nil {

@@ -188,8 +188,14 @@ func (s *server) lastLog() string {
 	return string(bytes.TrimSpace(body[max(len(body)-most, 0):]))
 }
 
-// ready waits until the server says so.
-func (s *server) ready(ctx context.Context) error {
+// ready waits until the server says that it can run a script, and unready until it says that it cannot.
+func (s *server) ready(ctx context.Context) error { return s.awaitReadiness(ctx, http.StatusOK) }
+
+func (s *server) unready(ctx context.Context) error {
+	return s.awaitReadiness(context.WithoutCancel(ctx), http.StatusServiceUnavailable)
+}
+
+func (s *server) awaitReadiness(ctx context.Context, want int) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	tick := time.NewTicker(poll)
@@ -201,14 +207,14 @@ func (s *server) ready(ctx context.Context) error {
 		}
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
+			if response.StatusCode == want {
 				return nil
 			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the server is not ready: %w: %s", context.Cause(ctx), s.lastLog())
+			return fmt.Errorf("/readyz does not come to %d: %w: %s", want, context.Cause(ctx), s.lastLog())
 		}
 	}
 }

@@ -16,13 +16,13 @@ import (
 // make soak alone: it takes minutes to build.
 func TestSoak(t *testing.T) {
 	faults := slices.DeleteFunc(faultNames(), func(name string) bool { return name == faultClock || name == faultDaemon })
-	soakFor(t, toolstest.Glovebox(t), 24*time.Second, faults...)
+	soakFor(t, toolstest.RacingGlovebox(t), 24*time.Second, faults...)
 }
 
 func TestSoakOfADaemon(t *testing.T) {
 	_, err := exec.LookPath("dockerd")
 	testenv.Need(t, testenv.Docker, err)
-	soakFor(t, toolstest.Glovebox(t), 5*time.Second, faultDaemon)
+	soakFor(t, toolstest.RacingGlovebox(t), 5*time.Second, faultDaemon)
 }
 
 func soakFor(t *testing.T, glovebox string, while time.Duration, faults ...string) {

@@ -18,6 +18,26 @@ import (
 // the test is skipped, or fails as [testenv.Need] says.
 func Glovebox(t *testing.T) string {
 	t.Helper()
+	return build(t)
+}
+
+// RacingGlovebox builds it with the race detector, where there is a C compiler, which that needs.
+func RacingGlovebox(t *testing.T) string {
+	t.Helper()
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = "gcc"
+	}
+	if _, err := exec.LookPath(compiler); err != nil {
+		t.Logf("there is no C compiler, and no race detector: %v", err)
+		return build(t)
+	}
+	t.Setenv("CGO_ENABLED", "1")
+	return build(t, "-race")
+}
+
+func build(t *testing.T, flags ...string) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("makes hundreds of boxes")
 	}
@@ -30,8 +50,8 @@ func Glovebox(t *testing.T) string {
 	_, err = oci.FindRuntime(t.Context(), sandbox.KindRunc, oci.SearchDirs())
 	testenv.Need(t, testenv.Runc, err)
 	path := filepath.Join(t.TempDir(), "glovebox")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "glovebox/cmd/glovebox")
-	if out, err := build.CombinedOutput(); err != nil {
+	args := append(append([]string{"build"}, flags...), "-o", path, "glovebox/cmd/glovebox")
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
