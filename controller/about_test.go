@@ -268,6 +268,12 @@ func TestLinesOfARequest(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 
+	smiths := testServer(t, succeeds, withSmith(t, nil), log.option())
+	accepted := ask(t, smiths, with(postTo(runsPath, `{"task":"t"}`), headerRequestID, "mine-3", "Prefer", async)).run(t, http.StatusAccepted)
+	if text := log.String(); !strings.Contains(text, " request=mine-3 run="+accepted.ID+"\n") {
+		t.Errorf("%s", text)
+	}
+
 	failing := testServer(t, executorFunc(func(context.Context, api.Request) (api.Result, error) { return api.Result{}, errors.New("no box") }), log.option())
 	r = post(`{"code": "return 1"}`)
 	r.Header.Set(headerRequestID, "mine-2")

@@ -11,6 +11,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/kept"
+	"glovebox/internal/logcontext"
 )
 
 // runRefusal makes an answer of a service's error.
@@ -33,6 +34,7 @@ func (s *Server) acceptRun(c echo.Context, name string, body []byte, prefer pref
 		s.metrics.refused(ctx, err)
 		return s.executorRefusal(ctx, runRefusal(err))
 	}
+	noteLog(c, logcontext.Run, r.ID)
 	location := "/v1/agents/" + r.Agent + "/runs/" + r.ID
 	c.Response().Header().Set("Location", location)
 	switch {
@@ -109,7 +111,7 @@ func (s *Server) writeRun(c echo.Context, status int, r agentrun.Record) error {
 func (s *Server) runDocument(ctx context.Context, r agentrun.Record) api.AgentRun {
 	if r.Outcome != nil && r.ReadAt.IsZero() {
 		if err := s.runs.Told(context.WithoutCancel(ctx), r.ID); err != nil {
-			s.config.Log.Error("that an outcome was told could not be kept", "run", r.ID, "error", err)
+			s.config.Log.ErrorContext(ctx, "that an outcome was told could not be kept", "run", r.ID, "error", err)
 		}
 	}
 	return r.Document()
