@@ -1200,6 +1200,8 @@ export interface components {
     };
     requestBodies: never;
     headers: {
+        /** @description That `respond-async` was heard (RFC 7240), where it was preferred. */
+        PreferenceApplied: "respond-async";
         /**
          * @description Where a tenant with a quota of requests per minute stands: `r` requests would pass now, and all of them again after `t` seconds
          *     without any. By draft-ietf-httpapi-ratelimit-headers-10.
@@ -1289,6 +1291,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
@@ -1301,6 +1304,7 @@ export interface operations {
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
                     /** @description Where the execution is told of; not of a batch. */
                     Location?: string;
                     [name: string]: unknown;
@@ -1636,6 +1640,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
                     /** @description Where the run is told of; of one that was accepted. */
                     Location?: string;
                     RateLimit: components["headers"]["RateLimit"];
@@ -1651,6 +1656,7 @@ export interface operations {
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
                     /** @description Where the run is told of. */
                     Location?: string;
                     [name: string]: unknown;
