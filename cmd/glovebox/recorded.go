@@ -88,11 +88,11 @@ func (a acceptance) close(ctx context.Context) error {
 func tellLost(log *slog.Logger, l sqlite.Loss) {
 	switch {
 	case l.Any():
-		log.Error("the end of the database is lost: its log was damaged, or it is an older copy; what was accepted and is gone stands as EXECUTION_FAILED",
+		log.Error("the end of the database is lost: its log was damaged, or it is an older copy; what was accepted and is gone stands as EXECUTION_FAILED, a run of an agent as SANDBOX_FAILED",
 			"pages", l.Pages, "firstLedgerEntry", l.From, "lastLedgerEntry", l.To, "ofEntries", l.Subjects, "executions", l.Executions,
 			"results", l.Results, "beginnings", l.Beginnings)
 	case l.Pages > 0:
-		log.Warn("the end of the database's log did not check, and is dropped: no ledger entry and no execution is missed", "pages", l.Pages)
+		log.Warn("the end of the database's log did not check, and is dropped: no ledger entry, no execution and no run is missed", "pages", l.Pages)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 type Loss struct {
 	// From and To are the numbers of the first and the last ledger entry that are missing, or are others now; 0 is none.
 	From, To uint64
-	// Subjects are what these entries were about, each once: ids of executions, tenants and keys.
+	// Subjects are what these entries were about, each once: ids of executions, tasks, tenants and keys.
 	Subjects []string
 	// Executions are the ids of those, and of runs of agents, that had been accepted, and of which nothing was kept. Results are those that
 	// had ended, and Beginnings those that had begun, and of which the database did not know. All of them count as begun and not ended now.
@@ -133,7 +133,7 @@ func (s *Store) missingEntries(ctx context.Context, said []entered) (missing []e
 	return missing, nil
 }
 
-// A missingState is an execution of which the database knows less than was said.
+// A missingState is an execution, or a run of an agent, of which the database knows less than was said.
 type missingState struct {
 	said stated             // the last of its states
 	kept api.ExecutionState // "" is nothing at all
@@ -194,12 +194,12 @@ func (s *Store) keptTableOf(name string) (keptTable, bool) {
 	return keptTable{}, false
 }
 
-// rank is how far an execution has come.
+// rank is how far an execution or a run has come.
 func rank(state api.ExecutionState) int {
 	return slices.Index([]api.ExecutionState{"", api.ExecutionQueued, api.ExecutionRunning, api.ExecutionEnded}, state)
 }
 
-// withoutRemoved leaves out those that are not missed: with a tenant its executions go, and another one of its name has none of them. Of
+// withoutRemoved leaves out those that are not missed: with a tenant its executions and runs go, and another one of its name has none of them. Of
 // those of which the first line is not there any more, nobody knows whose they were.
 func (s *Store) withoutRemoved(ctx context.Context, missing []missingState) (left []missingState, err error) {
 	for _, m := range missing {

@@ -28,7 +28,7 @@ const oldWitness = ".old"
 // witnessLimit is how long the file grows, in bytes, before a new one is begun: far longer than what a log of SQLite's holds.
 const witnessLimit = 1 << 20
 
-// A witness is a file of lines, one for each ledger entry and each state of an accepted execution that was committed, written before anybody is told. It is
+// A witness is a file of lines, one for each ledger entry and each state of an accepted execution or run that was committed, written before anybody is told. It is
 // not synced: a process that is killed leaves it whole, and what a machine loses that stops can only be of the witness's own end. So
 // whatever it has and the database has not was lost. It is safe for concurrent use; processes append to it side by side.
 type witness struct {
