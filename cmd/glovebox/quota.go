@@ -29,8 +29,8 @@ type quotaField struct {
 var quotaTable = []quotaField{
 	count("weight", "weight", "share of the queue against other tenants, from 1 to 1000 (default 10)", func(q *tenant.Quota) *int { return &q.Weight }),
 	count("concurrency", "concurrency", "scripts that run at once", func(q *tenant.Quota) *int { return &q.Concurrency }),
-	count("queue", "queue", "scripts that wait for a place", func(q *tenant.Quota) *int { return &q.Queue }),
-	count("requests-per-minute", "requestsPerMinute", "executions that may be asked for in a minute", func(q *tenant.Quota) *int { return &q.RequestsPerMinute }),
+	count("queue", "queue", "scripts that wait for a place, and as many accepted runs of agents", func(q *tenant.Quota) *int { return &q.Queue }),
+	count("requests-per-minute", "requestsPerMinute", "executions and tasks of agents that may be asked for in a minute", func(q *tenant.Quota) *int { return &q.RequestsPerMinute }),
 	number("cpu-seconds-per-day", "cpuSecondsPerDay", "processor time in seconds that its boxes may use in a day of UTC", func(q *tenant.Quota) *float64 { return &q.CPUSecondsPerDay }),
 	{
 		"max-memory", "memoryLimitMB", "SIZE", "most memory of a script, as in 256MiB",

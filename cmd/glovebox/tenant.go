@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ type tenantFlags struct {
 func (f *tenantFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.quota.register(flags)
-	flags.BoolVar(&f.keepData, "keep-data", false, "keep the code and data of its executions; else their digests alone")
+	flags.BoolVar(&f.keepData, "keep-data", false, "keep the code, data and results of its executions, and the tasks, steps and outcomes of its runs of agents; else digests alone")
 	flags.BoolVar(&f.asJSON, "json", false, "print the tenant as JSON")
 	f.data.register(flags)
 }
@@ -86,7 +87,7 @@ func newTenantSetCommand() *cobra.Command {
 		Use:   "set ID",
 		Short: "Change a tenant",
 		Long: `Changes what the flags say and nothing else. --suspended lets none of the tenant's keys open anything until --suspended=false; what
-runs already goes on.`,
+runs already goes on, and what was accepted and waits does not begin any more: it ends as failed.`,
 		Example: `  glovebox tenant set acme --concurrency 8 --languages typescript
   glovebox tenant set acme --suspended`,
 		Args: cobra.ExactArgs(1),
@@ -201,15 +202,16 @@ func newTenantDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID",
 		Short: "Delete a tenant and everything that is its own",
-		Long:  `Deletes a tenant, its quota, its keys and its webhook, for good. To shut it out and keep them, see glovebox tenant set --suspended.`,
-		Args:  cobra.ExactArgs(1),
+		Long: `Deletes a tenant and everything that is its own, for good: its quota, its keys, its webhook with what that has not delivered, and its
+executions and runs of agents with their results. The ledger keeps its entries. To shut a tenant out and keep all that, see
+glovebox tenant set --suspended.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return data.withStore(cmd, false, func(ctx context.Context, s store.Store) error {
-				keys, err := s.Keys(ctx, args[0])
+				what, err := ownText(ctx, s, args[0])
 				if err != nil {
 					return err
 				}
-				what := fmt.Sprintf("tenant %s, its quota and its %s", args[0], countText(len(keys), "key"))
 				if !yes {
 					return usageError("this would delete %s, for good: add --yes to do so", what)
 				}
@@ -224,6 +226,21 @@ func newTenantDeleteCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, what would go is told")
 	data.register(cmd.Flags())
 	return cmd
+}
+
+// ownText names a tenant and all that goes with it.
+func ownText(ctx context.Context, s store.Store, id string) (string, error) {
+	keys, err := s.Keys(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	webhook := ", its webhook"
+	if _, err := s.Webhook(ctx, id); errors.Is(err, store.ErrNotFound) {
+		webhook = ""
+	} else if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("tenant %s, its quota, its %s%s, and all its executions and runs with their results", id, countText(len(keys), "key"), webhook), nil
 }
 
 // countText counts something whose plural takes an s.
