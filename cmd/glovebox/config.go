@@ -31,8 +31,8 @@ A setting is a flag of serve's. Its value is that of the first of these that giv
   3. the file that --config or GLOVEBOX_CONFIG names, in YAML, as in data-dir: /srv/glovebox
   4. the default
 
-There is no file that is read unasked. Other commands have those settings that they share with serve, and server, from the same
-places. A key that no command knows is an error, and so is one that is there twice, a value that the flag would refuse, and, here,
+There is no file that is read unasked. Other commands have those settings that they share with serve, and server and
+allow-plain-http, from the same places. A key that no command knows is an error, and so is one that is there twice, a value that the flag would refuse, and, here,
 a variable GLOVEBOX_… that nobody knows, of which other commands warn.
 
 Exit status: 0 serve could start with this, as far as can be told without trying; 2 it could not.`,

@@ -22,8 +22,9 @@ func newLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show and verify the record of what was run and administered",
-		Long: `The ledger is the record of every execution that glovebox serve has run on a data directory, and of every administrative act. Each
-entry holds the hash of the one before it, and checkpoints of the last one's hash are signed. docs/ledger.md says what that proves.
+		Long: `The ledger is the record of every execution and every task of an agent's that glovebox serve has run on a data directory, and of every
+administrative act. Each entry holds the hash of the one before it, and checkpoints of the last one's hash are signed. docs/ledger.md
+says what that proves.
 
 Exit status: 0 whole, 1 something is wrong with the ledger, 2 usage, 3 Glovebox failed.`,
 		Args: noVerb,

@@ -72,7 +72,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	f.webhook.register(flags)
 	f.retention.register(flags)
 	f.boxes.register(flags)
-	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution is recorded; without it there is none of these")
+	flags.StringVar(&f.data.dir, "data-dir", "", "`DIR`ectory, of mode 0700, with tenants and their keys, what was accepted and has not ended, and the ledger in which every execution and task is recorded; without it there is none of these")
 	registerLog(flags)
 }
 
