@@ -119,7 +119,7 @@ func claims() string {
 }
 
 // noProbes are the words of SECURITY.md that look like a probe's id, and are none.
-var noProbes = []string{"isolation.layers", "isolation.attestation", "config.json"}
+var noProbes = []string{"isolation.layers", "isolation.attestation", "config.json", "glovebox.witness"}
 
 // Every id in SECURITY.md is a probe's, and every probe is some promise's.
 func TestSecurityAndTheProbesAreInStep(t *testing.T) {
