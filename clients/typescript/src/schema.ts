@@ -55,7 +55,7 @@ export interface paths {
         };
         /**
          * How far an execution is, and its result
-         * @description A result stays for an hour after its end, or for five minutes once it has been told; then `forgotten` is true and the result
+         * @description A result stays for an hour after its end, unless its server says otherwise, or for five minutes once it has been told; then `forgotten` is true and the result
          *     code is what is left.
          */
         get: operations["showExecution"];
@@ -206,7 +206,7 @@ export interface paths {
         };
         /**
          * How far a run is, and its outcome
-         * @description An outcome stays for an hour after its end, or for five minutes once it has been told; then `forgotten` is true and the result
+         * @description An outcome stays for an hour after its end, unless its server says otherwise, or for five minutes once it has been told; then `forgotten` is true and the result
          *     code is what is left. A run that had begun when its server ended is SANDBOX_FAILED, with `retryable`.
          */
         get: operations["showAgentRun"];

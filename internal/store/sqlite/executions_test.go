@@ -153,7 +153,6 @@ func TestWhatWasLetGoIsInNoFile(t *testing.T) {
 	}
 }
 
-// More than one transaction takes.
 // What is let go of is in the ledger: how much at a time, and what a tenant has asked for by its id.
 func TestRetentionIsRecorded(t *testing.T) {
 	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
@@ -201,6 +200,7 @@ func TestRetentionIsRecorded(t *testing.T) {
 	}
 }
 
+// More than one transaction takes.
 func TestMuchExpiresAtOnce(t *testing.T) {
 	_, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
 	var notes []execution.Record
