@@ -1,7 +1,7 @@
 import { asInfo, asResult, most, readAnswer } from './answer.js';
 import { ConnectionError, GloveboxError, ProblemError } from './errors.js';
 import { encode, Executions } from './executions.js';
-import { pause, type Call, type Caller } from './resources.js';
+import { pause, type Call, type Caller, type CallOptions } from './resources.js';
 import { Runs } from './runs.js';
 import type { ExecutionRequest, ExecutionResult, Info } from './types.js';
 
@@ -24,11 +24,6 @@ export interface GloveboxOptions {
    * wait that the server asks for. 0, the default, asks once. A request that failed in another way is never repeated.
    */
   retryForMs?: number;
-}
-
-export interface CallOptions {
-  /** Aborting closes the connection, and with it the script's box; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
 }
 
 export interface ExecuteOptions extends CallOptions {

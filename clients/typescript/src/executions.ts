@@ -1,6 +1,5 @@
 import { asExecution, asLog, asPage, most } from './answer.js';
-import type { CallOptions } from './client.js';
-import { documentOf, Resources, type Caller, type ListOptions, type SubmitOptions } from './resources.js';
+import { documentOf, Resources, type Caller, type ListOptions, type SubmitOptions, type CallOptions } from './resources.js';
 import type { Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ResultCode } from './types.js';
 
 export interface ExecutionSubmitOptions extends SubmitOptions {

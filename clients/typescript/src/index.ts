@@ -1,6 +1,6 @@
-export { Glovebox, type CallOptions, type ExecuteOptions, type GloveboxOptions } from './client.js';
+export { Glovebox, type ExecuteOptions, type GloveboxOptions } from './client.js';
 export { Executions, type ExecutionSubmitOptions } from './executions.js';
-export { type ListOptions, type SubmitOptions } from './resources.js';
+export type { CallOptions, ListOptions, SubmitOptions } from './resources.js';
 export { Runs } from './runs.js';
 export {
   AnswerError, BusyError, ConnectionError, ForbiddenOriginError, ForgottenError, GloveboxError, IdempotencyConflictError, InsufficientScopeError, InternalError, InvalidRequestError,

@@ -1,5 +1,4 @@
 import { most, readAnswer } from './answer.js';
-import type { CallOptions } from './client.js';
 import { AnswerError, ConnectionError } from './errors.js';
 import type { ExecutionState } from './types.js';
 
@@ -18,6 +17,11 @@ export interface Call {
 export interface Caller {
   open(call: Call): Promise<Response>;
   ask(call: Call): Promise<unknown>;
+}
+
+export interface CallOptions {
+  /** Aborting closes the connection, and with it the script's box; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 export interface SubmitOptions extends CallOptions {

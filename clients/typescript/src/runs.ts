@@ -1,6 +1,5 @@
 import { asRun, asRunPage, asStep, most } from './answer.js';
-import type { CallOptions } from './client.js';
-import { documentOf, Resources, type Caller, type ListOptions, type SubmitOptions } from './resources.js';
+import { documentOf, Resources, type Caller, type ListOptions, type SubmitOptions, type CallOptions } from './resources.js';
 import type { AgentOutcomeCode, AgentRun, AgentRunEvent, AgentRunPage, AgentTask } from './types.js';
 
 /** The runs of one agent as resources. A call rejects as `execute` does. */
