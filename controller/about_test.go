@@ -160,6 +160,11 @@ func TestMetrics(t *testing.T) {
 		`glovebox_execution_seconds_count 1`,
 		`glovebox_execution_seconds_sum 0.0015`,
 		`glovebox_queue_seconds_sum{tenant=""} 0.0025`,
+		`glovebox_execution_cpu_seconds_total{tenant=""} 0.75`,
+		`glovebox_execution_peak_memory_bytes_bucket{le="8.388608e+06"} 0`,
+		`glovebox_execution_peak_memory_bytes_bucket{le="1.6777216e+07"} 1`,
+		`glovebox_execution_peak_memory_bytes_bucket{le="2.147483648e+09"} 1`,
+		`glovebox_execution_peak_memory_bytes_sum 9e+06`,
 		`glovebox_executions_in_flight 0`,
 		`glovebox_http_requests_total{route="POST /v1/executions",status="200"} 1`,
 		`glovebox_http_requests_total{route="POST /v1/executions",status="400"} 1`,
@@ -179,6 +184,27 @@ func TestMetrics(t *testing.T) {
 	}
 	if a := ask(t, failing, request("GET", "/metrics", nil)); !strings.Contains(string(a.body), `glovebox_executions_total{code="EXECUTION_FAILED",runtime="",tenant=""} 1`) {
 		t.Error("our failure was not counted")
+	}
+}
+
+// What cannot be read on a host is no peak of zero bytes, and takes nothing from what was counted.
+func TestMetricsOfUsageThatIsNotKnown(t *testing.T) {
+	m, err := newMetrics(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, usage := range []api.Usage{{CPUMs: 500, PeakMemoryBytes: api.MiB}, {}, {CPUMs: -1, PeakMemoryBytes: -1}} {
+		m.executed(t.Context(), api.Result{ResultCode: api.Success, Usage: usage})
+	}
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if strings.HasPrefix(family.GetName(), "glovebox_execution_cpu") && family.GetMetric()[0].GetCounter().GetValue() != 0.5 ||
+			strings.HasPrefix(family.GetName(), "glovebox_execution_peak") && family.GetMetric()[0].GetHistogram().GetSampleCount() != 1 {
+			t.Errorf("%s", family)
+		}
 	}
 }
 

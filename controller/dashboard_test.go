@@ -96,8 +96,8 @@ func everyMetric(t *testing.T) map[string][]string {
 	pool := NewPoolMetrics("oci", "runc")
 	m, err := newMetrics(Config{
 		Load: func() (boxes, waiting int) { return 0, 0 },
-		Collectors: append(pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
-			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil })...),
+		Collectors: slices.Concat(pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
+			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil }), NewAgentMetrics("smith").Collectors()),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -244,6 +244,40 @@ func TestDashboardAndMetricsAreInStep(t *testing.T) {
 		if strings.HasPrefix(name, "glovebox_") && !shown[name] && (bucket || !histogram) {
 			t.Errorf("%s is not on the dashboard", base)
 		}
+	}
+}
+
+// The table of metrics in docs/operations.md has all of them, with their labels, and no other.
+func TestOperationsTellEveryMetric(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string][]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(glovebox_[a-z_]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(string(page), -1) {
+		told[row[1]] = []string{}
+		for _, label := range regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(row[2], -1) {
+			told[row[1]] = append(told[row[1]], label[1])
+		}
+	}
+	for name, labels := range everyMetric(t) {
+		name, bucket := strings.CutSuffix(name, "_bucket")
+		if _, sum := strings.CutSuffix(name, "_sum"); sum || strings.HasSuffix(name, "_count") || !strings.HasPrefix(name, "glovebox_") {
+			continue
+		}
+		if bucket {
+			labels = labels[:len(labels)-1] // le
+		}
+		its, ok := told[name]
+		slices.Sort(its)
+		slices.Sort(labels)
+		if !ok || !slices.Equal(its, labels) {
+			t.Errorf("%s has the labels %v; the table (%v) says %v", name, labels, ok, its)
+		}
+		delete(told, name)
+	}
+	if len(told) > 0 {
+		t.Errorf("there is no %v", told)
 	}
 }
 

@@ -51,7 +51,7 @@ func success(request api.Request) api.Result {
 	}
 	return api.Result{
 		ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", Success: true, ResultCode: api.Success, Output: output,
-		ExecutionTimeMs: 1.5, QueueTimeMs: 2.5,
+		ExecutionTimeMs: 1.5, QueueTimeMs: 2.5, Usage: api.Usage{CPUMs: 750, PeakMemoryBytes: 9_000_000},
 		Isolation: api.Isolation{Driver: "fake", Runtime: "runc"},
 	}
 }

@@ -24,6 +24,8 @@ type metrics struct {
 	refusals   *prometheus.CounterVec
 	duration   prometheus.Histogram
 	queued     *prometheus.HistogramVec
+	cpu        *prometheus.CounterVec
+	memory     prometheus.Histogram
 	inFlight   prometheus.Gauge
 	tenants    tenantLabels
 }
@@ -49,6 +51,13 @@ func newMetrics(config Config) (*metrics, error) {
 			Name: "glovebox_queue_seconds", Help: "How long requests waited for a place and for their box, by tenant.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{labelTenant}),
+		cpu: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "glovebox_execution_cpu_seconds_total", Help: "Processor time of executions' boxes, over the whole life of each, by tenant.",
+		}, []string{labelTenant}),
+		memory: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "glovebox_execution_peak_memory_bytes", Help: "The most memory that each execution's box held at once, where the host tells.",
+			Buckets: prometheus.ExponentialBuckets(4*api.MiB, 2, 10), // to 2 GiB
+		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "glovebox_executions_in_flight", Help: "Requests that are with the executor now: running or queued.",
 		}),
@@ -65,7 +74,8 @@ func newMetrics(config Config) (*metrics, error) {
 		}
 	}
 	m.queued.WithLabelValues(noTenant)
-	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.duration, m.queued, m.inFlight, about,
+	m.cpu.WithLabelValues(noTenant)
+	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.duration, m.queued, m.cpu, m.memory, m.inFlight, about,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 	if config.Load != nil {
 		own = append(own, loadCollector{config.Load, config.Parties, &m.tenants})
@@ -89,6 +99,10 @@ func (m *metrics) executed(ctx context.Context, r api.Result) {
 	m.executions.WithLabelValues(string(r.ResultCode), whose).Inc()
 	m.duration.Observe(r.ExecutionTimeMs / 1000)
 	m.queued.WithLabelValues(whose).Observe(r.QueueTimeMs / 1000)
+	m.cpu.WithLabelValues(whose).Add(max(r.Usage.CPUMs, 0) / 1000) // a counter panics at less than nothing
+	if r.Usage.PeakMemoryBytes > 0 {
+		m.memory.Observe(float64(r.Usage.PeakMemoryBytes))
+	}
 }
 
 func (m *metrics) failed(ctx context.Context) {

@@ -38,8 +38,9 @@ type smithMaker func(action.Executor) (*action.Codesmith, error)
 
 // smithRules are those of a server's house; the zero value is none.
 type smithRules struct {
-	admit  func(context.Context) error // holds tasks against quotas
-	record action.TaskRecorder
+	admit   func(context.Context) error // holds tasks against quotas
+	record  action.TaskRecorder
+	observe func(name string, outcome agent.Outcome)
 }
 
 // A smithKind says what agent is made, where the rules are known.
@@ -51,6 +52,14 @@ func (k smithKind) under(rules smithRules) smithMaker {
 		return nil
 	}
 	return k(rules)
+}
+
+// names are those of the agents that there are.
+func (k smithKind) names() []string {
+	if k == nil {
+		return nil
+	}
+	return []string{codesmithName}
 }
 
 // check refuses what cannot be right, whatever the environment holds.
@@ -91,6 +100,7 @@ func (f *agentServerFlags) kind(catalogue *metadata.Catalogue, log *slog.Logger)
 			once.Do(func() {
 				made, failed = action.NewCodesmith(action.CodesmithConfig{
 					Catalogue: catalogue, Name: codesmithName, Limits: f.limits, Concurrency: f.concurrency, Admit: rules.admit, Record: rules.record,
+					Observe: rules.observe,
 					Open: func(limits agent.Limits) (*agent.Agent, error) {
 						return codesmith(catalogue, model, executor, limits, log)
 					},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -218,7 +219,8 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return sandboxError(errors.Join(err, executor.Close(ctx)))
 	}
 	defer hooks.close()
-	rules.admit = guard.AdmitTask
+	tasks := controller.NewAgentMetrics(smiths.names()...)
+	rules.admit, rules.observe = guard.AdmitTask, tasks.Observe
 	smith := smiths.under(rules)
 	var accepted acceptance
 	server, err := controller.New(controller.Config{
@@ -237,7 +239,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
-		Collectors: append(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending)...),
+		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors()),
 	})
 	if err == nil {
 		// Whoever started us on port 0, or waits for us, reads the address here.

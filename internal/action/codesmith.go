@@ -31,7 +31,8 @@ type Codesmith struct {
 	open  func(agent.Limits) (*agent.Agent, error)
 	quota func(ctx context.Context) error
 	// record may be nil.
-	record TaskRecorder
+	record  TaskRecorder
+	observe func(name string, outcome agent.Outcome)
 	// places are those of runs that go on; what waits for one has been accepted elsewhere, within bounds.
 	places *queue.Queue
 }
@@ -57,6 +58,8 @@ type CodesmithConfig struct {
 	Admit func(ctx context.Context) error
 	// Record has tasks entered in a ledger; nil means that they are in none.
 	Record TaskRecorder
+	// Observe is told how each task ended that was worked on, by the agent's name in paths; nil means that nobody is.
+	Observe func(name string, outcome agent.Outcome)
 	// Open makes an agent with these limits.
 	Open func(agent.Limits) (*agent.Agent, error)
 }
@@ -99,11 +102,15 @@ func NewCodesmith(c CodesmithConfig) (*Codesmith, error) {
 	if c.Admit == nil {
 		c.Admit = func(context.Context) error { return nil }
 	}
+	if c.Observe == nil {
+		c.Observe = func(string, agent.Outcome) {}
+	}
 	about, err := describeAgent(row, c.Limits)
 	if err != nil {
 		return nil, err
 	}
-	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, quota: c.Admit, record: c.Record, places: queue.New(c.Concurrency, math.MaxInt)}
+	smith := &Codesmith{about: about, limits: c.Limits, open: c.Open, quota: c.Admit, record: c.Record, observe: c.Observe,
+		places: queue.New(c.Concurrency, math.MaxInt)}
 	for _, p := range about.Parameters {
 		smith.names = append(smith.names, p.Name)
 	}
@@ -220,7 +227,7 @@ func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byt
 		}
 	})
 	if err != nil { // then there was no event
-		return agent.Outcome{}, errors.Join(err, end(agent.Outcome{Code: agent.SandboxFailed}))
+		return agent.Outcome{}, errors.Join(err, end(outcome))
 	}
 	if unrecorded != nil {
 		return agent.Outcome{}, unrecorded
@@ -228,14 +235,21 @@ func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byt
 	return outcome, nil
 }
 
-// run has an agent work, which is a span of its own.
-func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task, onEvent func(agent.Event)) (agent.Outcome, error) {
+// run has an agent work, which is a span of its own. Where an error or a panic ends that, the outcome is that we failed.
+func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task, onEvent func(agent.Event)) (outcome agent.Outcome, err error) {
 	ctx, span := trace.Start(ctx, "invoke_agent "+s.about.Name)
 	defer span.End()
 	span.String(trace.Agent, s.about.Name)
-	outcome, err := smith.Run(ctx, task, onEvent)
-	span.String(trace.ResultCode, string(outcome.Code))
-	return outcome, err
+	outcome.Code = agent.SandboxFailed
+	defer func() {
+		s.observe(s.about.Name, outcome)
+		span.String(trace.ResultCode, string(outcome.Code))
+	}()
+	worked, err := smith.Run(ctx, task, onEvent)
+	if err != nil {
+		return outcome, err
+	}
+	return worked, nil
 }
 
 func workOf(id string, o agent.Outcome) ledger.Work {

@@ -52,7 +52,7 @@ func newRecordedCodesmith(t *testing.T, m agent.Model, limits agent.Limits, reco
 }
 
 // smithOf is a Codesmith whose code an executor runs.
-func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor, record action.TaskRecorder) *action.Codesmith {
+func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor, record action.TaskRecorder, options ...func(*action.CodesmithConfig)) *action.Codesmith {
 	t.Helper()
 	catalogue, err := metadata.Load(metadata.Files())
 	if err != nil {
@@ -66,12 +66,16 @@ func smithOf(t *testing.T, m agent.Model, limits agent.Limits, e agent.Executor,
 	if err != nil {
 		t.Fatal(err)
 	}
-	smith, err := action.NewCodesmith(action.CodesmithConfig{
+	config := action.CodesmithConfig{
 		Catalogue: catalogue, Name: "codesmith", Limits: limits, Concurrency: 1, Admit: admit, Record: record,
 		Open: func(l agent.Limits) (*agent.Agent, error) {
 			return agent.New(agent.Config{Model: m, Executor: e, Params: code.Request, Prompt: prompt, HostCPUs: 2, Limits: l})
 		},
-	})
+	}
+	for _, o := range options {
+		o(&config)
+	}
+	smith, err := action.NewCodesmith(config)
 	if err != nil {
 		t.Fatal(err)
 	}

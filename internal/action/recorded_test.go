@@ -3,9 +3,12 @@ package action_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
+	"glovebox/api"
+	"glovebox/internal/action"
 	"glovebox/internal/agent"
 	"glovebox/internal/ledger"
 )
@@ -78,5 +81,59 @@ func TestTasksAreRecorded(t *testing.T) {
 				t.Errorf("it is not the run's own: %+v", n.task)
 			}
 		}
+	}
+}
+
+// Whoever observes hears of each task that was worked on once, on whatever road it came; not of one that was refused.
+func TestTasksAreObserved(t *testing.T) {
+	var told []string
+	for name, record := range map[string]action.TaskRecorder{"with a ledger": &notebook{}, "without": nil} {
+		smith := smithOf(t, model{answer: runs}, agent.Limits{Iterations: 1}, &executor{result: api.Result{Success: true, ResultCode: api.Success}}, record,
+			func(c *action.CodesmithConfig) {
+				c.Observe = func(name string, o agent.Outcome) {
+					told = append(told, fmt.Sprintf("%s %s after %d", name, o.Code, o.Spent.Answers))
+				}
+			})
+		for body, want := range map[string][]string{`{"task":"t"}`: {"codesmith ITERATION_LIMIT after 2"}, `{}`: nil} {
+			task := []byte(body)
+			for road, do := range map[string]func() error{
+				"an agent":  func() error { _, err := smith.Work(t.Context(), task, nil); return err },
+				"an action": func() error { _, err := smith.Run(t.Context(), task, nil); return err },
+				"accepted": func() error {
+					_, err := smith.WorkAccepted(t.Context(), task, func() error { return nil }, nil)
+					return err
+				},
+			} {
+				told = nil
+				if err := do(); (err == nil) != (want != nil) || !slices.Equal(told, want) {
+					t.Errorf("%s, %s, %s: %v, %v", road, name, body, told, err)
+				}
+			}
+		}
+	}
+}
+
+// panics is a model whose answer is a panic.
+type panics struct{ model }
+
+func (panics) Answer(context.Context, agent.Turn) (agent.Answer, error) { panic("at the model's") }
+
+// A panic goes on to whoever has a task done, and the task is ended to the ledger and to whoever observes.
+func TestATaskThatPanics(t *testing.T) {
+	n := &notebook{}
+	var told []agent.OutcomeCode
+	smith := smithOf(t, panics{}, agent.Limits{Iterations: 1}, &executor{}, n, func(c *action.CodesmithConfig) {
+		c.Observe = func(_ string, o agent.Outcome) { told = append(told, o.Code) }
+	})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is nowhere")
+			}
+		}()
+		_, _ = smith.Work(t.Context(), []byte(`{"task":"t"}`), nil)
+	}()
+	if !slices.Equal(n.steps, []string{"began", "ended"}) || n.work.ResultCode != "SANDBOX_FAILED" || !slices.Equal(told, []agent.OutcomeCode{agent.SandboxFailed}) {
+		t.Errorf("%v, %+v, %v", n.steps, n.work, told)
 	}
 }
