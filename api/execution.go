@@ -42,15 +42,3 @@ type Page struct {
 	Executions []Execution `json:"executions"`
 	Next       string      `json:"next,omitempty"`
 }
-
-// EventExecutionEnded is the type of the one event that there is.
-const EventExecutionEnded = "execution.ended"
-
-// A WebhookEvent is what a tenant's webhook is told.
-type WebhookEvent struct {
-	Type string `json:"type"`
-	// Timestamp is when it happened, whenever it is told.
-	Timestamp time.Time `json:"timestamp"`
-	// Data is the execution, without its digests and its result.
-	Data Execution `json:"data"`
-}

@@ -45,8 +45,8 @@ func TestOpenAPITypes(t *testing.T) {
 		"Request": api.Request{}, "Result": api.Result{}, "Log": api.Log{}, "ScriptError": api.ScriptError{},
 		"Usage": api.Usage{}, "Truncation": api.Truncation{}, "Isolation": api.Isolation{},
 		"Action": api.Action{}, "ActionParameter": api.ActionParameter{}, "ActionResultCode": api.ActionResultCode{},
-		"WebhookEvent": api.WebhookEvent{},
-		"ActionList":   api.ActionList{}, "ActionResult": api.ActionResult{},
+		"ExecutionEndedEvent": api.WebhookEvent{}, "AgentRunEndedEvent": api.WebhookEvent{},
+		"ActionList": api.ActionList{}, "ActionResult": api.ActionResult{},
 	} {
 		t.Run(name, func(t *testing.T) { sameFields(t, schema(t, doc, name), reflect.TypeOf(value)) })
 	}
@@ -104,6 +104,35 @@ func jsonKind(t reflect.Type) string {
 		return "array"
 	}
 	return "object"
+}
+
+// TestOpenAPIWebhookEvents proves that an event's type, and that alone, tells what its data is: an execution and a run share a code.
+func TestOpenAPIWebhookEvents(t *testing.T) {
+	doc, at := document(t), time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	execution := api.Execution{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", State: api.ExecutionEnded, CreatedAt: at, EndedAt: &at, ResultCode: api.Cancelled}
+	run := api.AgentRun{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", Agent: "codesmith", State: api.ExecutionEnded, CreatedAt: at, EndedAt: &at, ResultCode: api.AgentCancelled}
+	complete := run
+	complete.ResultCode = api.AgentComplete
+	for _, c := range []struct {
+		of   api.WebhookEventType
+		data any
+		is   bool
+	}{
+		{api.EventExecutionEnded, execution, true}, {api.EventAgentRunEnded, run, true}, {api.EventAgentRunEnded, complete, true},
+		{api.EventAgentRunEnded, execution, false}, {api.EventExecutionEnded, complete, false}, {"other", run, false},
+	} {
+		body, err := json.Marshal(api.WebhookEvent{Type: c.of, Timestamp: at, Data: c.data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event any
+		if err := json.Unmarshal(body, &event); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema(t, doc, "WebhookEvent").VisitJSON(event, openapi3.EnableJSONSchema2020()); (err == nil) != c.is {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
 }
 
 // TestOpenAPICodes proves that the document has the table of result codes, all of it.

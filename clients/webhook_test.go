@@ -110,10 +110,14 @@ func TestWebhookReceiver(t *testing.T) {
 			t.Errorf("as it was signed: %d", status)
 		}
 	}
+	run := `{"type":"agent.run.ended","timestamp":"2026-11-29T12:00:00Z","data":{"id":"3","agent":"codesmith","state":"ended","createdAt":"2026-11-29T12:00:00Z","resultCode":"COMPLETE"}}`
 	if status := post("evt_2", now, event("2"), rotated); status != http.StatusNoContent {
 		t.Errorf("with another signature before it: %d", status)
 	}
-	for _, want := range []string{"execution.ended 1 SUCCESS", "execution.ended 2 SUCCESS"} {
+	if status := post("evt_3", now, run, nil); status != http.StatusNoContent {
+		t.Errorf("a run of an agent: %d", status)
+	}
+	for _, want := range []string{"execution.ended 1 SUCCESS", "execution.ended 2 SUCCESS", "agent.run.ended 3 COMPLETE"} {
 		if got := next(); got != want {
 			t.Errorf("it printed %q, want %q", got, want)
 		}

@@ -43,7 +43,7 @@ createServer(async (request, response) => {
   if (!seen.has(id)) {
     seen.add(id);
     const { type, data } = JSON.parse(body);
-    console.log(type, data.id, data.resultCode); // and then, with a key: GET /v1/executions/{id}
+    console.log(type, data.id, data.resultCode); // and then, with a key: GET /v1/executions/{id}, or /v1/agents/{agent}/runs/{id}
   }
   response.writeHead(204).end();
 }).listen(Number(PORT), '127.0.0.1', function () {

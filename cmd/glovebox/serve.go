@@ -231,6 +231,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		AgentRuns: func(e controller.Executor) (*agentrun.Service, error) {
 			config, err := acceptingRuns(e, smith, kept, f.retention.policy, log)
 			if err == nil {
+				config.Ended = hooks.ended
 				accepted.runs, err = agentrun.Open(ctx, config)
 			}
 			return accepted.runs, err

@@ -17,9 +17,9 @@ import (
 func newWebhookCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhook",
-		Short: "Say where a tenant is told that its executions have ended",
-		Long: `A tenant's webhook is a URL to which glovebox serve posts when an execution has ended that it had accepted: sent with Prefer:
-respond-async or an Idempotency-Key, or in a batch. What is posted tells which and how, and no code or data. It is signed with the
+		Short: "Say where a tenant is told that what was accepted has ended",
+		Long: `A tenant's webhook is a URL to which glovebox serve posts when an execution, or a run of an agent, has ended that it had accepted:
+sent with Prefer: respond-async or an Idempotency-Key, or in a batch. What is posted tells which and how, and no code or data. It is signed with the
 webhook's secret (HMAC-SHA256, as standardwebhooks.com has it), and sent again, for up to a day, until it is answered with 2xx.`,
 		Args: noVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -126,6 +126,13 @@ func (r Record) Document() api.AgentRun {
 	return d
 }
 
+// Event is what is told of a record that has ended: nothing of the task and what came of it, which whoever may have them can ask for.
+func (r Record) Event() api.WebhookEvent {
+	d := r.Document()
+	d.TaskDigest, d.Outcome, d.Forgotten = "", nil, false
+	return api.WebhookEvent{Type: api.EventAgentRunEnded, Timestamp: r.EndedAt, Data: d}
+}
+
 // unworked is the outcome of a run of which there is none.
 func (r Record) unworked(code agent.OutcomeCode, detail string) agent.Outcome {
 	var task agent.Task

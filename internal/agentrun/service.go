@@ -44,6 +44,8 @@ type Config struct {
 	AcceptedBytes int64
 	// Policy says what is kept; the zero value is [kept.DefaultPolicy].
 	Policy kept.Policy
+	// Ended is called when a run of a tenant's has ended and the store has that; it must not wait. Nil means that nobody wants to know.
+	Ended func(tenantID string)
 	// Log is told what goes wrong behind an answer; nil means nowhere.
 	Log *slog.Logger
 }
@@ -88,6 +90,9 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 	}
 	if config.AcceptedBytes == 0 {
 		config.AcceptedBytes = defaultAcceptedBytes
+	}
+	if config.Ended == nil {
+		config.Ended = func(string) {}
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -135,7 +140,7 @@ func (s *Service) recover(ctx context.Context) error {
 			continue
 		}
 		s.config.Log.Warn("a run of an agent is not gone on with", "run", r.ID, "tenant", r.Tenant, "reason", lost)
-		if _, err := s.config.Store.End(ctx, r.ID, r.unworked(agent.SandboxFailed, lost), nil, kept.Now()); err != nil {
+		if _, err := s.end(ctx, r, r.unworked(agent.SandboxFailed, lost), nil, kept.Now()); err != nil {
 			return err
 		}
 	}
@@ -148,6 +153,15 @@ func (s *Service) recover(ctx context.Context) error {
 		s.start(ctx, one.r, s.board.Hold(one.r.item()))
 	}
 	return nil
+}
+
+// end has the store keep how a run ended; false says that it had ended already.
+func (s *Service) end(ctx context.Context, r Record, outcome agent.Outcome, steps []Step, at time.Time) (bool, error) {
+	ended, err := s.config.Store.End(ctx, r.ID, outcome, steps, at)
+	if ended && err == nil {
+		s.config.Ended(r.Tenant)
+	}
+	return ended, err
 }
 
 // ServerEnded is what is said of a run of which nobody knows how far it came.
@@ -276,7 +290,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 		outcome = r.unworked(agent.SandboxFailed, "The server's log tells more under the run's id.")
 	}
 	steps, at := lasting(l.Events()), kept.Now()
-	kept.End(ctx, s.base, s.config.Log, func(ctx context.Context) (bool, error) { return s.config.Store.End(ctx, r.ID, outcome, steps, at) })
+	kept.End(ctx, s.base, s.config.Log, func(ctx context.Context) (bool, error) { return s.end(ctx, r, outcome, steps, at) })
 }
 
 // errLeft says that the service was closed before a run had begun: it stays queued.
@@ -303,7 +317,7 @@ func (s *Service) Cancel(ctx context.Context, tenant, id string) (Record, error)
 		return r, err
 	}
 	// It is for an agent that is not here.
-	if _, err := s.config.Store.End(ctx, id, r.unworked(agent.Cancelled, "It had not begun."), nil, kept.Now()); err != nil {
+	if _, err := s.end(ctx, r, r.unworked(agent.Cancelled, "It had not begun."), nil, kept.Now()); err != nil {
 		return r, err
 	}
 	return s.Get(ctx, tenant, id)

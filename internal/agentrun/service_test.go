@@ -309,6 +309,52 @@ func TestWhatAServerLeftIsTakenUp(t *testing.T) {
 	})
 }
 
+// Whoever wants to know hears of each end once, when the store has it: also of those that a crash, and a cancellation, have made.
+func TestEndsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := agentrun.NewMemory()
+		for _, tenantID := range []string{"lost", "cancelled"} {
+			r := agentruntest.Queued(tenantID, time.Now().UTC())
+			r.Agent = "gone"
+			if _, err := store.Add(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if tenantID == "lost" {
+				if begun, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil || !begun {
+					t.Fatal(begun, err)
+				}
+			}
+		}
+		var told []string // by one goroutine after another
+		service, err := agentrun.Open(t.Context(), agentrun.Config{Agents: map[string]agentrun.Worker{"smith": newWorker()}, Store: store, Ended: func(tenantID string) {
+			left, err := store.Unfinished(t.Context())
+			if err != nil || slices.ContainsFunc(left, func(r agentrun.Record) bool { return r.Tenant == tenantID }) {
+				t.Errorf("%s is told before the store has it: %+v, %v", tenantID, left, err)
+			}
+			told = append(told, tenantID)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{Service: service, ctx: tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"})}
+		defer b.close(t, time.Minute)
+		b.wait(t, b.submit(t, "quick").ID)
+		left, err := store.Unfinished(t.Context())
+		if err != nil || len(left) != 1 {
+			t.Fatalf("%+v, %v", left, err)
+		}
+		for range 2 {
+			if r, err := b.Cancel(t.Context(), "cancelled", left[0].ID); err != nil || r.ResultCode != agent.Cancelled {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+		synctest.Wait()
+		if !slices.Equal(told, []string{"lost", "acme", "cancelled"}) {
+			t.Errorf("%v", told)
+		}
+	})
+}
+
 func TestATenantThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := agentrun.NewMemory()

@@ -416,6 +416,27 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "agent.run.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A run of an agent has ended
+         * @description The same of a run of an agent that this server had accepted, by `Prefer: respond-async` or under an `Idempotency-Key`. It tells nothing of
+         *     the task, the steps and the outcome but its code.
+         */
+        post: operations["agentRunEnded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface components {
     schemas: {
@@ -641,13 +662,17 @@ export interface components {
              */
             retryable?: boolean;
         };
-        /** @description What a tenant's webhook is told. */
-        WebhookEvent: {
+        /**
+         * @description What a tenant's webhook is told; the type says what has happened, and what the data is. Other types may come to be: a receiver should answer
+         *     2xx to those that it does not know.
+         */
+        WebhookEvent: components["schemas"]["ExecutionEndedEvent"] | components["schemas"]["AgentRunEndedEvent"];
+        ExecutionEndedEvent: {
             /**
-             * @description What has happened. Others may come to be; a receiver should answer 2xx to those that it does not know.
-             * @example execution.ended
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            type: string;
+            type: "execution.ended";
             /**
              * Format: date-time
              * @description When it happened.
@@ -655,6 +680,20 @@ export interface components {
             timestamp: string;
             /** @description The execution, without its digests and its result. */
             data: components["schemas"]["Execution"];
+        };
+        AgentRunEndedEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent.run.ended";
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            timestamp: string;
+            /** @description The run, without its task's digest and its outcome. */
+            data: components["schemas"]["AgentRun"];
         };
         ExecutionPage: {
             executions: components["schemas"]["Execution"][];
@@ -1163,6 +1202,23 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description The same each time that this is posted.
+         * @example evt_01JZ8Q6V9T3YB5C2N7K4M1XH0D
+         */
+        WebhookId: string;
+        /**
+         * @description When it was posted this time, in seconds since 1970. What is minutes old may be somebody's repetition.
+         * @example 1796040000
+         */
+        WebhookTimestamp: number;
+        /**
+         * @description `v1,` and the base 64 of the HMAC-SHA256 of `webhook-id`, a full stop, `webhook-timestamp`, a full stop and the body's bytes. The key is the
+         *     bytes whose base 64 stands behind `whsec_` in the secret. For a day after the secret was rotated there are two, with a space between
+         *     them; one that is right is enough.
+         * @example v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+         */
+        WebhookSignature: string;
         /** @description The execution's id. */
         ExecutionId: string;
         /** @description The run's id. */
@@ -2104,19 +2160,19 @@ export interface operations {
                  * @description The same each time that this is posted.
                  * @example evt_01JZ8Q6V9T3YB5C2N7K4M1XH0D
                  */
-                "webhook-id": string;
+                "webhook-id": components["parameters"]["WebhookId"];
                 /**
                  * @description When it was posted this time, in seconds since 1970. What is minutes old may be somebody's repetition.
                  * @example 1796040000
                  */
-                "webhook-timestamp": number;
+                "webhook-timestamp": components["parameters"]["WebhookTimestamp"];
                 /**
                  * @description `v1,` and the base 64 of the HMAC-SHA256 of `webhook-id`, a full stop, `webhook-timestamp`, a full stop and the body's bytes. The key is the
                  *     bytes whose base 64 stands behind `whsec_` in the secret. For a day after the secret was rotated there are two, with a space between
                  *     them; one that is right is enough.
                  * @example v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
                  */
-                "webhook-signature": string;
+                "webhook-signature": components["parameters"]["WebhookSignature"];
             };
             path?: never;
             cookie?: never;
@@ -2137,7 +2193,62 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": components["schemas"]["WebhookEvent"];
+                "application/json": components["schemas"]["ExecutionEndedEvent"];
+            };
+        };
+        responses: {
+            /** @description It is heard, and not posted again. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    agentRunEnded: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The same each time that this is posted.
+                 * @example evt_01JZ8Q6V9T3YB5C2N7K4M1XH0D
+                 */
+                "webhook-id": components["parameters"]["WebhookId"];
+                /**
+                 * @description When it was posted this time, in seconds since 1970. What is minutes old may be somebody's repetition.
+                 * @example 1796040000
+                 */
+                "webhook-timestamp": components["parameters"]["WebhookTimestamp"];
+                /**
+                 * @description `v1,` and the base 64 of the HMAC-SHA256 of `webhook-id`, a full stop, `webhook-timestamp`, a full stop and the body's bytes. The key is the
+                 *     bytes whose base 64 stands behind `whsec_` in the secret. For a day after the secret was rotated there are two, with a space between
+                 *     them; one that is right is enough.
+                 * @example v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+                 */
+                "webhook-signature": components["parameters"]["WebhookSignature"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "agent.run.ended",
+                 *       "timestamp": "2026-11-29T12:00:21.5Z",
+                 *       "data": {
+                 *         "id": "01JZ8Q6V9T3YB5C2N7K4M1XH0D",
+                 *         "agent": "codesmith",
+                 *         "state": "ended",
+                 *         "createdAt": "2026-11-29T12:00:00Z",
+                 *         "beganAt": "2026-11-29T12:00:01Z",
+                 *         "endedAt": "2026-11-29T12:00:21.5Z",
+                 *         "resultCode": "COMPLETE"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AgentRunEndedEvent"];
             };
         };
         responses: {

@@ -70,7 +70,7 @@ export type ExecutionEvent<Output = unknown> =
   | { id: number; type: 'log'; log: Log }
   | { id: number; type: 'end'; execution: Execution<Output> };
 
-/** What a tenant's webhook is told. It is to be verified first: standardwebhooks.com names libraries that do. */
+/** What a tenant's webhook is told: `type` says what `data` is. It is to be verified first; standardwebhooks.com names libraries that do. */
 export type WebhookEvent = Schemas['WebhookEvent'];
 
 export type AgentOutcomeCode = Schemas['AgentOutcomeCode'];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnswerError, ConnectionError, Glovebox, NotFoundError } from '../src/index.js';
+import type { WebhookEvent } from '../src/index.js';
 import { fakeFetch, json, problem, stream } from './fake.js';
 
 const baseUrl = 'http://127.0.0.1:8080';
@@ -89,4 +90,15 @@ test('steps come one by one, and the end', async () => {
   await assert.rejects(all(`id: 1\nevent: thinking\ndata: ${JSON.stringify(step)}\n\n`), ConnectionError);
   await assert.rejects(all('id: 1\nevent: thinking\ndata: {}\n\n'), AnswerError);
   await assert.rejects(all('id: 1\nevent: end\ndata: {}\n\n'), AnswerError);
+});
+
+test('the type of what a webhook is told says what it is of', () => {
+  const where = (event: WebhookEvent) =>
+    event.type === 'agent.run.ended' ? `/v1/agents/${event.data.agent}/runs/${event.data.id}` : `/v1/executions/${event.data.id}`;
+  const timestamp = '2026-11-29T12:00:00Z';
+  assert.equal(where({ type: 'agent.run.ended', timestamp, data: { id, agent: 'codesmith', state: 'ended', createdAt: timestamp } }), `/v1/agents/codesmith/runs/${id}`);
+  assert.equal(where({ type: 'execution.ended', timestamp, data: { id, state: 'ended', createdAt: timestamp } }), `/v1/executions/${id}`);
+  // @ts-expect-error: an execution is of no agent
+  const wrong = (event: WebhookEvent) => event.type === 'execution.ended' && event.data.agent;
+  assert.equal(typeof wrong, 'function');
 });

@@ -93,6 +93,12 @@ func scanListedRun(row func(into ...any) error) (agentrun.Record, error) {
 	return r.readHead()
 }
 
+// scanEndedRun reads, of one that has ended, what is told of that.
+func scanEndedRun(row func(into ...any) error) (api.WebhookEvent, error) {
+	r, err := scanListedRun(row)
+	return r.Event(), err
+}
+
 // writeOutcome writes an outcome beside its results: those are bytes, which JSON would write otherwise.
 func writeOutcome(id string, o agent.Outcome) (result, output []byte, err error) {
 	output, o.Payload.Results = o.Payload.Results, nil
@@ -126,9 +132,9 @@ func (a agentRuns) End(ctx context.Context, id string, outcome agent.Outcome, st
 	if err != nil {
 		return false, err
 	}
-	return a.changeState(ctx, "end run "+id, id, api.ExecutionEnded, `UPDATE agent_runs SET state = 'ended', ended_at = ?, result_code = ?, result = ?, output = ?, steps = ?,
-		salt = iif(keep_data, salt, NULL), task = iif(keep_data, task, NULL) WHERE id = ? AND ended_at IS NULL`,
-		at.UnixMicro(), string(outcome.Code), result, output, agentrun.EncodeSteps(steps), id)
+	return a.end(ctx, id, at, scanEndedRun, runHead, `result_code = ?, result = ?, output = ?, steps = ?,
+		salt = iif(keep_data, salt, NULL), task = iif(keep_data, task, NULL)`,
+		string(outcome.Code), result, output, agentrun.EncodeSteps(steps))
 }
 
 // Get implements [agentrun.Store].

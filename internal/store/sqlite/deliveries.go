@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"glovebox/internal/execution"
+	"glovebox/api"
 	"glovebox/internal/webhook"
 )
 
@@ -14,25 +14,22 @@ type deliveries struct{ store *Store }
 
 var _ webhook.Store = deliveries{}
 
-// idPrefix and an execution's id are the id of what is told of its end.
+// idPrefix and the id of what has ended are the id of what is told of that: ids of executions and of runs are ULIDs, all different.
 const idPrefix = "evt_"
 
 // Deliveries returns what webhooks have not delivered yet.
 func (s *Store) Deliveries() webhook.Store { return deliveries{s} }
 
-// tell has a tenant's webhook, if there is one, be told that an execution has ended, in the transaction that ends it.
-func (e executions) tell(ctx context.Context, tx *transaction, ended execution.Record) error {
-	if ended.Tenant == "" {
-		return nil
-	}
-	event := ended.Event()
+// tell has the webhook of a row's tenant, if there is one, be told that it has ended, in the transaction that ends it.
+func (k keptTable) tell(ctx context.Context, tx *transaction, id string, event api.WebhookEvent) error {
 	body, err := json.Marshal(event)
 	if err != nil {
-		return fmt.Errorf("store: the end of execution %s: %w", ended.ID, err)
+		return fmt.Errorf("store: the end of %s %s: %w", k.what, id, err)
 	}
-	_, err = e.store.change(ctx, tx, "tell a webhook of execution "+ended.ID,
-		"INSERT INTO deliveries (id, tenant, body, created_at, due_at, attempts) SELECT ?1, tenant, ?2, ?3, ?3, 0 FROM webhooks WHERE tenant = ?4",
-		idPrefix+ended.ID, body, event.Timestamp.UnixMicro(), ended.Tenant)
+	_, err = k.store.change(ctx, tx, "tell a webhook of "+k.what+" "+id,
+		"INSERT INTO deliveries (id, tenant, body, created_at, due_at, attempts) SELECT ?1, tenant, ?2, ?3, ?3, 0 FROM webhooks "+
+			"WHERE tenant = (SELECT tenant FROM "+k.name+" WHERE id = ?4)",
+		idPrefix+id, body, event.Timestamp.UnixMicro(), id)
 	return err
 }
 

@@ -98,6 +98,12 @@ func scanListed(row func(into ...any) error) (execution.Record, error) {
 	return r.readHead()
 }
 
+// scanEnded reads, of one that has ended, what is told of that.
+func scanEnded(row func(into ...any) error) (api.WebhookEvent, error) {
+	r, err := scanListed(row)
+	return r.Event(), err
+}
+
 // A requestForm is a request as it is kept, beside its code and its data: those are bytes, which JSON would write otherwise.
 type requestForm struct {
 	api.Request
@@ -205,23 +211,14 @@ func (e executions) Begin(ctx context.Context, id string, at time.Time) (bool, e
 }
 
 // End implements [execution.Store].
-func (e executions) End(ctx context.Context, id string, r api.Result, at time.Time) (done bool, err error) {
+func (e executions) End(ctx context.Context, id string, r api.Result, at time.Time) (bool, error) {
 	result, output, err := writeResult(&r)
 	if err != nil {
 		return false, fmt.Errorf("store: the result of execution %s: %w", id, err)
 	}
-	err = e.store.write(ctx, "end execution "+id, func(tx *transaction) error {
-		ended, err := all(ctx, e.store, tx, "end execution "+id, scanListed, `UPDATE executions SET state = 'ended', ended_at = ?, result_code = ?,
-			result = ?, output = ?, salt = iif(keep_data, salt, NULL), request = iif(keep_data, request, NULL), code = iif(keep_data, code, NULL),
-			input = iif(keep_data, input, NULL) WHERE id = ? AND ended_at IS NULL RETURNING `+headColumns,
-			at.UnixMicro(), string(r.ResultCode), result, output, id)
-		if done = len(ended) > 0; err != nil || !done {
-			return err
-		}
-		tx.said = stated{table: e.name, id: id, state: api.ExecutionEnded}.append(tx.said)
-		return e.tell(ctx, tx, ended[0])
-	})
-	return done && err == nil, err
+	return e.end(ctx, id, at, scanEnded, headColumns, `result_code = ?, result = ?, output = ?, salt = iif(keep_data, salt, NULL),
+		request = iif(keep_data, request, NULL), code = iif(keep_data, code, NULL), input = iif(keep_data, input, NULL)`,
+		string(r.ResultCode), result, output)
 }
 
 // Get implements [execution.Store].

@@ -28,19 +28,30 @@ type keptTable struct {
 func (k keptTable) letGoAll() string { return strings.Join(k.letGo, " = NULL, ") + " = NULL" }
 
 // begin marks a queued row as running.
-func (k keptTable) begin(ctx context.Context, id string, at time.Time) (bool, error) {
-	return k.changeState(ctx, "begin "+k.what+" "+id, id, api.ExecutionRunning,
-		"UPDATE "+k.name+" SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", at.UnixMicro(), id)
-}
-
-// changeState changes the state of a row, and has the witness told; false says that there is none to be changed.
-func (k keptTable) changeState(ctx context.Context, doing, id string, to api.ExecutionState, query string, args ...any) (done bool, err error) {
+func (k keptTable) begin(ctx context.Context, id string, at time.Time) (done bool, err error) {
+	doing := "begin " + k.what + " " + id
 	err = k.store.write(ctx, doing, func(tx *transaction) error {
-		n, err := k.store.change(ctx, tx, doing, query, args...)
+		n, err := k.store.change(ctx, tx, doing, "UPDATE "+k.name+" SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", at.UnixMicro(), id)
 		if done = n > 0; done {
-			tx.said = stated{table: k.name, id: id, state: to}.append(tx.said)
+			tx.said = stated{table: k.name, id: id, state: api.ExecutionRunning}.append(tx.said)
 		}
 		return err
+	})
+	return done && err == nil, err
+}
+
+// end marks a row as ended that has not, and sets what else the assignments say, of which the values are the first. The witness is told, and
+// so is its tenant's webhook, in the same step; read makes of what columns hold what that is told. False says that it has ended already, or is gone.
+func (k keptTable) end(ctx context.Context, id string, at time.Time, read scan[api.WebhookEvent], columns, assignments string, values ...any) (done bool, err error) {
+	doing := "end " + k.what + " " + id
+	err = k.store.write(ctx, doing, func(tx *transaction) error {
+		ended, err := all(ctx, k.store, tx, doing, read, "UPDATE "+k.name+" SET "+assignments+", state = 'ended', ended_at = ? WHERE id = ? AND ended_at IS NULL RETURNING "+columns,
+			append(values, at.UnixMicro(), id)...)
+		if done = len(ended) > 0; err != nil || !done {
+			return err
+		}
+		tx.said = stated{table: k.name, id: id, state: api.ExecutionEnded}.append(tx.said)
+		return k.tell(ctx, tx, id, ended[0])
 	})
 	return done && err == nil, err
 }
