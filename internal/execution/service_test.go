@@ -256,11 +256,16 @@ func TestCancel(t *testing.T) {
 		synctest.Wait()
 		waiting := b.submit(t, submission("slow"))
 		synctest.Wait()
+		began := time.Now()
 		for _, id := range []string{waiting.ID, running.ID} {
 			r, err := b.Cancel(t.Context(), "acme", id)
 			if err != nil || r.ResultCode != api.Cancelled {
 				t.Errorf("%+v, %v", r, err)
 			}
+		}
+		synctest.Wait()
+		if took := time.Since(began); took > 0 || b.fake.Living() > 0 { // what it takes is the box's own: nothing here waits
+			t.Errorf("%d boxes are left after %v of waiting", b.fake.Living(), took)
 		}
 		if r, err := b.Cancel(t.Context(), "acme", running.ID); err != nil || r.ResultCode != api.Cancelled {
 			t.Errorf("cancelled again: %+v, %v", r, err)

@@ -45,6 +45,7 @@ var questions = []question{
 	{"memory", "memory of a waiting box", true, askMemory},
 	{"burst", "burst of 3 times the pool", true, askBurst},
 	{"kill", "kill of an endless loop", false, askKill},
+	{"cancel", "cancel of an endless loop", false, askCancel},
 	{"mixed", "mixed executions, 2 % hostile", false, askMixed},
 	{"speed", "script speed", false, askSpeed},
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"glovebox/api"
+	"glovebox/api/client"
 	"glovebox/internal/sandbox"
 )
 
@@ -149,6 +151,64 @@ func askKill(ctx context.Context, b *bench, t target) (a answer, err error) {
 		beside("past the limit, worst", "ms", ours.percentile(100), theirName, theirs.percentile(100), len(ours), atMost(50)),
 	}
 	return a, err
+}
+
+// askCancel measures how long an endless loop goes on once it is to be cancelled, as its client sees it: until the answer, which tells its end,
+// and until its box is gone. There is no pool, so that no other box is made beside it.
+func askCancel(ctx context.Context, b *bench, t target) (a answer, err error) {
+	var answered, gone sample
+	err = b.with(ctx, t, poolOff, func(s *server) error {
+		for range b.rounds(15, 2) {
+			if err := s.quiet(ctx); err != nil {
+				return err
+			}
+			id, err := s.begin(ctx, api.Request{Code: "console.log('here'); " + endless, TimeoutSeconds: new(60.0), CPUs: new(1.0)})
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			ended, err := s.client.Executions().Cancel(ctx, id)
+			if err != nil {
+				return err
+			}
+			if answered = append(answered, ms(time.Since(began))); ended.ResultCode != api.Cancelled {
+				return fmt.Errorf("a script that was cancelled ended with %s", ended.ResultCode)
+			}
+			if err := s.quiet(ctx); err != nil {
+				return err
+			}
+			gone = append(gone, ms(time.Since(began)))
+		}
+		return nil
+	})
+	most := atMost(100)
+	if t.driver == driverDocker {
+		most = atMost(250)
+	}
+	a.figures = []figure{
+		own("to its answer, p50", "ms", answered.percentile(50), len(answered), nil),
+		own("to its answer, worst", "ms", answered.percentile(100), len(answered), most),
+		own("to its box's end, p50", "ms", gone.percentile(50), len(gone), nil),
+		own("to its box's end, worst", "ms", gone.percentile(100), len(gone), most),
+	}
+	return a, err
+}
+
+// begin has a script accepted that prints something first, and returns its id once that is heard.
+func (s *server) begin(ctx context.Context, request api.Request) (id string, err error) {
+	accepted, err := s.client.Executions().Submit(ctx, request, client.ExecutionOptions{})
+	if err != nil {
+		return "", err
+	}
+	for event, err := range s.client.Executions().Events(ctx, accepted.ID, 0) {
+		if err != nil {
+			return "", err
+		}
+		if event.Log != nil {
+			return accepted.ID, nil
+		}
+	}
+	return "", fmt.Errorf("execution %s ended by itself, and printed nothing", accepted.ID)
 }
 
 // isRunc tells the targets that the goals on memory are for.
