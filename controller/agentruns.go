@@ -49,8 +49,10 @@ func (s *Server) acceptRun(c echo.Context, name string, body []byte, prefer pref
 		waiting, cancel = s.within(ctx, prefer.wait)
 		defer cancel()
 	}
-	if r, err = s.runs.Wait(waiting, r.Tenant, r.ID); err != nil {
-		return runRefusal(err)
+	if !prefer.async || prefer.wait > 0 { // who does not wait is told how it was accepted, however far it is by now
+		if r, err = s.runs.Wait(waiting, r.Tenant, r.ID); err != nil {
+			return runRefusal(err)
+		}
 	}
 	switch {
 	case prefer.async && r.State != api.ExecutionEnded:
