@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
@@ -31,7 +33,7 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	result, err := m.inner.Execute(ctx, request, onLog)
 	if err != nil {
 		m.metrics.refused(ctx, err)
-		if refusalKind(err) == "" && ctx.Err() == nil {
+		if refusalKind(ctx, err) == "" && ctx.Err() == nil {
 			m.metrics.failed(ctx)
 		}
 		return api.Result{}, err
@@ -45,14 +47,16 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	return complete(result), nil
 }
 
-// refusalKind names why an executor's error says that there is no place: now, any more, or for this tenant. "" is any other error.
-func refusalKind(err error) string {
+// refusalKind names why an executor's error says that there is no place: now, any more, or for this tenant. "" is any other error. What is accepted
+// and cannot be kept as begun is tried again, as where there is no place.
+func refusalKind(ctx context.Context, err error) string {
 	var busy retrier
 	var over *quota.Error
+	_, patient := ledger.Patience(ctx)
 	switch {
 	case errors.As(err, &over):
 		return "quota"
-	case errors.As(err, &busy):
+	case errors.As(err, &busy), patient && kept.NotBegun(err):
 		return trace.Busy
 	case errors.Is(err, sandbox.ErrClosed):
 		return "stopping"

@@ -123,7 +123,7 @@ func (t traced) Execute(ctx context.Context, request api.Request, onLog func(api
 		span.String(trace.Tenant, whose.ID)
 	}
 	result, err := t.inner.Execute(sandbox.WithHooks(ctx, hooks), request, onLog)
-	kind := refusalKind(err)
+	kind := refusalKind(ctx, err)
 	switch {
 	case err == nil:
 		span.String(trace.ResultCode, string(result.ResultCode))

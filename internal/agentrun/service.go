@@ -242,7 +242,7 @@ func (s *Service) start(ctx context.Context, r Record, l *live) {
 // run has an agent work on a task, and keeps its outcome.
 func (s *Service) run(ctx context.Context, r Record, l *live) {
 	defer s.board.Release(l)
-	ctx, cancel := context.WithCancel(ledger.WithPatience(logcontext.With(ctx, logcontext.Run, r.ID)))
+	ctx, cancel := context.WithCancel(ledger.WithPatience(logcontext.With(ctx, logcontext.Run, r.ID), s.base))
 	defer cancel()
 	l.OnCancel(cancel)
 	begun := false
@@ -261,6 +261,9 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
 				return err
+			}
+			if s.board.Closed() {
+				return errLeft
 			}
 			ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
 		}

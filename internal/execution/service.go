@@ -239,7 +239,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
 	l.OnCancel(cancel)
-	asked := ledger.WithPatience(ctx)
+	asked := ledger.WithPatience(ctx, s.base)
 	if whose.ID != "" {
 		asked = quota.Admitted(asked, whose)
 	}
@@ -276,13 +276,16 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		if s.board.Closed() {
 			return errLeft
 		}
-		if err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); err != nil {
+		switch err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); {
+		case errors.Is(err, kept.ErrSuspended):
 			return err
+		case err != nil:
+			return &kept.NotBegunError{Err: err}
 		}
 		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
 		switch {
 		case err != nil:
-			return notBegunError{err}
+			return &kept.NotBegunError{Err: err}
 		case !ok:
 			return errors.New("it is not queued any more")
 		}
@@ -298,20 +301,20 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		if err != nil {
 			return s.left(l)
 		}
-		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
-		refused := notBegun(err)
-		switch {
-		case refused:
-			leave(kept.Refused)
-		case begun:
-			leave(kept.Begun)
-		default:
-			leave(kept.Unknown)
+		if !begun && s.board.Closed() {
+			return s.left(l)
 		}
-		if refused && ctx.Err() == nil {
+		hooks.Begun = func() { leave(kept.Begun) }
+		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
+		if kept.NotBegun(err) {
+			leave(kept.Refused)
+			if ctx.Err() != nil || s.board.Closed() {
+				return s.left(l)
+			}
 			s.config.Log.WarnContext(ctx, "an execution cannot be kept as begun now, and waits", "error", err)
 			continue
 		}
+		leave(kept.Unknown)
 		var busy interface{ RetryAfter() time.Duration }
 		if !errors.As(err, &busy) {
 			if err == nil && result.ResultCode == api.Cancelled && !l.Cancelled() { // this server stops
@@ -340,19 +343,6 @@ func (s *Service) left(l *live) (api.Result, error) {
 	return cancelledBefore(), nil
 }
 
-// A notBegunError is the store's, which could not keep that an execution begins.
-type notBegunError struct{ err error }
-
-func (e notBegunError) Error() string  { return e.err.Error() }
-func (e notBegunError) Unwrap() error  { return e.err }
-func (e notBegunError) NotBegun() bool { return true }
-
-// notBegun reports whether nothing has run, since that could not be kept, or recorded.
-func notBegun(err error) bool {
-	var kind interface{ NotBegun() bool }
-	return errors.As(err, &kind) && kind.NotBegun()
-}
-
 func cancelledBefore() api.Result {
 	return api.Result{
 		ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{}, Isolation: api.Isolation{Layers: []string{}},
@@ -363,6 +353,8 @@ func cancelledBefore() api.Result {
 // Close accepts nothing more, leaves what has not begun to the next server, and waits for what runs, until ctx ends: then it is
 // cancelled.
 func (s *Service) Close(ctx context.Context) error {
+	s.board.Close()
+	s.gate.Close() // whoever waited there leaves
 	s.Drain(ctx)
 	s.cancel(kept.ErrStops)
 	s.runs.Wait()

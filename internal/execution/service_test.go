@@ -150,6 +150,44 @@ func TestWhatIsAcceptedWaitsToBeginForADiskThatIsFull(t *testing.T) {
 			t.Errorf("%d tries in a minute", store.tries)
 		}
 	})
+	// Once one has begun everybody may, however long that one takes.
+	inBubble(t, func(t *testing.T) {
+		b := openFor(t, &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Minute)}, newFake(), 10)
+		defer b.close(t, time.Minute)
+		for range 2 {
+			b.submit(t, submissionOf("", "slow"))
+		}
+		time.Sleep(time.Minute + 6*time.Second)
+		synctest.Wait()
+		if b.fake.Living() != 2 {
+			t.Errorf("%d run beside each other", b.fake.Living())
+		}
+	})
+}
+
+// A server that stops while the disk is full does not wait for it: what had not begun is the next one's.
+func TestWhatWaitsForAFullDiskIsLeftToTheNextServer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Hour)}
+		b := open(t, store, newFake())
+		var all []execution.Record
+		for range 5 {
+			all = append(all, b.submit(t, submission("quick")))
+		}
+		time.Sleep(20 * time.Second)
+		closing := time.Now()
+		b.close(t, time.Minute)
+		if took := time.Since(closing); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		next := open(t, store.Store, newFake())
+		defer next.close(t, time.Minute)
+		for _, r := range all {
+			if r = next.wait(t, r.ID); r.ResultCode != api.Success {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
 }
 
 // A result that could not be kept was let go of, and its execution stood as running until the server started anew.

@@ -2,6 +2,7 @@ package kept
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -9,10 +10,11 @@ import (
 // A Gate holds back what could not begin because the store could not keep that, as on a disk that is full: then one tries, now and then,
 // and everybody once one has begun. It is safe for concurrent use, and the zero value is open.
 type Gate struct {
-	mu    sync.Mutex
-	shut  chan struct{} // closed when it opens again; nil while it is open
-	next  time.Time     // when another may try
-	pause time.Duration
+	mu     sync.Mutex
+	closed bool
+	shut   chan struct{} // closed when it opens again; nil while it is open
+	next   time.Time     // when another may try
+	pause  time.Duration
 }
 
 // The pauses between two tries.
@@ -29,19 +31,20 @@ const (
 	Unknown Try = iota
 	// Refused is one that the store would not have begin.
 	Refused
-	// Begun is one that has begun, whatever came of it.
+	// Begun is one that has begun, whatever comes of it.
 	Begun
 )
 
-// Enter waits until one may try, or ctx ends: that is the error. Whoever has entered must call leave.
+// Enter waits until one may try, or ctx ends: that is the error. Whoever has entered calls leave, of whose calls the first counts.
 func (g *Gate) Enter(ctx context.Context) (leave func(Try), err error) {
 	for {
 		g.mu.Lock()
 		shut, wait := g.shut, time.Until(g.next)
-		if shut == nil || wait <= 0 {
+		if g.closed || shut == nil || wait <= 0 {
 			g.next = time.Now().Add(mostPause)
 			g.mu.Unlock()
-			return func(t Try) { g.leave(shut, t) }, nil
+			var once sync.Once
+			return func(t Try) { once.Do(func() { g.leave(shut, t) }) }, nil
 		}
 		g.mu.Unlock()
 		timer := time.NewTimer(wait)
@@ -62,6 +65,7 @@ func (g *Gate) leave(entered chan struct{}, t Try) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
+	case g.closed:
 	case t == Refused && g.shut == nil:
 		g.shut, g.pause = make(chan struct{}), firstPause
 		g.next = time.Now().Add(g.pause)
@@ -75,3 +79,28 @@ func (g *Gate) leave(entered chan struct{}, t Try) {
 		g.shut = nil
 	}
 }
+
+// Close lets everybody in, and holds nobody back any more.
+func (g *Gate) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed = true; g.shut != nil {
+		close(g.shut)
+		g.shut = nil
+	}
+}
+
+// NotBegun reports whether an error says that nothing has run, since that could not be kept, or recorded: it may be tried again.
+func NotBegun(err error) bool {
+	var kind interface{ NotBegun() bool }
+	return errors.As(err, &kind) && kind.NotBegun()
+}
+
+// A NotBegunError is the store's, which could not keep that something begins.
+type NotBegunError struct{ Err error }
+
+func (e *NotBegunError) Error() string { return e.Err.Error() }
+func (e *NotBegunError) Unwrap() error { return e.Err }
+
+// NotBegun is true: see [NotBegun].
+func (*NotBegunError) NotBegun() bool { return true }

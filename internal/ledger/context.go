@@ -50,14 +50,14 @@ func TaskFrom(ctx context.Context) (task TaskRef, ok bool) {
 
 type patienceKey struct{}
 
-// WithPatience returns a context in which what cannot be recorded now is tried again until the context ends: of what was accepted, and goes on
-// whoever waits for it.
-func WithPatience(ctx context.Context) context.Context {
-	return context.WithValue(ctx, patienceKey{}, true)
+// WithPatience returns a context in which what cannot be recorded now is tried again until another context ends: of what was accepted, and goes on
+// whoever waits for it, or cancels it.
+func WithPatience(ctx, until context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, until)
 }
 
-// Patient reports whether a context is one of [WithPatience].
-func Patient(ctx context.Context) bool {
-	patient, _ := ctx.Value(patienceKey{}).(bool)
-	return patient
+// Patience returns until when to try; ok is false where the context is none of [WithPatience].
+func Patience(ctx context.Context) (until context.Context, ok bool) {
+	until, ok = ctx.Value(patienceKey{}).(context.Context)
+	return until, ok
 }

@@ -50,7 +50,7 @@ func (e *UnrecordedError) Error() string {
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
 // NotBegun reports that it has not run, so that it may be tried again.
-func (e *UnrecordedError) NotBegun() bool { return !e.Began }
+func (e *UnrecordedError) NotBegun() bool { return !e.Began && !never(e.Err) }
 
 // ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
 // context, or the tenant and the key that it has ([store.ActorOf]); digests are keyed with the
@@ -103,18 +103,25 @@ func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
 // none for it, since a box waits for that.
 func (r *Recorder) appendPatiently(ctx context.Context, draft ledger.Draft) error {
 	const first, most = 100 * time.Millisecond, 5 * time.Second
+	until, patient := ledger.Patience(ctx)
 	for pause := first; ; pause = min(2*pause, most) {
 		err := r.append(ctx, draft)
-		var invalid *ledger.InvalidError
-		if err == nil || !ledger.Patient(ctx) || errors.As(err, &invalid) {
+		if err == nil || !patient || never(err) {
 			return err
 		}
 		select {
 		case <-time.After(pause):
-		case <-ctx.Done():
+		case <-until.Done():
 			return err
 		}
 	}
+}
+
+// never reports whether an entry will not be taken, however often it is tried.
+func never(err error) bool {
+	var invalid *ledger.InvalidError
+	var order *ledger.OrderError
+	return errors.As(err, &invalid) || errors.As(err, &order)
 }
 
 // TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done.

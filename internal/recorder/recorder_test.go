@@ -204,7 +204,9 @@ func TestAnEndIsRecordedPatiently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(t)
 		k.failAt, k.mendAt = k.appends+2, k.appends+8
-		ctx := ledger.WithPatience(sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: "mine"}))
+		gone, leave := context.WithCancel(sandbox.WithHooks(t.Context(), sandbox.Hooks{ID: "mine"}))
+		leave() // whoever cancels it does not take its end along
+		ctx := ledger.WithPatience(gone, t.Context())
 		result, err := newRecorder(t, runs(success), k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil)
 		if err != nil || result.ResultCode != api.Success || !slices.Equal(kinds(k.entries(t)), []ledger.Kind{ledger.KindBegan, ledger.KindEnded}) {
 			t.Errorf("%+v, %v", result, err)
@@ -213,20 +215,21 @@ func TestAnEndIsRecordedPatiently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(t)
 		k.failAt = k.appends + 2
-		ctx, cancel := context.WithTimeout(ledger.WithPatience(t.Context()), time.Minute)
+		until, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
+		ctx := ledger.WithPatience(t.Context(), until)
 		var unrecorded *recorder.UnrecordedError
 		if _, err := newRecorder(t, runs(success), k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil); !errors.As(err, &unrecorded) || unrecorded.NotBegun() {
 			t.Errorf("%v", err)
 		}
-		if ctx.Err() == nil || k.appends > 30 {
-			t.Errorf("%d tries, %v", k.appends, ctx.Err())
+		if until.Err() == nil || k.appends > 30 {
+			t.Errorf("%d tries, %v", k.appends, until.Err())
 		}
 	})
 	k := newKeeper(t)
 	k.failAt = k.appends + 1
 	var unrecorded *recorder.UnrecordedError
-	if _, err := newRecorder(t, runs(success), k).ExecuteAs(ledger.WithPatience(t.Context()), queue.Share{}, api.Request{}, nil); !errors.As(err, &unrecorded) ||
+	if _, err := newRecorder(t, runs(success), k).ExecuteAs(ledger.WithPatience(t.Context(), t.Context()), queue.Share{}, api.Request{}, nil); !errors.As(err, &unrecorded) ||
 		!unrecorded.NotBegun() || k.appends != k.failAt {
 		t.Errorf("a beginning: %v, %d tries", err, k.appends)
 	}

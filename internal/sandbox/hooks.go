@@ -14,6 +14,8 @@ type Hooks struct {
 	// of the execution has run. An error keeps the job from the box, which is destroyed, and is what Execute returns. It is
 	// called again where a box that was not fit is followed by another.
 	Begin func() error
+	// Begun, where it is not nil, is called each time that Begin has returned without an error: the job is about to be handed over. It must not wait.
+	Begun func()
 }
 
 type hooksKey struct{}
@@ -33,8 +35,13 @@ func HooksOf(ctx context.Context) Hooks {
 }
 
 func (h Hooks) begin() error {
-	if h.Begin == nil {
-		return nil
+	if h.Begin != nil {
+		if err := h.Begin(); err != nil {
+			return err
+		}
 	}
-	return h.Begin()
+	if h.Begun != nil {
+		h.Begun()
+	}
+	return nil
 }

@@ -88,7 +88,7 @@ func (st stage) run(ctx context.Context, o options, each time.Duration, say func
 	if err := s.stop(); err != nil {
 		return nil, err
 	}
-	if race, err := s.logged("DATA RACE"); err != nil || race != "" {
+	if race, err := s.logged(0, "DATA RACE"); err != nil || race != "" {
 		return nil, errors.Join(err, fmt.Errorf("the race detector has found something: %s", s.lastLog()))
 	}
 	if r.twice, r.entries, err = s.ledger(ctx); err != nil {

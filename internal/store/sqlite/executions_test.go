@@ -164,8 +164,10 @@ func TestRetentionIsRecorded(t *testing.T) {
 		end(t, e, id, api.Result{ResultCode: api.Success})
 	}
 	asked := tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"})
-	if err := e.Forget(asked, "acme", "a"); err != nil {
-		t.Fatal(err)
+	for range 2 { // of which the second has nothing to forget
+		if err := e.Forget(asked, "acme", "a"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := e.Forget(asked, "acme", "nothing"); !errors.Is(err, execution.ErrNotFound) {
 		t.Errorf("%v", err)

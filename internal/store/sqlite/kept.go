@@ -66,12 +66,20 @@ func (k keptTable) Read(ctx context.Context, id string, at time.Time) error {
 func (k keptTable) Forget(ctx context.Context, tenant, id string) error {
 	doing := "forget " + k.what + " " + id
 	return k.store.write(ctx, doing, func(tx *transaction) error {
-		n, err := k.store.change(ctx, tx, doing, "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL", id, tenant)
-		if err == nil && n == 0 {
-			err = kept.ErrNotFound
-		}
+		const mine = " WHERE id = ? AND tenant = ? AND ended_at IS NOT NULL"
+		n, err := k.store.change(ctx, tx, doing, "UPDATE "+k.name+" SET "+k.letGoAll()+mine+" AND coalesce("+strings.Join(k.letGo, ", ")+") IS NOT NULL", id, tenant)
 		if err != nil {
 			return err
+		}
+		if n == 0 { // it was forgotten before, and the ledger says so
+			var there bool
+			if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT * FROM "+k.name+mine+")", id, tenant).Scan(&there); err != nil {
+				return k.store.failed(doing, err)
+			}
+			if !there {
+				return kept.ErrNotFound
+			}
+			return nil
 		}
 		return k.store.record(ctx, tx, ledger.KindRetention, ledger.Act{Subject: id, Details: map[string]string{"of": k.name, "asked": "true"}})
 	})
