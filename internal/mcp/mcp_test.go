@@ -52,6 +52,7 @@ func newServer(t *testing.T, executor executorFunc) *mcp.Server {
 // progress keeps what a client was told on the way.
 type progress struct {
 	mu    sync.Mutex
+	heard sync.Cond // of mu
 	notes []string
 }
 
@@ -59,11 +60,24 @@ func (p *progress) handler(_ context.Context, r *sdk.ProgressNotificationClientR
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notes = append(p.notes, r.Params.Message)
+	p.heard.Broadcast()
 }
 
-func (p *progress) told() []string {
+// told waits for so many notes, since the client hears of them beside the call's answer, and returns those that there are.
+func (p *progress) told(n int) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	late := false
+	const most = 30 * time.Second
+	defer time.AfterFunc(most, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		late = true
+		p.heard.Broadcast()
+	}).Stop()
+	for len(p.notes) < n && !late {
+		p.heard.Wait()
+	}
 	return slices.Clone(p.notes)
 }
 
@@ -72,6 +86,7 @@ func connect(t *testing.T, server *mcp.Server, overHTTP bool, p *progress) *sdk.
 	t.Helper()
 	options := &sdk.ClientOptions{}
 	if p != nil {
+		p.heard.L = &p.mu
 		options.ProgressNotificationHandler = p.handler
 	}
 	client := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, options)
@@ -183,7 +198,7 @@ func TestExecuteCode(t *testing.T) {
 			t.Errorf("structured %v", structured)
 		}
 		holds(t, outputSchema(t, session, "execute_code"), got.StructuredContent)
-		if told := p.told(); !slices.Equal(told, []string{"[warn] one", "[warn] two"}) {
+		if told := p.told(2); !slices.Equal(told, []string{"[warn] one", "[warn] two"}) {
 			t.Errorf("told %q on the way", told)
 		}
 	})
@@ -332,7 +347,7 @@ func TestManyLogs(t *testing.T) {
 	if got.IsError || len(text(got)) > 20_000 || !strings.Contains(text(got), "100002 bytes in all") {
 		t.Errorf("%d bytes of text", len(text(got)))
 	}
-	told := p.told()
+	told := p.told(1)
 	if len(told) == 0 || len(told) == many || len(told[0]) > 5_000 {
 		t.Errorf("told %d notes, the first of %d bytes", len(told), len(told[0]))
 	}
