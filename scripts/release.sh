@@ -30,7 +30,7 @@ for arch in amd64 arm64; do
   name=glovebox-$version-linux-$arch
   mkdir -p "$work/$name"
   GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version -X main.commit=$commit" -o "$work/$name/glovebox" ./cmd/glovebox
-  GOARCH=$arch "$sbom" app -json -licenses -noserial -output-version 1.6 -main cmd/glovebox -output "$work/$name/sbom.cdx.json" .
+  GOARCH=$arch "$sbom" app -json -licenses -noserial -notimestamp -output-version 1.6 -main cmd/glovebox -output "$work/$name/sbom.cdx.json" .
   cp internal/runnerimage/dist/NOTICES.txt LICENSE README.md SECURITY.md CHANGELOG.md "$work/$name/"
   cp -r examples deploy docs "$work/$name/"
   tar --create --sort=name --mtime="$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w -C "$work" "$name" | gzip --no-name -9 > "$out/$name.tar.gz"
