@@ -103,20 +103,10 @@ func (s *server) turn(ctx context.Context, off time.Duration) error {
 	if err := s.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
-	defer cancel()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat(s.hand()); errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.New("the server's clock is not turned")
-		}
-	}
+	return until(context.WithoutCancel(ctx), startLimit, func(context.Context) (bool, error) {
+		_, err := os.Stat(s.hand())
+		return errors.Is(err, os.ErrNotExist), nil
+	}, func() error { return errors.New("the server's clock is not turned") })
 }
 
 // turnClock puts the clock forward, far back, and right again.

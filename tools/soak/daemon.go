@@ -58,20 +58,10 @@ func (d *daemon) start(ctx context.Context) error {
 		return fmt.Errorf("a Docker daemon: %w (apt-get install docker.io, or leave %s out of --faults)", err, faultDaemon)
 	}
 	d.cmd = cmd
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
-		if out, err := d.docker(ctx, "version", "--format", "{{.Server.Version}}"); err == nil && out != "" {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the Docker daemon does not answer: %w", context.Cause(ctx))
-		}
-	}
+	return until(ctx, startLimit, func(ctx context.Context) (bool, error) {
+		out, err := d.docker(ctx, "version", "--format", "{{.Server.Version}}")
+		return err == nil && out != "", nil
+	}, func() error { return errors.New("the Docker daemon does not answer") })
 }
 
 // docker asks the daemon.

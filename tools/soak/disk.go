@@ -161,20 +161,14 @@ func fillDisk(ctx context.Context, l *load) error {
 // works waits until a script succeeds, and notes how long that took.
 func (l *load) works(ctx context.Context) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
-		status, body, err := l.ask(ctx, http.MethodPost, "/v1/executions", l.keys[0], friendly[0].body, false)
-		if err == nil && status == http.StatusOK && strings.Contains(string(body), friendly[0].code) {
-			l.recovered(began)
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not work again: status %d: %.200s: %w: %s", status, body, errors.Join(err, context.Cause(ctx)), l.server.lastLog())
-		}
-	}
+	var status int
+	var body []byte
+	var err error
+	defer func() { l.recovered(began) }()
+	return until(ctx, startLimit, func(ctx context.Context) (bool, error) {
+		status, body, err = l.ask(ctx, http.MethodPost, "/v1/executions", l.keys[0], friendly[0].body, false)
+		return err == nil && status == http.StatusOK && strings.Contains(string(body), friendly[0].code), nil
+	}, func() error {
+		return errors.Join(fmt.Errorf("the server does not work again: status %d: %.200s: %s", status, body, l.server.lastLog()), err)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -60,30 +61,19 @@ const restTime = 1200 * time.Millisecond
 
 // rest waits until the server runs nothing, and has nothing waiting.
 func (l *load) rest(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
-	defer cancel()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
 	var since time.Time
-	for {
+	return until(ctx, settleLimit, func(ctx context.Context) (bool, error) {
 		metrics, err := l.metrics(ctx)
-		if err != nil {
-			return err
-		}
 		switch {
+		case err != nil:
+			return false, err
 		case metrics["glovebox_executions_in_flight"]+metrics["glovebox_boxes"] > 0:
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) > restTime:
-			return nil
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not come to rest: %w", context.Cause(ctx))
-		}
-	}
+		return !since.IsZero() && time.Since(since) > restTime, nil
+	}, func() error { return errors.New("the server does not come to rest") })
 }
 
 // metrics are those without labels, by their names.

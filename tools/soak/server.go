@@ -47,6 +47,24 @@ const startLimit = 60 * time.Second
 // poll is how often what cannot be waited for is looked at.
 const poll = 20 * time.Millisecond
 
+// until looks again and again until there is what is looked for, or an error, or no time left: then late says what is missing.
+func until(ctx context.Context, limit time.Duration, look func(context.Context) (bool, error), late func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		if done, err := look(ctx); done || err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(late(), context.Cause(ctx))
+		}
+	}
+}
+
 func newServer(ctx context.Context, o options, driver string) (*server, error) {
 	dir, err := os.MkdirTemp("", "glovebox-soak-")
 	if err != nil {
@@ -196,27 +214,18 @@ func (s *server) unready(ctx context.Context) error {
 }
 
 func (s *server) awaitReadiness(ctx context.Context, want int) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
+	return until(ctx, startLimit, func(ctx context.Context) (bool, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url("/readyz"), nil)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == want {
-				return nil
-			}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false, nil // it does not listen yet
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("/readyz does not come to %d: %w: %s", want, context.Cause(ctx), s.lastLog())
-		}
-	}
+		_ = response.Body.Close()
+		return response.StatusCode == want, nil
+	}, func() error { return fmt.Errorf("/readyz does not come to %d: %s", want, s.lastLog()) })
 }
 
 // claims are the boxes that there are now; their ids are remembered.
