@@ -254,19 +254,16 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 		if err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); err != nil {
 			return err
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
-		for err != nil && ctx.Err() == nil { // the disk may be full, and have a place later
-			s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return err
-			}
+		ok := false
+		err := kept.Again(ctx, func() (err error) {
 			if s.board.Closed() {
 				return errLeft
 			}
-			ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
-		}
+			if ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now()); err != nil {
+				s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
+			}
+			return err
+		}, func(err error) bool { return errors.Is(err, errLeft) })
 		if err == nil && !ok {
 			err = errors.New("it is not queued any more")
 		}

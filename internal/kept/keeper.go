@@ -125,21 +125,15 @@ func (k *Keeper[R, F, E]) Drain(ctx context.Context) {
 // End has it kept how something ended, and reports whether that is done. Where the store cannot, as on a disk that is full, the end waits for
 // it here and is tried again, until stop ends: then the next server says that nobody knows. end's context outlives ctx; it reports
 // whether there was anything to end.
-func End(ctx, stop context.Context, log *slog.Logger, end func(context.Context) (bool, error)) bool {
-	const first, most = 100 * time.Millisecond, 5 * time.Second
-	for pause := first; ; pause = min(2*pause, most) {
-		ended, err := end(context.WithoutCancel(ctx))
-		if err == nil {
-			if !ended {
-				log.ErrorContext(ctx, "what ended is not there any more")
-			}
-			return ended
+func End(ctx, stop context.Context, log *slog.Logger, end func(context.Context) (bool, error)) (ended bool) {
+	err := Again(stop, func() (err error) {
+		if ended, err = end(context.WithoutCancel(ctx)); err != nil {
+			log.ErrorContext(ctx, "how something ended cannot be kept now, and waits", "error", err)
 		}
-		log.ErrorContext(ctx, "how something ended cannot be kept now, and waits", "error", err)
-		select {
-		case <-time.After(pause):
-		case <-stop.Done():
-			return false
-		}
+		return err
+	}, nil)
+	if err == nil && !ended {
+		log.ErrorContext(ctx, "what ended is not there any more")
 	}
+	return ended && err == nil
 }

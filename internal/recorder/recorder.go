@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
@@ -102,19 +102,12 @@ func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
 // appendPatiently tries again, where the context has patience: the disk may be full, and have a place later. An execution's beginning is
 // none for it, since a box waits for that.
 func (r *Recorder) appendPatiently(ctx context.Context, draft ledger.Draft) error {
-	const first, most = 100 * time.Millisecond, 5 * time.Second
+	try := func() error { return r.append(ctx, draft) }
 	until, patient := ledger.Patience(ctx)
-	for pause := first; ; pause = min(2*pause, most) {
-		err := r.append(ctx, draft)
-		if err == nil || !patient || never(err) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-until.Done():
-			return err
-		}
+	if !patient {
+		return try()
 	}
+	return kept.Again(until, try, never)
 }
 
 // never reports whether an entry will not be taken, however often it is tried.
