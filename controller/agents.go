@@ -119,6 +119,7 @@ type eventStream struct {
 	mu    sync.Mutex
 	w     boundedWriter
 	begun bool
+	over  bool  // the end has been told
 	err   error // of the first write that failed
 }
 
@@ -126,6 +127,7 @@ func (e *eventStream) tell(step Step) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.begin()
+	e.over = step.Type == endEvent
 	return e.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", step.ID, step.Type, step.Data))
 }
 
@@ -153,7 +155,7 @@ func (e *eventStream) opened() bool {
 }
 
 // keepAlive writes a comment now and then, so that what stands between does not take a long thought for a dead
-// connection. It returns when ctx ends.
+// connection. It returns when ctx ends, or once the end has been told: nothing is at work then.
 func (e *eventStream) keepAlive(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -162,13 +164,21 @@ func (e *eventStream) keepAlive(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			e.mu.Lock()
-			if e.begun {
-				_ = e.write(": still at work\n\n") // the next event tells of a failure
+			if !e.sayAlive() {
+				return
 			}
-			e.mu.Unlock()
 		}
 	}
+}
+
+// sayAlive writes a comment once the stream has begun, and reports whether another will be needed.
+func (e *eventStream) sayAlive() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.begun && !e.over {
+		_ = e.write(": still at work\n\n") // the next event tells of a failure
+	}
+	return !e.over
 }
 
 // write must be called with mu held.

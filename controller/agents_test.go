@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"glovebox/api"
 )
@@ -111,4 +114,21 @@ func TestAgentWithoutItsClient(t *testing.T) {
 	}
 	leave()
 	<-ended
+}
+
+// A stream whose end had been told said that it was still at work, where its ticker was quicker than whoever stopped it.
+func TestNothingAtWorkIsToldBehindTheEnd(t *testing.T) {
+	recorder := httptest.NewRecorder()
+	stream := &eventStream{w: boundedWriter{echo.NewResponse(recorder, echo.New()), time.Minute}}
+	if err := stream.tell(Step{ID: 1, Type: endEvent, Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	returned := make(chan string, 1)
+	go func() {
+		stream.keepAlive(t.Context(), time.Nanosecond)
+		returned <- recorder.Body.String()
+	}()
+	if told := within(t, "the end of keeping alive", returned); told != "id: 1\nevent: end\ndata: {}\n\n" {
+		t.Errorf("%q", told)
+	}
 }
