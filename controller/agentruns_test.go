@@ -14,6 +14,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/agentrun"
+	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 )
 
@@ -31,7 +32,7 @@ func (s smith) Admit(ctx context.Context, body []byte) error {
 	return nil
 }
 
-func (s smith) WorkAccepted(ctx context.Context, body []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error) {
+func (s smith) WorkAccepted(ctx context.Context, body []byte, begin func(...ledger.Draft) error, onEvent func(agent.Event)) (agent.Outcome, error) {
 	if err := begin(); err != nil {
 		return agent.Outcome{}, err
 	}

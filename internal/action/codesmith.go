@@ -39,7 +39,7 @@ type Codesmith struct {
 
 // A TaskRecorder records tasks. It is safe for concurrent use. Who has a task done is in ctx.
 type TaskRecorder interface {
-	// TaskBegan is called before the model is asked. Where it returns an error, nothing is done.
+	// TaskBegan is called before the model is asked. Where it returns an error, nothing is done. Of ctx it takes [ledger.WithBeginning].
 	TaskBegan(ctx context.Context, task ledger.Task) error
 	// TaskEnded is called before anybody is told. Where it returns an error, nobody is.
 	TaskEnded(ctx context.Context, work ledger.Work) error
@@ -191,12 +191,20 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	return s.recorded(ctx, smith, body, task, onEvent)
+	return s.recorded(ctx, smith, body, task, nil, onEvent)
 }
 
-// recorded works on a task that has its place, and has it recorded: by the id and the salt that the context gives it, or else by its own.
-func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byte, task agent.Task, onEvent func(agent.Event)) (agent.Outcome, error) {
+// recorded works on a task that has its place, and has it recorded: by the id and the salt that the context gives it, or else by its own. begin, where it
+// is not nil, is called before anything is done, with the entry of that, if it is recorded.
+func (s *Codesmith) recorded(
+	ctx context.Context, smith *agent.Agent, body []byte, task agent.Task, begin func(...ledger.Draft) error, onEvent func(agent.Event),
+) (agent.Outcome, error) {
 	if s.record == nil {
+		if begin != nil {
+			if err := begin(); err != nil {
+				return agent.Outcome{}, err
+			}
+		}
 		return s.run(ctx, smith, task, onEvent)
 	}
 	ref, known := ledger.TaskFrom(ctx)
@@ -204,7 +212,11 @@ func (s *Codesmith) recorded(ctx context.Context, smith *agent.Agent, body []byt
 		ref = ledger.TaskRef{ID: ulid.Make().String(), Salt: ledger.NewSalt()}
 		ctx = ledger.WithTask(ctx, ref)
 	}
-	if err := s.record.TaskBegan(ctx, ledger.Task{ID: ref.ID, Agent: s.about.Name, Model: smith.Model(), Task: ref.Salt.Task(body)}); err != nil {
+	beginning := ctx
+	if begin != nil {
+		beginning = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
+	}
+	if err := s.record.TaskBegan(beginning, ledger.Task{ID: ref.ID, Agent: s.about.Name, Model: smith.Model(), Task: ref.Salt.Task(body)}); err != nil {
 		return agent.Outcome{}, err
 	}
 	var unrecorded error
@@ -266,9 +278,9 @@ func (s *Codesmith) Admit(ctx context.Context, body []byte) error {
 }
 
 // WorkAccepted is Work for a task that has been admitted, and accepted: it waits for a place, in which the tenants of such tasks take turns, and calls begin
-// before it begins. Where begin returns an error, that is what it returns, and nothing has run; likewise the cause of ctx's end, where ctx ends
+// before it begins, with the entry of that where tasks are recorded. Where begin returns an error, that is what it returns, and nothing has run; likewise the cause of ctx's end, where ctx ends
 // before.
-func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error) {
+func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func(entries ...ledger.Draft) error, onEvent func(agent.Event)) (agent.Outcome, error) {
 	task, limits, err := s.task(body, false)
 	if err != nil {
 		return agent.Outcome{}, err
@@ -282,10 +294,7 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func() 
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	if err := begin(); err != nil {
-		return agent.Outcome{}, err
-	}
-	return s.recorded(ctx, smith, body, task, onEvent)
+	return s.recorded(ctx, smith, body, task, begin, onEvent)
 }
 
 // shareOf is on whose behalf an agent works.

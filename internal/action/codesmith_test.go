@@ -12,6 +12,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/ledger"
 	"glovebox/internal/tenant"
 	"glovebox/metadata"
 )
@@ -210,13 +211,13 @@ func TestCodesmithWorksOnWhatIsAccepted(t *testing.T) {
 	// There is no place; ctx ends before there is.
 	gone, leave := context.WithCancelCause(t.Context())
 	leave(errors.New("left"))
-	if _, err := smith.WorkAccepted(gone, task, func() error { t.Error("it begins"); return nil }, nil); err == nil || err.Error() != "left" {
+	if _, err := smith.WorkAccepted(gone, task, func(...ledger.Draft) error { t.Error("it begins"); return nil }, nil); err == nil || err.Error() != "left" {
 		t.Errorf("%v", err)
 	}
 	second := make(chan agent.Outcome)
 	begun := make(chan struct{})
 	go func() {
-		outcome, err := smith.WorkAccepted(t.Context(), task, func() error { close(begun); return nil }, nil)
+		outcome, err := smith.WorkAccepted(t.Context(), task, func(...ledger.Draft) error { close(begun); return nil }, nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -238,7 +239,7 @@ func TestCodesmithWorksOnWhatIsAccepted(t *testing.T) {
 	}
 	close(m.asked)
 	never := errors.New("not any more")
-	if _, err := newCodesmith(t, model{answer: runs}, agent.Limits{}).WorkAccepted(t.Context(), task, func() error { return never }, func(agent.Event) { t.Error("there is an event") }); !errors.Is(err, never) {
+	if _, err := newCodesmith(t, model{answer: runs}, agent.Limits{}).WorkAccepted(t.Context(), task, func(...ledger.Draft) error { return never }, func(agent.Event) { t.Error("there is an event") }); !errors.Is(err, never) {
 		t.Errorf("%v", err)
 	}
 }

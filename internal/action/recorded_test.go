@@ -21,8 +21,11 @@ type notebook struct {
 	fail  map[string]error
 }
 
-func (n *notebook) TaskBegan(_ context.Context, task ledger.Task) error {
+func (n *notebook) TaskBegan(ctx context.Context, task ledger.Task) error {
 	n.steps, n.task = append(n.steps, "began"), task
+	if begin, keeps := ledger.BeginningFrom(ctx); keeps && n.fail["began"] == nil {
+		return begin(ledger.TaskBegan(ledger.Actor{}, task))
+	}
 	return n.fail["began"]
 }
 
@@ -62,7 +65,15 @@ func TestTasksAreRecorded(t *testing.T) {
 				return err
 			},
 			"accepted": func(onEvent func(agent.Event)) error {
-				_, err := smith.WorkAccepted(ledger.WithTask(t.Context(), ref), task, func() error { return nil }, onEvent)
+				_, err := smith.WorkAccepted(ledger.WithTask(t.Context(), ref), task, func(entries ...ledger.Draft) error {
+					if len(entries) != 1 {
+						t.Fatalf("it begins with %d entries", len(entries))
+					}
+					if kind, subject := entries[0].Names(); kind != ledger.KindTaskBegan || subject != ref.ID {
+						t.Errorf("it begins with %s of %s", kind, subject)
+					}
+					return nil
+				}, onEvent)
 				return err
 			},
 		} {
@@ -100,7 +111,7 @@ func TestTasksAreObserved(t *testing.T) {
 				"an agent":  func() error { _, err := smith.Work(t.Context(), task, nil); return err },
 				"an action": func() error { _, err := smith.Run(t.Context(), task, nil); return err },
 				"accepted": func() error {
-					_, err := smith.WorkAccepted(t.Context(), task, func() error { return nil }, nil)
+					_, err := smith.WorkAccepted(t.Context(), task, func(...ledger.Draft) error { return nil }, nil)
 					return err
 				},
 			} {

@@ -7,6 +7,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 )
 
 // A Memory keeps records for as long as the process lives, within bounds: the oldest that have ended go first. It is for a
@@ -53,8 +54,11 @@ func size(r *Record) int {
 // Add implements [Store].
 func (m *Memory) Add(_ context.Context, r Record) (*Record, error) { return m.table.Add(r), nil }
 
-// Begin implements [Store].
-func (m *Memory) Begin(_ context.Context, id string, at time.Time) (bool, error) {
+// Begin implements [Store]; there is no ledger here.
+func (m *Memory) Begin(_ context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
+	if len(entries) > 0 {
+		return false, kept.ErrNoLedger
+	}
 	return m.table.Change(id, func(r *Record) bool {
 		if r.State != api.ExecutionQueued {
 			return false

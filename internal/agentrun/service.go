@@ -25,9 +25,10 @@ type Worker interface {
 	// Admit reports what is wrong with a task, an *[api.Error], and holds it against the quotas of the tenant in ctx: the error is a
 	// *quota.Error then.
 	Admit(ctx context.Context, task []byte) error
-	// WorkAccepted waits for a place, calls begin, and works on a task of the tenant in ctx until it has an outcome, as [agent.Agent.Run] does.
-	// Where begin returns an error, or ctx ends before, that is its error, and nothing has run. The context has the run's [ledger.TaskRef].
-	WorkAccepted(ctx context.Context, task []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error)
+	// WorkAccepted waits for a place, calls begin with the ledger's entry of the beginning, where there is a ledger, and works on a task of the
+	// tenant in ctx until it has an outcome, as [agent.Agent.Run] does. Where begin returns an error, or ctx ends before, that is its error, and
+	// nothing has run. The context has the run's [ledger.TaskRef].
+	WorkAccepted(ctx context.Context, task []byte, begin func(entries ...ledger.Draft) error, onEvent func(agent.Event)) (agent.Outcome, error)
 }
 
 // Config is what a Service needs; Store must be set.
@@ -246,7 +247,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	defer cancel()
 	l.OnCancel(cancel)
 	begun := false
-	outcome, err := s.work(ctx, r, l, func() error {
+	outcome, err := s.work(ctx, r, l, func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
 		if s.board.Closed() {
 			return errLeft
@@ -259,11 +260,13 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 			if s.board.Closed() {
 				return errLeft
 			}
-			if ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now()); err != nil {
+			if ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now(), entries...); err != nil {
 				s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
 			}
 			return err
-		}, func(err error) bool { return errors.Is(err, errLeft) })
+		}, func(err error) bool {
+			return errors.Is(err, errLeft) || errors.Is(err, kept.ErrNoLedger) || ledger.Never(err)
+		})
 		if err == nil && !ok {
 			err = errors.New("it is not queued any more")
 		}
@@ -297,7 +300,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 var errLeft = errors.New("agentrun: left for the next server")
 
 // work makes an error of a panic: the other runs go on.
-func (s *Service) work(ctx context.Context, r Record, l *live, begin func() error) (outcome agent.Outcome, err error) {
+func (s *Service) work(ctx context.Context, r Record, l *live, begin func(...ledger.Draft) error) (outcome agent.Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: a value of type %T\n%s", p, debug.Stack())

@@ -18,6 +18,7 @@ import (
 	"glovebox/internal/agentrun"
 	"glovebox/internal/agentrun/agentruntest"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
@@ -49,7 +50,7 @@ func (w *worker) Admit(_ context.Context, body []byte) error {
 	return err
 }
 
-func (w *worker) WorkAccepted(ctx context.Context, body []byte, begin func() error, onEvent func(agent.Event)) (agent.Outcome, error) {
+func (w *worker) WorkAccepted(ctx context.Context, body []byte, begin func(...ledger.Draft) error, onEvent func(agent.Event)) (agent.Outcome, error) {
 	task, err := taskOf(body)
 	if err != nil {
 		return agent.Outcome{}, err

@@ -67,8 +67,9 @@ type Store interface {
 	// Note keeps records of executions that have ended, and whose callers have been told: without request, salt and result, unless
 	// KeepData. It keeps all or none.
 	Note(ctx context.Context, ended []Record) error
-	// Begin marks a queued execution as running; false says that it is not queued any more.
-	Begin(ctx context.Context, id string, at time.Time) (bool, error)
+	// Begin marks a queued execution as running, and appends entries to the ledger, in one step: both or, where there is an error, neither. False says
+	// that it is not queued any more; there are no entries then. A store without a ledger takes none: the error is [kept.ErrNoLedger].
+	Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error)
 	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has
 	// ended already, or is gone.
 	End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error)

@@ -6,6 +6,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 )
 
 // A Memory keeps records for as long as the process lives, within bounds: the oldest that have ended go first. It is for a
@@ -57,8 +58,11 @@ func (m *Memory) Note(_ context.Context, ended []Record) error {
 	return nil
 }
 
-// Begin implements [Store].
-func (m *Memory) Begin(_ context.Context, id string, at time.Time) (bool, error) {
+// Begin implements [Store]; there is no ledger here.
+func (m *Memory) Begin(_ context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
+	if len(entries) > 0 {
+		return false, kept.ErrNoLedger
+	}
 	return m.table.Change(id, func(r *Record) bool {
 		if r.State != api.ExecutionQueued {
 			return false

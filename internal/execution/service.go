@@ -268,7 +268,7 @@ var errLeft = errors.New("execution: left for the next server")
 // execute waits for as long as there is no place: what was accepted is not refused any more.
 func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, error) {
 	begun := r.State == api.ExecutionRunning // before a crash
-	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error {
+	begin := func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
 		if begun {
 			return nil
@@ -282,8 +282,10 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		case err != nil:
 			return &kept.NotBegunError{Err: err}
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now())
+		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now(), entries...)
 		switch {
+		case ledger.Never(err), errors.Is(err, kept.ErrNoLedger):
+			return err
 		case err != nil:
 			return &kept.NotBegunError{Err: err}
 		case !ok:
@@ -291,7 +293,11 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		}
 		begun = true
 		return nil
-	}}
+	}
+	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error { return begin() }}
+	if !begun { // else the record stays as it is, and whatever the ledger is told comes by itself
+		ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
+	}
 	if salt := (ledger.Salt{}); copy(salt[:], r.Salt) == len(salt) {
 		ctx = ledger.WithSalt(ctx, salt)
 	}

@@ -18,6 +18,7 @@ import (
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/tenant"
@@ -116,12 +117,12 @@ type shutStore struct {
 	tries atomic.Int32
 }
 
-func (s *shutStore) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
+func (s *shutStore) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
 	s.tries.Add(1)
 	if time.Now().Before(s.until) {
 		return false, errors.New("the disk is full")
 	}
-	return s.Store.Begin(ctx, id, at)
+	return s.Store.Begin(ctx, id, at, entries...)
 }
 
 // On a disk that was full each of what had been accepted failed at once, though nothing of it had run.

@@ -1,5 +1,20 @@
 // Package kept is what is common to whatever is accepted, goes on whatever becomes of its caller, is told, kept for a while, and
 // forgotten: executions, and runs of agents.
+//
+// What was accepted is never silently gone, and never run twice unasked, wherever a server is killed, and whatever a full disk refuses. A record is
+// queued, running or ended, and each step from one to the next is one transaction, which is durable before what it allows is done:
+//
+//   - Before it is kept as queued, nobody was told that it is accepted.
+//   - While it is queued, nothing of it has run: the next server runs it. Where the step to running is refused, be it for the record's sake or for
+//     that of the ledger's entry, neither is there, and it is queued as before. In the midst of that step the same holds, since a transaction that was not
+//     committed is none.
+//   - Once it is running, and the ledger says in the same step that it has begun, nobody knows how far it came: the next server does not run
+//     it, but says so, unless its caller has said that it may be repeated. That holds also from the commit until the box, or the agent, has it, where nothing
+//     has run yet: no order of two steps is without such a moment, and the other order would run it twice. Nothing in it waits
+//     for a disk.
+//   - Where the commit is done and its caller is told of an error all the same, another try finds it not queued any more, and it ends as failed.
+//   - It ends in the ledger before it ends in its record, and before anybody is told: a server that is killed between the two, or stops while
+//     the record's end is refused, leaves it running, so that it is not run again. It is ended once: its result is kept by whoever finds it not ended.
 package kept
 
 import (
@@ -43,6 +58,8 @@ var (
 	ErrOtherBody = errors.New("kept: the idempotency key was used for another request")
 	// ErrSuspended: its tenant was suspended, or deleted, while it waited.
 	ErrSuspended = errors.New("kept: its tenant is suspended, or not there any more")
+	// ErrNoLedger: there is no ledger where an entry of what begins could be.
+	ErrNoLedger = errors.New("kept: there is no ledger here")
 	// ErrFull: no more can be accepted now.
 	ErrFull = errors.New("kept: too many are accepted and not ended")
 )

@@ -48,6 +48,20 @@ func TaskFrom(ctx context.Context) (task TaskRef, ok bool) {
 	return task, ok
 }
 
+type beginningKey struct{}
+
+// WithBeginning returns a context in which whoever records that an execution, or a task, begins hands the entry to begin, and appends it to no log: begin
+// keeps, in one step, what begins and the entry of that, so that neither is there without the other. An error of begin's is what comes of it.
+func WithBeginning(ctx context.Context, begin func(entry Draft) error) context.Context {
+	return context.WithValue(ctx, beginningKey{}, begin)
+}
+
+// BeginningFrom returns what begins in a context; ok is false where entries are for the log alone.
+func BeginningFrom(ctx context.Context) (begin func(entry Draft) error, ok bool) {
+	begin, ok = ctx.Value(beginningKey{}).(func(Draft) error)
+	return begin, ok
+}
+
 type patienceKey struct{}
 
 // WithPatience returns a context in which what cannot be recorded now is tried again until another context ends: of what was accepted, and goes on

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -165,6 +166,13 @@ type OrderError struct {
 }
 
 func (e *OrderError) Error() string { return fmt.Sprintf("ledger: %s: %s", e.Kind, e.Why) }
+
+// Never reports whether an error says that an entry will not be taken, however often it is tried.
+func Never(err error) bool {
+	var invalid *InvalidError
+	var order *OrderError
+	return errors.As(err, &invalid) || errors.As(err, &order)
+}
 
 // members tells which of its members an entry has, by the kinds that ask for it.
 func (e *Entry) members() map[string]bool {

@@ -4,7 +4,6 @@ package recorder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"glovebox/api"
@@ -50,23 +49,28 @@ func (e *UnrecordedError) Error() string {
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
 // NotBegun reports that it has not run, so that it may be tried again.
-func (e *UnrecordedError) NotBegun() bool { return !e.Began && !never(e.Err) }
+func (e *UnrecordedError) NotBegun() bool { return !e.Began && !ledger.Never(e.Err) }
 
 // ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
 // context, or the tenant and the key that it has ([store.ActorOf]); digests are keyed with the
-// context's salt ([ledger.WithSalt]), or with one that nobody keeps. The error may be an *[UnrecordedError].
+// context's salt ([ledger.WithSalt]), or with one that nobody keeps. A beginning of the context's ([ledger.WithBeginning]) is called in the place
+// of the hook Begin, the first time. The error may be an *[UnrecordedError].
 func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	actor := store.ActorOf(ctx)
 	hooks := sandbox.HooksOf(ctx)
 	outer, began := hooks.Begin, false
-	hooks.Begin = func() error {
-		if outer != nil {
-			if err := outer(); err != nil {
-				return err
-			}
+	begin, keeps := ledger.BeginningFrom(ctx)
+	hooks.Begin = func() (err error) {
+		switch {
+		case keeps && !began:
+			err = spanned(ctx, func() error { return begin(ledger.Began(actor, executionOf(ctx, hooks.ID, request))) })
+			began = err == nil
+			return err
+		case outer != nil:
+			err = outer()
 		}
-		if began { // in a box that was not fit
-			return nil
+		if err != nil || began { // in a box that was not fit
+			return err
 		}
 		if err := r.append(ctx, ledger.Began(actor, executionOf(ctx, hooks.ID, request))); err != nil {
 			return &UnrecordedError{ID: hooks.ID, Err: err}
@@ -90,36 +94,39 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 }
 
 func (r *Recorder) append(ctx context.Context, draft ledger.Draft) error {
+	return spanned(ctx, func() error { return r.group.append(draft) })
+}
+
+// spanned is the span of an entry that is recorded.
+func spanned(ctx context.Context, record func() error) error {
 	_, span := trace.Start(ctx, "record")
 	defer span.End()
-	err := r.group.append(draft)
+	err := record()
 	if err != nil {
 		span.Fail("unrecorded")
 	}
 	return err
 }
 
-// appendPatiently tries again, where the context has patience: the disk may be full, and have a place later. An execution's beginning is
-// none for it, since a box waits for that.
+// appendPatiently tries again, where the context has patience: the disk may be full, and have a place later. A beginning is none for it: what
+// was accepted and has not begun is kept, and whoever keeps it knows when to try again.
 func (r *Recorder) appendPatiently(ctx context.Context, draft ledger.Draft) error {
 	try := func() error { return r.append(ctx, draft) }
 	until, patient := ledger.Patience(ctx)
 	if !patient {
 		return try()
 	}
-	return kept.Again(until, try, never)
+	return kept.Again(until, try, ledger.Never)
 }
 
-// never reports whether an entry will not be taken, however often it is tried.
-func never(err error) bool {
-	var invalid *ledger.InvalidError
-	var order *ledger.OrderError
-	return errors.As(err, &invalid) || errors.As(err, &order)
-}
-
-// TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done.
+// TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done. A beginning
+// of the context's ([ledger.WithBeginning]) has it recorded, and its error is returned as it is.
 func (r *Recorder) TaskBegan(ctx context.Context, task ledger.Task) error {
-	if err := r.appendPatiently(ctx, ledger.TaskBegan(store.ActorOf(ctx), task)); err != nil {
+	entry := ledger.TaskBegan(store.ActorOf(ctx), task)
+	if begin, keeps := ledger.BeginningFrom(ctx); keeps {
+		return spanned(ctx, func() error { return begin(entry) })
+	}
+	if err := r.append(ctx, entry); err != nil {
 		return fmt.Errorf("task %s: its beginning could not be recorded, so nothing was done: %w", task.ID, err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"glovebox/internal/agent"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 )
 
 // began is a moment that every store can keep: of whole microseconds, in UTC.
@@ -79,7 +80,7 @@ func same(t *testing.T, got, want agentrun.Record) {
 // TestStore holds a store to its contract. open returns an empty one, which the test's end closes.
 func TestStore(t *testing.T, open func(*testing.T) agentrun.Store) {
 	for name, test := range map[string]func(*testing.T, agentrun.Store){
-		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "at once": atOnce,
+		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "at once": atOnce, "begun with its entry": begunWithItsEntry,
 		"lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
@@ -189,6 +190,19 @@ func atOnce(t *testing.T, s agentrun.Store) {
 		if done.Load() != 1 {
 			t.Errorf("%s: %d, want 1", name, done.Load())
 		}
+	}
+}
+
+// What begins and the entry of that are one step.
+func begunWithItsEntry(t *testing.T, s agentrun.Store) {
+	r := add(t, s, Queued("acme", began))
+	never := ledger.TaskBegan(ledger.Actor{}, ledger.Task{}) // which no ledger takes
+	if done, err := s.Begin(t.Context(), r.ID, began, never); done || !ledger.Never(err) && !errors.Is(err, kept.ErrNoLedger) {
+		t.Errorf("%v, %v", done, err)
+	}
+	same(t, get(t, s, r), r)
+	if done, err := s.Begin(t.Context(), r.ID, began); err != nil || !done {
+		t.Errorf("%v, %v", done, err)
 	}
 }
 

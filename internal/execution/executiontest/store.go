@@ -16,6 +16,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/kept"
+	"glovebox/internal/ledger"
 )
 
 // began is a moment that every store can keep: of whole microseconds, in UTC.
@@ -75,7 +76,7 @@ func ok(t *testing.T, done bool, err error) {
 func TestStore(t *testing.T, open func(*testing.T) execution.Store) {
 	for name, test := range map[string]func(*testing.T, execution.Store){
 		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce, "notes": notes,
-		"begun once": begunOnce, "lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
+		"begun once": begunOnce, "begun with its entry": begunWithItsEntry, "lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -216,6 +217,18 @@ func begunOnce(t *testing.T, s execution.Store) {
 	if begun.Load() != 1 {
 		t.Errorf("it has begun %d times", begun.Load())
 	}
+}
+
+// What begins and the entry of that are one step.
+func begunWithItsEntry(t *testing.T, s execution.Store) {
+	r := add(t, s, Queued("acme", began))
+	never := ledger.Began(ledger.Actor{}, ledger.Execution{}) // which no ledger takes
+	if done, err := s.Begin(t.Context(), r.ID, began, never); done || !ledger.Never(err) && !errors.Is(err, kept.ErrNoLedger) {
+		t.Errorf("%v, %v", done, err)
+	}
+	same(t, get(t, s, r), r)
+	done, err := s.Begin(t.Context(), r.ID, began)
+	ok(t, done, err)
 }
 
 func lists(t *testing.T, s execution.Store) {

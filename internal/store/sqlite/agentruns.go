@@ -9,6 +9,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/agentrun"
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 )
 
@@ -122,8 +123,8 @@ func (a agentRuns) Add(ctx context.Context, r agentrun.Record) (existing *agentr
 }
 
 // Begin implements [agentrun.Store].
-func (a agentRuns) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
-	return a.begin(ctx, id, at)
+func (a agentRuns) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
+	return a.begin(ctx, id, at, entries)
 }
 
 // End implements [agentrun.Store].

@@ -9,6 +9,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 )
 
@@ -206,8 +207,8 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 }
 
 // Begin implements [execution.Store].
-func (e executions) Begin(ctx context.Context, id string, at time.Time) (bool, error) {
-	return e.begin(ctx, id, at)
+func (e executions) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
+	return e.begin(ctx, id, at, entries)
 }
 
 // End implements [execution.Store].

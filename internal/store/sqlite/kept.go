@@ -27,13 +27,17 @@ type keptTable struct {
 // letGoAll is what is done to a row that is forgotten.
 func (k keptTable) letGoAll() string { return strings.Join(k.letGo, " = NULL, ") + " = NULL" }
 
-// begin marks a queued row as running.
-func (k keptTable) begin(ctx context.Context, id string, at time.Time) (done bool, err error) {
+// begin marks a queued row as running, and appends entries to the ledger, in one step. False says that it is not queued any more: then there are no entries.
+func (k keptTable) begin(ctx context.Context, id string, at time.Time, entries []ledger.Draft) (done bool, err error) {
 	doing := "begin " + k.what + " " + id
 	err = k.store.write(ctx, doing, func(tx *transaction) error {
 		n, err := k.store.change(ctx, tx, doing, "UPDATE "+k.name+" SET state = 'running', began_at = ? WHERE id = ? AND state = 'queued'", at.UnixMicro(), id)
-		if done = n > 0; done {
-			tx.said = stated{table: k.name, id: id, state: api.ExecutionRunning}.append(tx.said)
+		if done = n > 0; err != nil || !done {
+			return err
+		}
+		tx.said = stated{table: k.name, id: id, state: api.ExecutionRunning}.append(tx.said)
+		if len(entries) > 0 {
+			_, err = k.store.append(ctx, tx, entries...)
 		}
 		return err
 	})
