@@ -40,21 +40,22 @@ const (
 func Outcomes() []Outcome { return []Outcome{Delivered, Postponed, GivenUp} }
 
 const (
-	// places is how many attempts are made at once, mostOfOne how many of them for one tenant; one whose last attempt failed has one.
-	places, mostOfOne = 32, 4
+	// mostOfOne is how many attempts are made at once for one tenant whose receiver has answered; another has one.
+	mostOfOne = 4
 	// lookAgain is how often a tenant's deliveries are looked at though nothing is due: another process may have changed its webhook.
 	lookAgain = time.Minute
 	// storeRetry is how long a store that fails is left alone.
 	storeRetry = 5 * time.Second
 )
 
-// A Deliverer makes deliveries. Tenants take turns for places, so that none whose receiver is slow or dead delays another's. It is safe
-// for concurrent use. It is begun by [Open], and must be closed.
+// A Deliverer makes deliveries. Tenants take turns for places, and those whose receivers are slow or dead have others than the rest, so that
+// these delay nobody: see seat. It is safe for concurrent use. It is begun by [Open], and must be closed.
 type Deliverer struct {
 	config  Config
 	through http.RoundTripper
 	idle    func() // closes the connections that are kept
-	places  *queue.Queue
+	quick   *queue.Queue
+	slow    *queue.Queue
 	base    context.Context
 	cancel  context.CancelFunc
 	runs    sync.WaitGroup
@@ -88,7 +89,8 @@ func open(ctx context.Context, config Config, through http.RoundTripper, idle fu
 	if err != nil {
 		return nil, err
 	}
-	d := &Deliverer{config: config, through: through, idle: idle, places: queue.New(places, 1<<20), lines: map[string]chan struct{}{}}
+	d := &Deliverer{config: config, through: through, idle: idle, lines: map[string]chan struct{}{},
+		quick: queue.New(places, 1<<20), slow: queue.New(slowPlaces, 1<<20)}
 	d.base, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, b := range backlogs {
 		d.Wake(b.Tenant)
@@ -150,16 +152,16 @@ func (d *Deliverer) retire(tenantID string, news chan struct{}) bool {
 
 // A landing says how an attempt came out.
 type landing struct {
-	id     string
-	failed bool
+	id           string
+	failed, slow bool
 }
 
 // follow makes a tenant's deliveries, until there are none.
 func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 	flying := map[string]bool{}
 	landed := make(chan landing, mostOfOne)
-	failing := false
-	var place *queue.Place // for the next attempt
+	trusted, slow := false, false // by the last attempt
+	var place *queue.Place        // for the next attempt
 	leave := func() {
 		if place != nil {
 			place.Leave()
@@ -169,9 +171,12 @@ func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 	defer leave()
 	for d.base.Err() == nil {
 		next, err := d.next(tenantID, flying)
-		most := mostOfOne
-		if failing {
-			most = 1
+		most, line := 1, d.quick
+		if trusted {
+			most = mostOfOne
+		}
+		if slow {
+			line = d.slow
 		}
 		var wait time.Duration
 		switch {
@@ -190,19 +195,16 @@ func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 			wait = min(time.Until(next.DueAt), lookAgain)
 		case place == nil:
 			// What is to be told, and where, is read again once there is a place: that may take a while.
-			if place, err = d.places.Enter(d.base, queue.Share{ID: tenantID}); err != nil {
+			if place, err = line.Enter(d.base, queue.Share{ID: tenantID}); err != nil {
 				wait = storeRetry
 				break
 			}
 			continue
 		default:
 			flying[next.ID] = true
-			taken := place
+			taken := &seat{place: place, slow: slow}
 			place = nil
-			d.runs.Go(func() {
-				failed := d.attempt(*next, taken)
-				landed <- landing{next.ID, failed}
-			})
+			d.runs.Go(func() { landed <- d.attempt(*next, taken) })
 			continue
 		}
 		leave()
@@ -210,7 +212,7 @@ func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 		select {
 		case l := <-landed:
 			delete(flying, l.id)
-			failing = l.failed
+			trusted, slow = !l.failed, l.slow
 		case <-news:
 		case <-timer.C:
 		case <-d.base.Done():
@@ -234,17 +236,46 @@ func (d *Deliverer) next(tenantID string, flying map[string]bool) (*Delivery, er
 	return nil, nil
 }
 
-// attempt makes an attempt, gives its place back, and keeps how it came out.
-func (d *Deliverer) attempt(delivery Delivery, place *queue.Place) (failed bool) {
+// attempt makes an attempt, gives its seat back, and keeps how it came out.
+func (d *Deliverer) attempt(delivery Delivery, at *seat) landing {
+	l := landing{id: delivery.ID}
 	var err error
 	stale := time.Since(delivery.CreatedAt) > staleAfter
 	if !stale {
-		err = d.post(d.base, delivery)
+		began := time.Now()
+		err = d.postFrom(at, delivery)
+		l.slow = time.Since(began) >= patience
 	}
-	place.Leave()
-	if d.base.Err() != nil && err != nil { // cut off by us, it counts for nothing
-		return true
+	at.leave()
+	if err != nil && (d.base.Err() != nil || errors.Is(err, errNoSeat)) { // cut off by us, it counts for nothing
+		l.failed = true
+		return l
 	}
+	l.failed = !d.told(delivery, stale, err)
+	return l
+}
+
+// postFrom makes one attempt, which goes on for longer than others would wait only where there is a place for that.
+func (d *Deliverer) postFrom(at *seat, delivery Delivery) error {
+	ctx, cancel := context.WithCancelCause(d.base)
+	defer cancel(nil)
+	if !at.slow {
+		timer := time.AfterFunc(patience, func() {
+			if !at.move(d.slow, delivery.To.Tenant) {
+				cancel(errNoSeat)
+			}
+		})
+		defer timer.Stop()
+	}
+	err := d.post(ctx, delivery)
+	if err != nil && context.Cause(ctx) != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// told keeps how an attempt came out, and reports whether the receiver was told.
+func (d *Deliverer) told(delivery Delivery, stale bool, err error) bool {
 	log := d.config.Log.With("tenant", delivery.To.Tenant, "delivery", delivery.ID, "to", delivery.To.Origin(), "attempt", delivery.Attempts+1)
 	after, again := backoff(delivery, err)
 	switch {
@@ -262,10 +293,10 @@ func (d *Deliverer) attempt(delivery Delivery, place *queue.Place) (failed bool)
 		d.keep(log, func(ctx context.Context) error {
 			return d.config.Store.Postpone(ctx, delivery.ID, time.Now().Add(after))
 		})
-		return true
+		return false
 	}
 	d.keep(log, func(ctx context.Context) error { return d.config.Store.Remove(ctx, delivery.ID) })
-	return stale || err != nil
+	return !stale && err == nil
 }
 
 // brief is an error's text, of which a receiver may have had its certificate or its answer make much.

@@ -17,6 +17,8 @@ const (
 	MaxAnswerHeaders = maxAnswerHeaders
 	MostOfOne        = mostOfOne
 	Places           = places
+	SlowPlaces       = slowPlaces
+	Patience         = patience
 	AttemptLimit     = attemptLimit
 	StaleAfter       = staleAfter
 	MaxRetryAfter    = maxRetryAfter

@@ -17,6 +17,7 @@ type Memory struct {
 	mu         sync.Mutex
 	webhooks   map[string]tenant.Webhook
 	deliveries map[string]webhook.Delivery
+	of         map[string]map[string]bool // ids by tenant
 }
 
 var _ webhook.Store = (*Memory)(nil)
@@ -26,11 +27,11 @@ func (m *Memory) Set(w tenant.Webhook) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.webhooks == nil {
-		m.webhooks, m.deliveries = map[string]tenant.Webhook{}, map[string]webhook.Delivery{}
+		m.webhooks, m.deliveries, m.of = map[string]tenant.Webhook{}, map[string]webhook.Delivery{}, map[string]map[string]bool{}
 	}
 	m.webhooks[w.Tenant] = w
-	for id, d := range m.deliveries {
-		if d.To.Tenant == w.Tenant && d.DueAt.After(w.CreatedAt) {
+	for id := range m.of[w.Tenant] {
+		if d := m.deliveries[id]; d.DueAt.After(w.CreatedAt) {
 			d.DueAt = w.CreatedAt
 			m.deliveries[id] = d
 		}
@@ -42,11 +43,10 @@ func (m *Memory) Unset(tenantID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.webhooks, tenantID)
-	for id, d := range m.deliveries {
-		if d.To.Tenant == tenantID {
-			delete(m.deliveries, id)
-		}
+	for id := range m.of[tenantID] {
+		delete(m.deliveries, id)
 	}
+	delete(m.of, tenantID)
 }
 
 // Add has something happen that a tenant's webhook is to be told; where it has none, nothing is kept.
@@ -55,6 +55,10 @@ func (m *Memory) Add(tenantID, id string, body []byte, at time.Time) {
 	defer m.mu.Unlock()
 	if w, ok := m.webhooks[tenantID]; ok {
 		m.deliveries[id] = webhook.Delivery{ID: id, Body: body, CreatedAt: at, DueAt: at, To: w}
+		if m.of[tenantID] == nil {
+			m.of[tenantID] = map[string]bool{}
+		}
+		m.of[tenantID][id] = true
 	}
 }
 
@@ -62,13 +66,9 @@ func (m *Memory) Add(tenantID, id string, body []byte, at time.Time) {
 func (m *Memory) Backlogs(context.Context) ([]webhook.Backlog, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	of := map[string]int{}
-	for _, d := range m.deliveries {
-		of[d.To.Tenant]++
-	}
 	var all []webhook.Backlog
-	for id, n := range of {
-		all = append(all, webhook.Backlog{Tenant: id, Deliveries: n})
+	for id, its := range m.of {
+		all = append(all, webhook.Backlog{Tenant: id, Deliveries: len(its)})
 	}
 	return all, nil
 }
@@ -78,11 +78,10 @@ func (m *Memory) Next(_ context.Context, tenantID string, most int) ([]webhook.D
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var next []webhook.Delivery
-	for _, d := range m.deliveries {
-		if d.To.Tenant == tenantID {
-			d.To = m.webhooks[tenantID]
-			next = append(next, d)
-		}
+	for id := range m.of[tenantID] {
+		d := m.deliveries[id]
+		d.To = m.webhooks[tenantID]
+		next = append(next, d)
 	}
 	slices.SortFunc(next, func(a, b webhook.Delivery) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
 	return next[:min(most, len(next))], nil
@@ -103,6 +102,11 @@ func (m *Memory) Postpone(_ context.Context, id string, due time.Time) error {
 func (m *Memory) Remove(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if its := m.of[m.deliveries[id].To.Tenant]; its != nil {
+		if delete(its, id); len(its) == 0 {
+			delete(m.of, m.deliveries[id].To.Tenant)
+		}
+	}
 	delete(m.deliveries, id)
 	return nil
 }
