@@ -214,16 +214,20 @@ func TestCollectorInTrouble(t *testing.T) {
 			r := otlptest.New(t, c.answer)
 			sender, log := newSender(t, r.URL)
 			began := time.Now()
-			for range 10_000 { // five times what is kept
+			for range 3_000 { // more than is kept, and on its way beside
 				say(t, sender)
 			}
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("spans made their makers wait: %v", took)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
+			ctx, hangs := t.Context(), c.told == ""
+			if hangs { // any other is waited for, however long a busy machine takes
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, time.Second)
+				defer cancel()
+			}
 			err := sender.Close(ctx)
-			if hung := c.told == ""; hung != errors.Is(err, context.DeadlineExceeded) {
+			if hangs != errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Close: %v", err)
 			}
 			if !strings.Contains(log.String(), c.told) || strings.Contains(log.String(), "hunter2") || strings.Count(log.String(), "\n") > 1 {
