@@ -191,6 +191,7 @@ func TestWhatIsNotAccepted(t *testing.T) {
 		for range 3 {
 			all = append(all, b.submit(t, "slow"))
 		}
+		synctest.Wait() // so that one of them has the worker's place, and no later one
 		if _, err := b.Submit(b.ctx, submission("slow")); !errors.Is(err, kept.ErrFull) {
 			t.Errorf("a fourth: %v", err)
 		}
