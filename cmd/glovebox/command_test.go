@@ -226,15 +226,18 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	answer(ts, args[0])(httpClient.Do(request))
 }
 
-// cmdShows gets a URL until its document has a value at a path: shows http://… state running.
+// cmdShows gets a URL until its document has a value at a path, with $GLOVEBOX_API_KEY where there is one: shows http://… state running.
 func cmdShows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: shows URL PATH VALUE")
 	}
+	request, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	authorize(request, ts.Getenv(envKey))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
-		response, err := httpClient.Get(args[0])
+		response, err := httpClient.Do(request)
 		ts.Check(err)
 		var shown any
 		err = json.NewDecoder(response.Body).Decode(&shown)
@@ -244,6 +247,24 @@ func cmdShows(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s is not %s: %v", args[1], args[2], shown)
+		}
+	}
+}
+
+// cmdRecords waits until the ledger, as it is exported, matches: records 'task\.began'. An execution is running before its entry is there.
+func cmdRecords(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: records PATTERN")
+	}
+	pattern := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(patience); ; {
+		ts.Check(ts.Exec("glovebox", "ledger", "export"))
+		entries := ts.ReadFile("stdout")
+		if pattern.MatchString(entries) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the ledger does not match %s: %s", args[0], entries)
 		}
 	}
 }
