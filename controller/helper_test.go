@@ -116,25 +116,41 @@ func closeExecutions(t testing.TB, service *execution.Service) {
 	}
 }
 
-// A served server listens for real, and is stopped by the test's end at the latest.
+// A served server is stopped by the test's end at the latest.
 type served struct {
 	address string
 	stop    context.CancelFunc
 	done    chan error // gets what Serve returned
 	client  *http.Client
+	dial    func() (net.Conn, error)
 }
 
 func (s *served) url(path string) string { return "http://" + s.address + path }
 
+// serve has a server listen for real.
 func serve(t testing.TB, s *Server) *served {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	address := listener.Addr().String()
+	return serveOn(t, s, listener, func() (net.Conn, error) { return net.Dial("tcp", address) })
+}
+
+// serveInBubble serves through pipes: what takes its time, on either end of a connection, takes that of the bubble, and no bound of time
+// is one of how busy the machine is.
+func serveInBubble(t testing.TB, s *Server) *served {
+	t.Helper()
+	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{})}
+	return serveOn(t, s, w, w.dial)
+}
+
+func serveOn(t testing.TB, s *Server, listener net.Listener, dial func() (net.Conn, error)) *served {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	transport := &http.Transport{MaxIdleConnsPerHost: 32}
-	out := &served{address: listener.Addr().String(), stop: cancel, done: make(chan error, 1), client: &http.Client{Transport: transport}}
+	transport := &http.Transport{MaxIdleConnsPerHost: 32, DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }}
+	out := &served{address: listener.Addr().String(), stop: cancel, done: make(chan error, 1), client: &http.Client{Transport: transport}, dial: dial}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -148,11 +164,50 @@ func serve(t testing.TB, s *Server) *served {
 	return out
 }
 
+// A wire is a listener whose connections are pipes.
+type wire struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (w *wire) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case w.conns <- wired{theirs}:
+		return ours, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w *wire) Accept() (net.Conn, error) {
+	select {
+	case conn := <-w.conns:
+		return conn, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w *wire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return nil
+}
+
+func (w *wire) Addr() net.Addr { return loopback }
+
+// A wired end of a pipe is at the address of the server: its rules of hosts ask for that.
+type wired struct{ net.Conn }
+
+func (wired) LocalAddr() net.Addr { return loopback }
+
+var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+
 // request makes a request as a client on this host would send it, for a server that is not listening.
 func request(method, path string, body io.Reader) *http.Request {
 	r := httptest.NewRequest(method, "http://127.0.0.1:8080"+path, body)
-	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
-	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(loopback)))
 }
 
 func post(body string) *http.Request { return postTo("/v1/executions", body) }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -55,40 +56,42 @@ func TestModelContextBodiesAreCounted(t *testing.T) {
 
 // A stream may last longer than an answer may take, and does not keep a server from stopping.
 func TestModelContextStreams(t *testing.T) {
-	ended := make(chan struct{})
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		defer close(ended)
-		w.Header().Set("Content-Type", "text/event-stream")
-		for range 3 {
-			_, _ = io.WriteString(w, "data: {}\n\n")
-			w.(http.Flusher).Flush()
-			select { // longer than the server's bound of an answer
-			case <-time.After(120 * time.Millisecond):
-			case <-r.Context().Done():
-				return
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		handler := func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 3 {
+				_, _ = io.WriteString(w, "data: {}\n\n")
+				w.(http.Flusher).Flush()
+				select { // longer than the server's bound of an answer
+				case <-time.After(120 * time.Millisecond):
+				case <-r.Context().Done():
+					return
+				}
 			}
+			_, _ = io.WriteString(w, "data: last\n\n")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
 		}
-		_, _ = io.WriteString(w, "data: last\n\n")
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	}
-	server := serve(t, testServer(t, succeeds, withMCP(handler), func(_ *Config, b *bounds) { b.write = 200 * time.Millisecond }))
-	response, err := server.client.Get(server.url("/mcp"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() && lines.Text() != "data: last" {
-	}
-	if lines.Text() != "data: last" {
-		t.Errorf("the stream ended early: %v", lines.Err())
-	}
-	server.stop()
-	<-ended
-	if err := <-server.done; err != nil {
-		t.Errorf("the server stopped with %v", err)
-	}
+		server := serveInBubble(t, testServer(t, succeeds, withMCP(handler), func(_ *Config, b *bounds) { b.write = 200 * time.Millisecond }))
+		response, err := server.client.Get(server.url("/mcp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		lines := bufio.NewScanner(response.Body)
+		for lines.Scan() && lines.Text() != "data: last" {
+		}
+		if lines.Text() != "data: last" {
+			t.Errorf("the stream ended early: %v", lines.Err())
+		}
+		server.stop()
+		<-ended
+		if err := <-server.done; err != nil {
+			t.Errorf("the server stopped with %v", err)
+		}
+	})
 }
 
 // A writer that is no connection has no deadline, and is written to all the same.

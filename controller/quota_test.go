@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"glovebox/api"
 	"glovebox/internal/queue"
@@ -65,37 +66,39 @@ func TestQuotaForbids(t *testing.T) {
 
 // What is accepted is held against the quotas when it is, as a whole, and each answer says where its tenant stands.
 func TestQuotaIsExceeded(t *testing.T) {
-	s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{RequestsPerMinute: 4}})
-	at := func(a answer, rate string) {
-		t.Helper()
-		if got := a.header.Get(headerRate); !strings.HasPrefix(got, rate) || a.header.Get(headerRatePolicy) != `"requestsPerMinute";q=4;w=60` {
-			t.Errorf("status %d: %s %q, %s %q; want %q", a.status, headerRate, got, headerRatePolicy, a.header.Get(headerRatePolicy), rate)
+	synctest.Test(t, func(t *testing.T) { // where no second goes by unasked
+		s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{RequestsPerMinute: 4}})
+		at := func(a answer, rate string) {
+			t.Helper()
+			if got := a.header.Get(headerRate); !strings.HasPrefix(got, rate) || a.header.Get(headerRatePolicy) != `"requestsPerMinute";q=4;w=60` {
+				t.Errorf("status %d: %s %q, %s %q; want %q", a.status, headerRate, got, headerRatePolicy, a.header.Get(headerRatePolicy), rate)
+			}
 		}
-	}
-	at(ask(t, s, request("GET", "/v1/info", nil)), `"requestsPerMinute";r=4`)
-	at(ask(t, s, post(`{"code":"1"}`)), `"requestsPerMinute";r=3;t=15`)
-	async := post(`[{"code":"1"},{"code":"2"}]`)
-	async.Header.Set("Prefer", "respond-async")
-	a := ask(t, s, async)
-	if at(a, `"requestsPerMinute";r=1;t=45`); a.status != http.StatusAccepted && a.status != http.StatusOK {
-		t.Errorf("a batch: %d %s", a.status, a.body)
-	}
-	batch := ask(t, s, post(`[{"code":"1"},{"code":"2"}]`))
-	p := batch.problem(t)
-	if at(batch, `"requestsPerMinute";r=1`); batch.status != http.StatusTooManyRequests || p.Type != problemPrefix+"quota-exceeded" || p.Quota != "requestsPerMinute" ||
-		*p.Limit != 4 || *p.Used != 4 || batch.header.Get("Retry-After") == "" || p.Field != "" {
-		t.Errorf("%d %+v", batch.status, p)
-	}
-	if a := ask(t, s, post(`[{"code":"1"},{"code":"2"},{"code":"1"},{"code":"2"},{"code":"1"}]`)); a.status != http.StatusForbidden || a.header.Get("Retry-After") != "" {
-		t.Errorf("more than can ever pass: %d %s", a.status, a.body)
-	}
-	ask(t, s, post(`{"code":"1"}`)).result(t)
-	if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %v", a.status, a.header)
-	}
-	if a := ask(t, s, request("GET", "/nowhere", nil)); a.header.Get(headerRate) == "" {
-		t.Error("an answer to a tenant does not say where it stands")
-	}
+		at(ask(t, s, request("GET", "/v1/info", nil)), `"requestsPerMinute";r=4`)
+		at(ask(t, s, post(`{"code":"1"}`)), `"requestsPerMinute";r=3;t=15`)
+		async := post(`[{"code":"1"},{"code":"2"}]`)
+		async.Header.Set("Prefer", "respond-async")
+		a := ask(t, s, async)
+		if at(a, `"requestsPerMinute";r=1;t=45`); a.status != http.StatusAccepted && a.status != http.StatusOK {
+			t.Errorf("a batch: %d %s", a.status, a.body)
+		}
+		batch := ask(t, s, post(`[{"code":"1"},{"code":"2"}]`))
+		p := batch.problem(t)
+		if at(batch, `"requestsPerMinute";r=1`); batch.status != http.StatusTooManyRequests || p.Type != problemPrefix+"quota-exceeded" || p.Quota != "requestsPerMinute" ||
+			*p.Limit != 4 || *p.Used != 4 || batch.header.Get("Retry-After") == "" || p.Field != "" {
+			t.Errorf("%d %+v", batch.status, p)
+		}
+		if a := ask(t, s, post(`[{"code":"1"},{"code":"2"},{"code":"1"},{"code":"2"},{"code":"1"}]`)); a.status != http.StatusForbidden || a.header.Get("Retry-After") != "" {
+			t.Errorf("more than can ever pass: %d %s", a.status, a.body)
+		}
+		ask(t, s, post(`{"code":"1"}`)).result(t)
+		if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+			t.Errorf("%d %v", a.status, a.header)
+		}
+		if a := ask(t, s, request("GET", "/nowhere", nil)); a.header.Get(headerRate) == "" {
+			t.Error("an answer to a tenant does not say where it stands")
+		}
+	})
 }
 
 // Without a tenant nothing changes.

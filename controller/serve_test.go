@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"glovebox/api"
@@ -51,7 +52,7 @@ func (s *served) trySend(ctx context.Context, t testing.TB, body string) (answer
 // raw opens a connection on which a test writes HTTP by hand.
 func (s *served) raw(t testing.TB, text string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.address)
+	conn, err := s.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,37 +83,47 @@ func TestClientGoneEndsTheRun(t *testing.T) {
 
 // TestLongRunOutlivesTheReadTimeout: the time for a body to come in must not count the script's.
 func TestLongRunOutlivesTheReadTimeout(t *testing.T) {
-	const limit = 50 * time.Millisecond
-	s := serve(t, testServer(t, executorFunc(func(ctx context.Context, r api.Request) (api.Result, error) {
-		select {
-		case <-ctx.Done():
-			t.Error("the run was cancelled")
-		case <-time.After(5 * limit):
-		}
-		return success(r), nil
-	}), func(_ *Config, b *bounds) { b.body, b.write, b.header = limit, limit, limit }))
-	s.send(t, `{"code":"1"}`).result(t)
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 50 * time.Millisecond
+		s := serveInBubble(t, testServer(t, executorFunc(func(ctx context.Context, r api.Request) (api.Result, error) {
+			select {
+			case <-ctx.Done():
+				t.Error("the run was cancelled")
+			case <-time.After(5 * limit):
+			}
+			return success(r), nil
+		}), func(_ *Config, b *bounds) { b.body, b.write, b.header = limit, limit, limit }))
+		s.send(t, `{"code":"1"}`).result(t)
+	})
 }
 
 func TestSlowBodyIsCutOff(t *testing.T) {
-	s := serve(t, testServer(t, succeeds, func(_ *Config, b *bounds) { b.body = 100 * time.Millisecond }))
-	conn := s.raw(t, postHead+"Content-Length: 12\r\n\r\n{\"code")
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusRequestTimeout {
-		t.Errorf("status %d", response.StatusCode)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 * time.Millisecond
+		s := serveInBubble(t, testServer(t, succeeds, func(_ *Config, b *bounds) { b.body = limit }))
+		began := time.Now()
+		conn := s.raw(t, postHead+"Content-Length: 12\r\n\r\n{\"code")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if took := time.Since(began); response.StatusCode != http.StatusRequestTimeout || took != limit {
+			t.Errorf("status %d after %v", response.StatusCode, took)
+		}
+	})
 }
 
 func TestSlowHeaderIsCutOff(t *testing.T) {
-	s := serve(t, testServer(t, succeeds, func(_ *Config, b *bounds) { b.header = 100 * time.Millisecond }))
-	conn := s.raw(t, "GET /healthz HTTP/1.1\r\nHost: HO")
-	if _, err := io.ReadAll(conn); err != nil {
-		t.Errorf("not closed: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 * time.Millisecond
+		s := serveInBubble(t, testServer(t, succeeds, func(_ *Config, b *bounds) { b.header = limit }))
+		began := time.Now()
+		conn := s.raw(t, "GET /healthz HTTP/1.1\r\nHost: HO")
+		if _, err := io.ReadAll(conn); err != nil || time.Since(began) != limit {
+			t.Errorf("not closed: %v after %v", err, time.Since(began))
+		}
+	})
 }
 
 func TestLargeHeaderIsRefused(t *testing.T) {
@@ -130,22 +141,26 @@ func TestLargeHeaderIsRefused(t *testing.T) {
 
 // TestSlowReaderIsCutOff sends much to a client that reads nothing: its handler must end.
 func TestSlowReaderIsCutOff(t *testing.T) {
-	server := testServer(t, executorFunc(func(_ context.Context, r api.Request) (api.Result, error) {
-		r.InputData = json.RawMessage(`"` + strings.Repeat("a", api.MaxOutputBytes-2) + `"`)
-		return success(r), nil
-	}), func(c *Config, b *bounds) {
-		b.write = 100 * time.Millisecond
-		c.DrainLimit = 10 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 * time.Millisecond
+		server := testServer(t, executorFunc(func(_ context.Context, r api.Request) (api.Result, error) {
+			r.InputData = json.RawMessage(`"` + strings.Repeat("a", api.MaxOutputBytes-2) + `"`)
+			return success(r), nil
+		}), func(c *Config, b *bounds) {
+			b.write = limit
+			c.DrainLimit = 10 * time.Second
+		})
+		s := serveInBubble(t, server)
+		conn := s.raw(t, postHead+"Content-Length: 12\r\n\r\n{\"code\":\"1\"}")
+		if _, err := conn.Read(make([]byte, 1)); err != nil { // it has begun to answer
+			t.Fatal(err)
+		}
+		began := time.Now()
+		s.stop()
+		if err := <-s.done; err != nil || time.Since(began) > limit+time.Second { // who drains looks again each half second
+			t.Errorf("the handler hangs: %v after %v", err, time.Since(began))
+		}
 	})
-	s := serve(t, server)
-	conn := s.raw(t, postHead+"Content-Length: 12\r\n\r\n{\"code\":\"1\"}")
-	if _, err := conn.Read(make([]byte, 1)); err != nil { // it has begun to answer
-		t.Fatal(err)
-	}
-	s.stop()
-	if err := within(t, "Serve's end", s.done); err != nil {
-		t.Errorf("the handler hangs: %v", err)
-	}
 }
 
 // TestPipelinedRequestsAreAnswered reads two answers from one connection, and no more.
