@@ -69,4 +69,37 @@ func TestGroupOfATreeThatIsNotMounted(t *testing.T) {
 	if err := g.Weigh(true); !errors.Is(err, errNowhere) {
 		t.Error(err)
 	}
+	if err := g.Hasten(); !errors.Is(err, errNowhere) {
+		t.Error(err)
+	}
+}
+
+// On a busy machine a box that had been killed in time died late: it had to share the CPU with all others for its own end.
+func TestWhatWasKilledGoesFirst(t *testing.T) {
+	for _, c := range []struct {
+		v2         bool
+		file, most string
+	}{{false, "cpu.shares", "262144"}, {true, "cpu.weight", "10000"}} {
+		for _, idle := range []string{"", "1"} { // a kernel that knows it not, and a cgroup that is idle
+			dir := t.TempDir()
+			g := Group{V2: c.v2, Dir: func(string) (string, error) { return dir, nil }}
+			files := map[string]string{c.file: c.most}
+			if idle != "" {
+				files["cpu.idle"] = "0"
+			}
+			for name := range files {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(idle), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := g.Hasten(); err != nil {
+				t.Error(err)
+			}
+			for name, want := range files {
+				if got, err := g.Read("cpu", name); err != nil || got != want {
+					t.Errorf("%s is %q, %v; want %s", name, got, err, want)
+				}
+			}
+		}
+	}
 }

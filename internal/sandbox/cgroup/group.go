@@ -103,3 +103,18 @@ func (g Group) Weigh(idle bool) error {
 	}
 	return nil
 }
+
+// Hasten gives the cgroup more of the CPU than any other, within its quota. It is for one whose processes have all been sent SIGKILL, and
+// run nothing of their own any more: the kernel takes them down, and their memory back, in the cgroup's own share of the CPU, which on a
+// busy host takes longer than the kill may.
+func (g Group) Hasten() error {
+	file, most := "cpu.shares", "262144"
+	if g.V2 {
+		file, most = "cpu.weight", "10000"
+	}
+	// An idle one takes no weight.
+	if err := g.Write("cpu", "cpu.idle", "0"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return g.Write("cpu", file, most)
+}

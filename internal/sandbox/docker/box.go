@@ -295,6 +295,7 @@ func (b *box) Kill(ctx context.Context) error {
 	b.meter.glance()
 	defer b.ending.killed()
 	if done, err := b.meter.kill(); done {
+		b.meter.hasten()
 		return nil
 	} else if err != nil {
 		b.driver.log.WarnContext(ctx, "a box could not be killed through its cgroup: the daemon is asked to", "box", b.claim.ID, "error", err)

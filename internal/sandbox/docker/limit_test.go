@@ -110,6 +110,16 @@ func TestWeightOfARunningBox(t *testing.T) {
 		if err == nil {
 			t.Error("a cgroup of the daemon's was given a weight")
 		}
+		if err := b.Kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		file, most := "cpu.shares", "262144"
+		if d.cgroups.v2 {
+			file, most = "cpu.weight", "10000"
+		}
+		if got, err := d.cgroups.group(held.hold.path).Read("cpu", file); err != nil || got != most {
+			t.Errorf("%s of what was killed is %q, %v; want %s", file, got, err, most)
+		}
 	})
 }
 

@@ -180,6 +180,13 @@ func TestKillNeedsNoRuntime(t *testing.T) {
 			t.Errorf("it ended as %+v, %v", exit, err)
 		}
 		t.Logf("killed in %v, gone after %v", killed, time.Since(start))
+		file, most := "cpu.shares", "262144"
+		if c.group.isV2() {
+			file, most = "cpu.weight", "10000"
+		}
+		if got, err := c.group.files().Read("cpu", file); err != nil || got != most {
+			t.Errorf("%s of what was killed is %q, %v; want %s", file, got, err, most)
+		}
 		if err := c.Kill(context.Background()); err != nil {
 			t.Errorf("to kill the dead: %v", err)
 		}

@@ -269,7 +269,9 @@ func (c *container) Kill(ctx context.Context) error {
 	for _, p := range processes {
 		p.kill() // the first of a pid namespace takes the others with it
 	}
-	return c.group.kill(ctx)
+	err := c.group.kill(ctx)
+	_ = c.group.files().Hasten() // it dies without that too
+	return err
 }
 
 var errNotStarted = errors.New("oci: the box has not started")
