@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // bareMain runs a program as on a machine that has neither a container runtime nor a Docker daemon: the
-// directories where runtimes are looked for are hidden from it.
+// directories where runtimes are looked for are hidden from it. Variables may stand before the program, as for env(1).
 func bareMain() {
 	runtime.LockOSThread() // the namespace is this thread's, and exec makes it the whole program's
 	err := unix.Unshare(unix.CLONE_NEWNS)
@@ -30,9 +31,12 @@ func bareMain() {
 		fmt.Fprintln(os.Stderr, "bare:", err, pathErr)
 		os.Exit(99)
 	}
-	env := []string{"PATH=/nowhere", "DOCKER_HOST=unix:///nowhere/docker.sock"}
+	args, env := os.Args[1:], []string{"PATH=/nowhere", "DOCKER_HOST=unix:///nowhere/docker.sock"}
+	for len(args) > 0 && strings.Contains(args[0], "=") {
+		args, env = args[1:], append(env, args[0])
+	}
 	// This program is all commands, by the name that it is called.
-	err = syscall.Exec(program, os.Args[1:], env)
+	err = syscall.Exec(program, args, env)
 	fmt.Fprintln(os.Stderr, "bare:", err)
 	os.Exit(99)
 }

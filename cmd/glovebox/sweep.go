@@ -44,7 +44,7 @@ func sweep(cmd *cobra.Command, f *boxFlags) error {
 	removed := 0
 	// Each driver looks after its own boxes. One that this machine, or this user, has not got has none.
 	for _, name := range []string{"docker", "oci"} {
-		choice := boxFlags{driver: name}
+		choice := boxFlags{driver: name, isolation: string(sandbox.IsolationStandard)} // whatever holds them
 		found, _, err := choice.choose(ctx, image, state, log)
 		if errors.Is(err, docker.ErrNoDaemon) || errors.Is(err, errNoRuntime) {
 			continue
