@@ -22,6 +22,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
@@ -89,6 +90,8 @@ type Config struct {
 	Quotas Quotas
 	// Keys tells who may enter; nil means everybody who reaches the server, which then listens on loopback alone.
 	Keys Keys
+	// Watch ends requests of tenants that may have nothing run any more; nil ends none.
+	Watch *kept.Watch
 	// TLS, where it is not nil, has [Server.Serve] speak TLS with the certificate that it gives. Its protocol is HTTP/1.1.
 	TLS *tls.Config
 	// InsecureHTTP lets a server that asks for keys listen beyond loopback without TLS: keys, code and data cross the network for all

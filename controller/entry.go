@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"glovebox/internal/kept"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
@@ -173,6 +174,12 @@ func (s *Server) enter(a access, next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, refused := s.entry.admit(c.Request(), a)
 		if refused != nil {
 			return refused
+		}
+		if owner, ok := tenant.FromContext(ctx); ok {
+			watched, end := context.WithCancelCause(ctx)
+			defer end(nil)
+			defer s.config.Watch.Add(owner, func() { end(kept.ErrSuspended) })()
+			ctx = watched
 		}
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)

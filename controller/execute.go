@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 )
@@ -52,6 +53,9 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 	}
 	if errors.Is(err, sandbox.ErrClosed) {
 		return stopping()
+	}
+	if errors.Is(err, kept.ErrSuspended) || errors.Is(context.Cause(ctx), kept.ErrSuspended) {
+		return unauthorized(keyTrouble, "invalid_token")
 	}
 	if ctx.Err() != nil {
 		// The client has gone, or the server stops: a run that is cut short then is nobody's failure.

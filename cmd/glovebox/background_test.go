@@ -47,7 +47,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(name, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, variable := range []string{"PATH", "HOME", "TMPDIR", "DOCKER_HOST", "GLOVEBOX_RUNTIME_DIR", envDataDir, "GLOVEBOX_LOG_FORMAT", "GLOVEBOX_CONFIG", "GOCOVERDIR"} {
+	for _, variable := range []string{"PATH", "HOME", "TMPDIR", "DOCKER_HOST", "GLOVEBOX_RUNTIME_DIR", envDataDir, envKey, "GLOVEBOX_LOG_FORMAT", "GLOVEBOX_CONFIG", "GOCOVERDIR"} {
 		if value := ts.Getenv(variable); value != "" {
 			cmd.Env = append(cmd.Env, variable+"="+value)
 		}

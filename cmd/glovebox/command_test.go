@@ -220,10 +220,16 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: get STATUS URL")
 	}
-	request, err := http.NewRequest(http.MethodGet, args[1], nil)
-	ts.Check(err)
-	authorize(request, ts.Getenv(envKey))
-	answer(ts, args[0])(httpClient.Do(request))
+	answer(ts, args[0])(getURL(args[1], ts.Getenv(envKey)))
+}
+
+func getURL(url, key string) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	authorize(request, key)
+	return httpClient.Do(request)
 }
 
 // cmdShows gets a URL until its document has a value at a path, with $GLOVEBOX_API_KEY where there is one: shows http://… state running.
@@ -231,13 +237,10 @@ func cmdShows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: shows URL PATH VALUE")
 	}
-	request, err := http.NewRequest(http.MethodGet, args[0], nil)
-	ts.Check(err)
-	authorize(request, ts.Getenv(envKey))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
-		response, err := httpClient.Do(request)
+		response, err := getURL(args[0], ts.Getenv(envKey))
 		ts.Check(err)
 		var shown any
 		err = json.NewDecoder(response.Body).Decode(&shown)

@@ -173,7 +173,8 @@ func newKeyRevokeCommand() *cobra.Command {
 		Use:   "revoke ID",
 		Short: "Have a key open nothing any more",
 		Long: `Revokes a key for ever, by its id (glovebox key list) or by the key itself, which is easier when all one has found is the key. A server
-that is running heeds it with the next request; what runs already goes on.`,
+that is running heeds it with the next request; what runs already goes on, as the tenant's: to end that too, cancel it with another key, or suspend
+the tenant (glovebox tenant set --suspended).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := args[0]

@@ -35,8 +35,8 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 }
 
 // accepting says where executions that were accepted are kept: in the store, or, where there is none, for as long as this process lives.
-func accepting(e execution.Executor, store *sqlite.Store, hooks webhooks, policy kept.Policy, log *slog.Logger) execution.Config {
-	config := execution.Config{Executor: e, Store: execution.NewMemory(), Policy: policy, Log: log}
+func accepting(e execution.Executor, store *sqlite.Store, hooks webhooks, watch *kept.Watch, policy kept.Policy, log *slog.Logger) execution.Config {
+	config := execution.Config{Executor: e, Store: execution.NewMemory(), Watch: watch, Policy: policy, Log: log}
 	if store != nil {
 		config.Store, config.Ended, config.Tenant = store.Executions(), hooks.ended, tenantIn(store)
 	}
@@ -44,9 +44,9 @@ func accepting(e execution.Executor, store *sqlite.Store, hooks webhooks, policy
 }
 
 // acceptingRuns says the same of runs of agents. smith may be nil: then what is kept is told, and nothing accepted.
-func acceptingRuns(e controller.Executor, smith smithMaker, store *sqlite.Store, policy kept.Policy, log *slog.Logger) (agentrun.Config, error) {
+func acceptingRuns(e controller.Executor, smith smithMaker, store *sqlite.Store, watch *kept.Watch, policy kept.Policy, log *slog.Logger) (agentrun.Config, error) {
 	agents, err := workersOf(smith, e)
-	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Policy: policy, Log: log}
+	config := agentrun.Config{Agents: agents, Store: agentrun.NewMemory(), Watch: watch, Policy: policy, Log: log}
 	if store != nil {
 		config.Store, config.Tenant = store.AgentRuns(), tenantIn(store)
 	}
@@ -62,6 +62,19 @@ func tenantIn(tenants store.Tenants) kept.Lookup {
 		}
 		return t, err == nil, err
 	}
+}
+
+// watching looks after tenants that are suspended or deleted while something goes on for them, until stop is called. Where nobody keeps tenants,
+// there is nothing to look after.
+func watching(ctx context.Context, store *sqlite.Store, log *slog.Logger) (watch *kept.Watch, stop func()) {
+	if store == nil {
+		return nil, func() {}
+	}
+	watch = kept.NewWatch(tenantIn(store), log)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // also while the server drains
+	var looks sync.WaitGroup
+	looks.Go(func() { watch.Until(ctx) })
+	return watch, func() { cancel(); looks.Wait() }
 }
 
 // An acceptance is all that this server has accepted, of either kind.

@@ -219,17 +219,19 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		return sandboxError(errors.Join(err, executor.Close(ctx)))
 	}
 	defer hooks.close()
+	watch, unwatch := watching(ctx, kept, log)
+	defer unwatch()
 	tasks := controller.NewAgentMetrics(smiths.names()...)
 	rules.admit, rules.observe = guard.AdmitTask, tasks.Observe
 	smith := smiths.under(rules)
 	var accepted acceptance
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
-			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, f.retention.policy, log))
+			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, watch, f.retention.policy, log))
 			return accepted.executions, err
 		},
 		AgentRuns: func(e controller.Executor) (*agentrun.Service, error) {
-			config, err := acceptingRuns(e, smith, kept, f.retention.policy, log)
+			config, err := acceptingRuns(e, smith, kept, watch, f.retention.policy, log)
 			if err == nil {
 				config.Ended = hooks.ended
 				accepted.runs, err = agentrun.Open(ctx, config)
@@ -239,7 +241,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
-		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
+		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), Watch: watch, TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
 		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors()),
 	})
 	if err == nil {

@@ -87,7 +87,7 @@ func newTenantSetCommand() *cobra.Command {
 		Use:   "set ID",
 		Short: "Change a tenant",
 		Long: `Changes what the flags say and nothing else. --suspended lets none of the tenant's keys open anything until --suspended=false; what
-runs already goes on, and what was accepted and waits does not begin any more: it ends as failed.`,
+goes on for it, scripts and runs of agents alike, and what was accepted and waits, ends as CANCELLED, on a running server within two seconds.`,
 		Example: `  glovebox tenant set acme --concurrency 8 --languages typescript
   glovebox tenant set acme --suspended`,
 		Args: cobra.ExactArgs(1),
@@ -203,7 +203,7 @@ func newTenantDeleteCommand() *cobra.Command {
 		Use:   "delete ID",
 		Short: "Delete a tenant and everything that is its own",
 		Long: `Deletes a tenant and everything that is its own, for good: its quota, its keys, its webhook with what that has not delivered, and its
-executions and runs of agents with their results. The ledger keeps its entries. To shut a tenant out and keep all that, see
+executions and runs of agents with their results; what goes on for it ends, on a running server within two seconds. The ledger keeps its entries. To shut a tenant out and keep all that, see
 glovebox tenant set --suspended.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -39,6 +39,8 @@ type Config struct {
 	// Tenant returns a tenant by its id, for what an earlier server has accepted; ok is false where there is none. Nil means that
 	// nobody keeps tenants.
 	Tenant kept.Lookup
+	// Watch ends what goes on for tenants that may have nothing done any more; nil ends nothing.
+	Watch *kept.Watch
 	// Accepted is how many runs may be accepted and not ended, and AcceptedBytes what their tasks may hold in memory; 0
 	// means 200 and 256 MiB.
 	Accepted      int
@@ -184,7 +186,7 @@ type Submission struct {
 
 // Submit accepts a run of the tenant in ctx, which then goes on whatever becomes of its caller. When it returns, the store has it. The same
 // idempotency key gives the same run. The errors are an *[api.Error] that says what is wrong with the task, [ErrNoAgent], [kept.ErrFull], a
-// *quota.Error, [kept.ErrOtherBody], [ErrClosed], and the store's.
+// *quota.Error, [kept.ErrOtherBody], [kept.ErrSuspended], [ErrClosed], and the store's.
 func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	worker := s.config.Agents[sub.Agent]
 	if worker == nil {
@@ -194,6 +196,9 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 		return Record{}, err
 	}
 	whose, _ := tenant.FromContext(ctx)
+	if err := s.config.Tenant.MayBegin(ctx, whose.ID); err != nil { // as it is now: the body may have taken its time
+		return Record{}, err
+	}
 	salt := ledger.NewSalt()
 	r := Record{
 		ID: ulid.Make().String(), Tenant: whose.ID, Agent: sub.Agent, State: api.ExecutionQueued, CreatedAt: kept.Now(), KeepData: whose.KeepData,
@@ -246,6 +251,8 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	ctx, cancel := context.WithCancel(ledger.WithPatience(logcontext.With(ctx, logcontext.Run, r.ID), s.base))
 	defer cancel()
 	l.OnCancel(cancel)
+	whose, _ := tenant.FromContext(ctx)
+	defer s.config.Watch.Add(whose, l.Cancel)()
 	begun := false
 	outcome, err := s.work(ctx, r, l, func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
@@ -285,7 +292,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	case !begun && (errors.Is(err, errLeft) || ctx.Err() != nil):
 		return // the next server takes it up
 	case errors.Is(err, kept.ErrSuspended):
-		outcome = r.unworked(agent.SandboxFailed, "Its tenant was suspended before it began.")
+		outcome = r.unworked(agent.Cancelled, "Its tenant was suspended before it began.")
 	case errors.As(err, &refused): // by limits that are not those of when it was accepted
 		outcome = r.unworked(agent.SandboxFailed, "The task is refused: "+refused.Error()+".")
 	default:

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"glovebox/api"
@@ -59,11 +60,24 @@ func (s *Service) keepNotes() {
 	}
 }
 
+// withTenants leaves out what was a tenant's that is not there any more: it would be the next one's of that id.
+func (s *Service) withTenants(notes []Record) []Record {
+	gone := map[string]bool{}
+	return slices.DeleteFunc(notes, func(r Record) bool {
+		if _, asked := gone[r.Tenant]; !asked {
+			_, there, err := s.tenantOf(context.WithoutCancel(s.base), r)
+			gone[r.Tenant] = err == nil && !there
+		}
+		return gone[r.Tenant]
+	})
+}
+
 func (s *Service) flush() {
 	s.mu.Lock()
 	notes := s.notes
 	s.notes = nil
 	s.mu.Unlock()
+	notes = s.withTenants(notes)
 	if len(notes) == 0 {
 		return
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	// Tenant returns a tenant by its id, for what an earlier server has accepted; ok is false where there is none. Nil means that
 	// nobody keeps tenants.
 	Tenant kept.Lookup
+	// Watch ends what goes on for tenants that may have nothing run any more; nil ends nothing.
+	Watch *kept.Watch
 	// Accepted is how many executions may be accepted and not ended, and AcceptedBytes what their code and data may hold in memory; 0
 	// means 1,000 and 256 MiB.
 	Accepted      int
@@ -167,7 +169,7 @@ type Submission struct {
 }
 
 // Submit accepts an execution, which then runs whatever becomes of its caller. When it returns, the store has it. The same idempotency
-// key gives the same execution. The errors are [ErrFull], a *[quota.Error], [ErrOtherBody], sandbox.ErrClosed, and the store's.
+// key gives the same execution. The errors are [ErrFull], a *[quota.Error], [ErrOtherBody], [kept.ErrSuspended], sandbox.ErrClosed, and the store's.
 func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	all, err := s.SubmitAll(ctx, []Submission{sub})
 	if err != nil {
@@ -186,6 +188,9 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		items[i] = fresh[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
+	if err := s.config.Tenant.MayBegin(ctx, whose.ID); err != nil { // as it is now: the body may have taken its time
+		return nil, err
+	}
 	lives, err := s.board.Reserve(whose, items...)
 	if err != nil {
 		return nil, err
@@ -239,6 +244,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
 	l.OnCancel(cancel)
+	defer s.config.Watch.Add(whose, l.Cancel)()
 	asked := ledger.WithPatience(ctx, s.base)
 	if whose.ID != "" {
 		asked = quota.Admitted(asked, whose)
@@ -250,7 +256,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up
 	case errors.Is(err, kept.ErrSuspended):
-		result = Failed(r.ID, "its tenant was suspended before it began")
+		result = cancelledBefore("its tenant was suspended before it began")
 	case err != nil:
 		s.config.Log.ErrorContext(ctx, "an execution failed", "error", err)
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
@@ -346,13 +352,13 @@ func (s *Service) left(l *live) (api.Result, error) {
 	if !l.Cancelled() {
 		return api.Result{}, errLeft
 	}
-	return cancelledBefore(), nil
+	return cancelledBefore("the execution was cancelled before its box was ready"), nil
 }
 
-func cancelledBefore() api.Result {
+func cancelledBefore(message string) api.Result {
 	return api.Result{
 		ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{}, Isolation: api.Isolation{Layers: []string{}},
-		Error: &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
+		Error: &api.ScriptError{Name: "Cancelled", Message: message},
 	}
 }
 

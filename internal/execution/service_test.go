@@ -233,10 +233,64 @@ func TestASuspendedTenantsExecutionsDoNotBegin(t *testing.T) {
 		if r := b.wait(t, first.ID); r.ResultCode != api.Success {
 			t.Errorf("what had begun: %+v", r)
 		}
-		if r := b.wait(t, second.ID); r.ResultCode != api.ExecutionFailed || !r.BeganAt.IsZero() || !strings.Contains(r.Result.Error.Message, "suspended") {
+		if r := b.wait(t, second.ID); r.ResultCode != api.Cancelled || !r.BeganAt.IsZero() || !strings.Contains(r.Result.Error.Message, "suspended") {
 			t.Errorf("what had not: %+v", r)
 		}
 	})
+}
+
+// What went on for a tenant that was suspended, or deleted, went on to its end.
+func TestWhatRunsForATenantEndsWithIt(t *testing.T) {
+	for name, gone := range map[string]bool{"suspended": false, "deleted": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				var over atomic.Bool
+				acme := tenant.Tenant{ID: "acme"}
+				lookUp := func(context.Context, string) (tenant.Tenant, bool, error) {
+					now := acme
+					now.Suspended = over.Load()
+					return now, !gone || !over.Load(), nil
+				}
+				watch := kept.NewWatch(lookUp, slog.New(slog.DiscardHandler))
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				go watch.Until(ctx)
+				b := openWith(t, execution.Config{Store: execution.NewMemory(), Tenant: lookUp, Watch: watch}, newFake())
+				defer b.close(t, time.Minute)
+				ctx = tenant.NewContext(t.Context(), acme)
+				submit := func() execution.Record {
+					t.Helper()
+					r, err := b.Submit(ctx, submission("slow"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					return r
+				}
+				first, second := submit(), submit() // of which one waits for the other's place
+				time.Sleep(2500 * time.Millisecond)
+				over.Store(true)
+				began := time.Now()
+				for _, r := range []execution.Record{first, second} {
+					if r = b.wait(t, r.ID); r.ResultCode != api.Cancelled {
+						t.Errorf("%+v", r)
+					}
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("it took %v", took)
+				}
+				if _, err := b.Submit(ctx, submission("quick")); !errors.Is(err, kept.ErrSuspended) {
+					t.Errorf("%v", err)
+				}
+				// What was told a caller who waited is noted where there is a tenant to note it for.
+				b.Note(execution.Note{Submission: submission("quick"), ID: "01JDXAMPLE0000000000000000", Result: api.Result{ResultCode: api.Success}})
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if _, err := b.Get(ctx, "acme", "01JDXAMPLE0000000000000000"); (err == nil) == gone {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestAnAcceptedExecutionIsKeptAndRun(t *testing.T) {

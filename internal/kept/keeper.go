@@ -133,7 +133,7 @@ func End(ctx, stop context.Context, log *slog.Logger, end func(context.Context) 
 		return err
 	}, nil)
 	if err == nil && !ended {
-		log.ErrorContext(ctx, "what ended is not there any more")
+		log.WarnContext(ctx, "what ended is not there any more: it has gone with its tenant, or had ended before")
 	}
 	return ended && err == nil
 }
