@@ -97,7 +97,8 @@ func everyMetric(t *testing.T) map[string][]string {
 	m, err := newMetrics(Config{
 		Load: func() (boxes, waiting int) { return 0, 0 },
 		Collectors: slices.Concat(pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
-			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil }), NewAgentMetrics("smith").Collectors()),
+			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil }), NewAgentMetrics("smith").Collectors(),
+			KeptCollectors(nothingKept, nothingKept)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +134,8 @@ func everyMetric(t *testing.T) map[string][]string {
 	}
 	return metrics
 }
+
+func nothingKept(context.Context) (int64, error) { return 0, nil }
 
 var descName = regexp.MustCompile(`^Desc\{fqName: "(glovebox_[^"]*)"`)
 

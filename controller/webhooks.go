@@ -27,20 +27,25 @@ func NewWebhookMetrics() *WebhookMetrics {
 // Observe counts an attempt.
 func (m *WebhookMetrics) Observe(o webhook.Outcome) { m.deliveries.WithLabelValues(string(o)).Inc() }
 
-// pendingLimit bounds how long a scrape waits for the store.
-const pendingLimit = time.Second
-
 // Collectors returns what stands at /metrics; pending is how many deliveries have been neither made nor given up.
 func (m *WebhookMetrics) Collectors(pending func(context.Context) (int, error)) []prometheus.Collector {
-	return []prometheus.Collector{m.deliveries, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	return []prometheus.Collector{m.deliveries, storeGauge(prometheus.GaugeOpts{
 		Name: "glovebox_webhook_pending_deliveries", Help: "Deliveries to tenants' webhooks that have been neither made nor given up.",
-	}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), pendingLimit)
+	}, pending)}
+}
+
+// storeLimit bounds how long a scrape waits for the store.
+const storeLimit = time.Second
+
+// storeGauge shows a figure that the store has.
+func storeGauge[N int | int64](opts prometheus.GaugeOpts, ask func(context.Context) (N, error)) prometheus.Collector {
+	return prometheus.NewGaugeFunc(opts, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), storeLimit)
 		defer cancel()
-		n, err := pending(ctx)
+		n, err := ask(ctx)
 		if err != nil {
 			return math.NaN() // which is shown as not known
 		}
 		return float64(n)
-	})}
+	})
 }

@@ -97,6 +97,12 @@ func (a acceptance) close(ctx context.Context) error {
 	return errors.Join(executions, runs)
 }
 
+// executionBytes and runBytes are what is kept of each now.
+func (a *acceptance) executionBytes(ctx context.Context) (int64, error) {
+	return a.executions.Bytes(ctx)
+}
+func (a *acceptance) runBytes(ctx context.Context) (int64, error) { return a.runs.Bytes(ctx) }
+
 // tellLost says what the database had and has not any more.
 func tellLost(log *slog.Logger, l sqlite.Loss) {
 	switch {

@@ -242,7 +242,8 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: boxes.ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), Watch: watch, TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
-		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors()),
+		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors(),
+			controller.KeptCollectors(accepted.executionBytes, accepted.runBytes)),
 	})
 	if err == nil {
 		// Whoever started us on port 0, or waits for us, reads the address here.

@@ -35,9 +35,9 @@ func (r *Record) head() kept.Head {
 		KeepData: r.KeepData, HasResult: r.Outcome != nil, Idempotency: r.Idempotency, Code: string(r.ResultCode)}
 }
 
-// size is about what a record holds.
+// size is what a record holds, about.
 func size(r *Record) int {
-	n := 512 + len(r.Task)
+	n := kept.RecordBytes + len(r.Task)
 	for _, s := range r.Steps {
 		n += len(s.Data) + 48
 	}
@@ -113,3 +113,6 @@ func (m *Memory) Expire(_ context.Context, p kept.Policy, now time.Time) (forgot
 	forgotten, removed = m.table.Expire(p, now)
 	return forgotten, removed, nil
 }
+
+// Bytes implements [Store].
+func (m *Memory) Bytes(context.Context) (int64, error) { return m.table.Bytes(), nil }

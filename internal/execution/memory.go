@@ -34,9 +34,9 @@ func (r *Record) head() kept.Head {
 		KeepData: r.KeepData, HasResult: r.Result != nil, Idempotency: r.Idempotency, Code: string(r.ResultCode)}
 }
 
-// size is about what a record holds.
+// size is what a record holds, about.
 func size(r *Record) int {
-	n := 512
+	n := kept.RecordBytes
 	if r.Request != nil {
 		n += len(r.Request.Code) + len(r.Request.InputData)
 	}
@@ -117,3 +117,6 @@ func (m *Memory) Expire(_ context.Context, p Policy, now time.Time) (forgotten, 
 	forgotten, removed = m.table.Expire(p, now)
 	return forgotten, removed, nil
 }
+
+// Bytes implements [Store].
+func (m *Memory) Bytes(context.Context) (int64, error) { return m.table.Bytes(), nil }

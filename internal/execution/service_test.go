@@ -525,6 +525,26 @@ func TestResultsAreForgotten(t *testing.T) {
 	})
 }
 
+// What is too much does not wait until retention is looked after: in a minute that can become very much.
+func TestWhatIsTooMuchIsLetGoOfSoon(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		policy := kept.DefaultPolicy
+		policy.Data = 40_000
+		fake := newFake().Teach("large", drivertest.Output(`"`+strings.Repeat("x", 30_000)+`"`))
+		b := openWith(t, execution.Config{Store: execution.NewMemory(), Policy: policy}, fake)
+		defer b.close(t, time.Minute)
+		first := b.wait(t, b.submit(t, submission("large")).ID)
+		time.Sleep(5 * time.Second)
+		second := b.wait(t, b.submit(t, submission("large")).ID)
+		time.Sleep(2 * time.Second)
+		for r, has := range map[*execution.Record]bool{&first: false, &second: true} {
+			if got := b.wait(t, r.ID); (got.Result != nil) != has || got.ResultCode != api.Success {
+				t.Errorf("%+v, want a result: %v", got, has)
+			}
+		}
+	})
+}
+
 func TestABatchIsAcceptedAsAWhole(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())

@@ -24,6 +24,8 @@ type Store[R, F any] interface {
 	Forget(ctx context.Context, tenant, id string) error
 	// Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
 	Expire(ctx context.Context, p Policy, now time.Time) (forgotten, removed int, err error)
+	// Bytes is what all records hold now, as [Policy] counts it.
+	Bytes(ctx context.Context) (int64, error)
 }
 
 // A Keeper tells of what was accepted, ends it, and lets go of it. It is safe for concurrent use.
@@ -90,16 +92,32 @@ func (k *Keeper[R, F, E]) Forget(ctx context.Context, tenant, id string) error {
 	return k.store.Forget(ctx, tenant, id)
 }
 
-// expireEvery is how often retention is looked after.
-const expireEvery = time.Minute
+// Bytes is what all that is kept holds now, as [Policy] counts it.
+func (k *Keeper[R, F, E]) Bytes(ctx context.Context) (int64, error) { return k.store.Bytes(ctx) }
+
+// expireEvery is how often retention is looked after, and weighEvery how often it is seen whether more is kept than may be: in a minute that can
+// become very much.
+const (
+	expireEvery = time.Minute
+	weighEvery  = time.Second
+)
 
 // ExpireUntil looks after retention, now and then, until ctx ends.
 func (k *Keeper[R, F, E]) ExpireUntil(ctx context.Context) {
-	ticker := time.NewTicker(expireEvery)
+	ticker := time.NewTicker(weighEvery)
 	defer ticker.Stop()
-	for {
-		if _, _, err := k.store.Expire(ctx, k.policy, Now()); err != nil && ctx.Err() == nil {
-			k.log.Error("what is old could not be forgotten", "error", err)
+	futile := false // more is kept than may be, and nothing can be let go of
+	for next := time.Now(); ; {
+		now := time.Now()
+		due := !now.Before(next)
+		if due || !futile && k.overweight(ctx) {
+			forgotten, removed, err := k.store.Expire(ctx, k.policy, Now())
+			if err != nil && ctx.Err() == nil {
+				k.log.Error("what is old could not be forgotten", "error", err)
+			}
+			if futile = forgotten+removed == 0 && k.overweight(ctx); due {
+				next = now.Add(expireEvery)
+			}
 		}
 		select {
 		case <-ticker.C:
@@ -107,6 +125,12 @@ func (k *Keeper[R, F, E]) ExpireUntil(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// overweight reports whether more is kept than may be. Where nobody knows, that is told when retention is looked after.
+func (k *Keeper[R, F, E]) overweight(ctx context.Context) bool {
+	held, err := k.store.Bytes(ctx)
+	return err == nil && k.policy.Over(held) > 0
 }
 
 // ErrStops is the cause of what ends because its server does.

@@ -88,10 +88,26 @@ type Policy struct {
 	// Record is how long after its end anything stays; Records is how many stay at most.
 	Record  time.Duration
 	Records int
+	// Data is how many bytes a store's records hold at most, what has not ended too: their documents, and [RecordBytes] of each. Beyond it the
+	// results of those that ended first go, read or not, and KeepData or not, and where no results are left those records; see [Policy.Over].
+	// 0 is no bound.
+	Data int64
+}
+
+// RecordBytes is what a record counts for beside its documents.
+const RecordBytes = 1024
+
+// Over is how many bytes are to be let go of where so many are held: once they are more than Data, as many as are above fifteen parts in sixteen of
+// it, so that not each end lets go of another.
+func (p Policy) Over(held int64) int64 {
+	if p.Data == 0 || held <= p.Data {
+		return 0
+	}
+	return held - (p.Data - p.Data/16)
 }
 
 // DefaultPolicy is what a server keeps that was told nothing else.
-var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Records: 1_000_000}
+var DefaultPolicy = Policy{Result: time.Hour, Record: 30 * 24 * time.Hour, Records: 1_000_000, Data: 4 << 30}
 
 // ReadGrace is how long a result stays that was told, for an answer that was lost on its way.
 const ReadGrace = 5 * time.Minute

@@ -11,7 +11,7 @@ import (
 // A Form says how a [Table] reads records of a type.
 type Form[R any] struct {
 	Head func(*R) Head
-	Size func(*R) int // about what it holds, in bytes
+	Size func(*R) int // what it holds, as [Policy] counts it
 	// Forget takes away what is the tenant's own, and Listed returns what a list tells: without it.
 	Forget func(*R)
 	Listed func(R) R
@@ -176,10 +176,58 @@ func (t *Table[R, C]) Forget(tenant, id string) error {
 	return nil
 }
 
+// Bytes is what all records hold, as [Policy] counts it.
+func (t *Table[R, C]) Bytes() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int64(t.bytes)
+}
+
 // Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
 func (t *Table[R, C]) Expire(p Policy, now time.Time) (forgotten, removed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	forgotten, removed = t.expire(p, now)
+	over := p.Over(int64(t.bytes))
+	if over == 0 {
+		return forgotten, removed
+	}
+	most := int64(t.bytes) - over
+	ended := t.ended()
+	for _, r := range ended {
+		if int64(t.bytes) <= most {
+			break
+		}
+		if t.form.Head(r).HasResult {
+			forgotten++
+			t.change(r, func(r *R) bool { t.form.Forget(r); return true })
+		}
+	}
+	for _, r := range ended {
+		if int64(t.bytes) <= most {
+			break
+		}
+		removed++
+		id := t.form.Head(r).ID
+		t.drop(id)
+		t.order = slices.DeleteFunc(t.order, func(other string) bool { return other == id })
+	}
+	return forgotten, removed
+}
+
+// ended returns what has ended, in that order. mu is held.
+func (t *Table[R, C]) ended() (all []*R) {
+	for _, id := range t.order {
+		if r := t.records[id]; t.form.Head(r).State == api.ExecutionEnded {
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *R) int { return t.form.Head(a).EndedAt.Compare(t.form.Head(b).EndedAt) })
+	return all
+}
+
+// expire does what the policy says of age and number. mu is held.
+func (t *Table[R, C]) expire(p Policy, now time.Time) (forgotten, removed int) {
 	over := len(t.records) - p.Records
 	t.order = slices.DeleteFunc(t.order, func(id string) bool {
 		r := t.records[id]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,7 +82,7 @@ func same(t *testing.T, got, want agentrun.Record) {
 func TestStore(t *testing.T, open func(*testing.T) agentrun.Store) {
 	for name, test := range map[string]func(*testing.T, agentrun.Store){
 		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "at once": atOnce, "begun with its entry": begunWithItsEntry,
-		"lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
+		"lists": lists, "unfinished": unfinished, "expiry": expiry, "too many bytes": tooMuch, "forgetting": forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -320,6 +321,55 @@ func expiry(t *testing.T, s agentrun.Store) {
 		t.Errorf("%d were removed, %v; want 3", removed, err)
 	}
 	get(t, s, waiting) // what has not ended stays
+}
+
+// tooMuch lets go of what is beyond a policy's bytes: of outcomes first, and then of records, the first that ended first; never of what has not ended.
+func tooMuch(t *testing.T, s agentrun.Store) {
+	ctx := t.Context()
+	const large = 100_000
+	held := func(want int) {
+		t.Helper()
+		if n, err := s.Bytes(ctx); err != nil || n < int64(want) || n > int64(want+10_000) {
+			t.Errorf("it holds %d bytes, %v; want %d and little more", n, err, want)
+		}
+	}
+	held(0)
+	step := []agentrun.Step{{ID: 1, Type: "code", Data: []byte(`{"seq":1,"type":"code","code":"` + strings.Repeat("x", large) + `"}`)}}
+	var all []agentrun.Record
+	for i := range 3 {
+		r := Queued("acme", began)
+		r.KeepData = i == 1
+		add(t, s, r)
+		if done, err := s.End(ctx, r.ID, outcome(), step, began.Add(time.Duration(i)*time.Second)); err != nil || !done {
+			t.Fatal(done, err)
+		}
+		all = append(all, r)
+	}
+	waiting := Queued("acme", began)
+	waiting.Task = []byte(`{"task":"` + strings.Repeat("y", large) + `"}`)
+	add(t, s, waiting)
+	held(4 * large)
+	expire := func(most int64, wantForgotten, wantRemoved int) {
+		t.Helper()
+		policy := kept.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: 100, Data: most}
+		forgotten, removed, err := s.Expire(ctx, policy, began.Add(time.Minute))
+		if err != nil || forgotten != wantForgotten || removed != wantRemoved {
+			t.Errorf("%d were forgotten and %d removed, %v; want %d and %d", forgotten, removed, err, wantForgotten, wantRemoved)
+		}
+	}
+	expire(5*large, 0, 0)
+	expire(3*large, 2, 0)
+	held(2 * large)
+	for i, has := range []bool{false, false, true} {
+		if got := get(t, s, all[i]); (got.Outcome != nil) != has || (got.Steps != nil) != has || got.ResultCode != agent.Complete {
+			t.Errorf("%d: %+v, want an outcome: %v", i, got, has)
+		}
+	}
+	expire(1, 1, 3)
+	held(large)
+	if got := get(t, s, waiting); len(got.Task) != len(waiting.Task) {
+		t.Error("what waits has lost its task")
+	}
 }
 
 func forgetting(t *testing.T, s agentrun.Store) {

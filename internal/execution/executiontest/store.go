@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -76,7 +77,8 @@ func ok(t *testing.T, done bool, err error) {
 func TestStore(t *testing.T, open func(*testing.T) execution.Store) {
 	for name, test := range map[string]func(*testing.T, execution.Store){
 		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce, "notes": notes,
-		"begun once": begunOnce, "begun with its entry": begunWithItsEntry, "lists": lists, "unfinished": unfinished, "expiry": expiry, "forgetting": forgetting,
+		"begun once": begunOnce, "begun with its entry": begunWithItsEntry, "lists": lists, "unfinished": unfinished, "expiry": expiry, "too many bytes": tooMuch,
+		"forgetting": forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -346,6 +348,77 @@ func expiry(t *testing.T, s execution.Store) {
 		t.Errorf("%d were removed, %v; want 3", removed, err)
 	}
 	get(t, s, waiting) // what has not ended stays
+}
+
+// tooMuch lets go of what is beyond a policy's bytes: of results first, and then of records, the first that ended first; never of what has not ended.
+func tooMuch(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	now := began.Add(time.Minute)
+	const output = 100_000
+	held := func() int64 {
+		t.Helper()
+		n, err := s.Bytes(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := held(); n != 0 {
+		t.Errorf("a store without records holds %d bytes", n)
+	}
+	var all []execution.Record
+	for i := range 4 {
+		r := Queued("acme", began)
+		r.KeepData = i == 1
+		add(t, s, r)
+		large := result(r.ID)
+		large.Output = json.RawMessage(`"` + strings.Repeat("x", output-2) + `"`)
+		done, err := s.End(ctx, r.ID, large, began.Add(-time.Duration(i)*time.Second)) // the last one ended first
+		ok(t, done, err)
+		all = append(all, r)
+	}
+	waiting := Queued("acme", began)
+	waiting.Request.Code = strings.Repeat("y", output)
+	add(t, s, waiting)
+	if n := held(); n < 5*output || n > 5*output+10_000 {
+		t.Errorf("it holds %d bytes, want those of five documents of %d", n, output)
+	}
+	expire := func(most int64, wantForgotten, wantRemoved int) {
+		t.Helper()
+		policy := execution.Policy{Result: time.Hour, Record: 24 * time.Hour, Records: 100, Data: most}
+		forgotten, removed, err := s.Expire(ctx, policy, now)
+		if err != nil || forgotten != wantForgotten || removed != wantRemoved {
+			t.Errorf("%d were forgotten and %d removed, %v; want %d and %d", forgotten, removed, err, wantForgotten, wantRemoved)
+		}
+	}
+	expire(0, 0, 0) // no bound
+	expire(6*output, 0, 0)
+	expire(4*output, 2, 0) // and a sixteenth more than it must
+	for i, has := range []bool{true, true, false, false} {
+		if got := get(t, s, all[i]); (got.Result != nil) != has || got.ResultCode != api.Success || got.CodeDigest == "" {
+			t.Errorf("%d: %+v, want a result: %v", i, got, has)
+		}
+	}
+	if n := held(); n < 3*output || n > 3*output+10_000 {
+		t.Errorf("it holds %d bytes, want those of three documents", n)
+	}
+	expire(1, 2, 4)
+	for _, r := range all {
+		if _, err := s.Get(ctx, "acme", r.ID); !errors.Is(err, execution.ErrNotFound) {
+			t.Errorf("it is still there: %v", err)
+		}
+	}
+	if got := get(t, s, waiting); got.Request == nil || len(got.Request.Code) != output {
+		t.Error("what waits has lost its code")
+	}
+	done, err := s.End(ctx, waiting.ID, result(waiting.ID), began)
+	ok(t, done, err)
+	if err := s.Forget(ctx, "acme", waiting.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := held(); n != kept.RecordBytes {
+		t.Errorf("one record that was forgotten holds %d bytes, want %d", n, kept.RecordBytes)
+	}
 }
 
 func forgetting(t *testing.T, s execution.Store) {

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
@@ -153,6 +155,21 @@ func TestWhatWasLetGoIsInNoFile(t *testing.T) {
 	}
 }
 
+// retentions are the ledger's entries of what was let go of.
+func retentions(t *testing.T, s *Store) (told []ledger.Entry) {
+	t.Helper()
+	for row, err := range s.Ledger().Read(t.Context(), 1) {
+		var entry ledger.Entry
+		if err := errors.Join(err, json.Unmarshal(row.Entry, &entry)); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Kind == ledger.KindRetention {
+			told = append(told, entry)
+		}
+	}
+	return told
+}
+
 // What is let go of is in the ledger: how much at a time, and what a tenant has asked for by its id.
 func TestRetentionIsRecorded(t *testing.T) {
 	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
@@ -177,16 +194,7 @@ func TestRetentionIsRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var told []ledger.Entry
-	for row, err := range s.Ledger().Read(t.Context(), 1) {
-		var entry ledger.Entry
-		if err := errors.Join(err, json.Unmarshal(row.Entry, &entry)); err != nil {
-			t.Fatal(err)
-		}
-		if entry.Kind == ledger.KindRetention {
-			told = append(told, entry)
-		}
-	}
+	told := retentions(t, s)
 	want := []ledger.Act{
 		{Subject: "a", Details: map[string]string{"of": "executions", "asked": "true"}},
 		{Subject: "executions", Details: map[string]string{"forgotten": "2"}},
@@ -199,6 +207,109 @@ func TestRetentionIsRecorded(t *testing.T) {
 		if !reflect.DeepEqual(*entry.Act, want[i]) {
 			t.Errorf("%+v, want %+v", *entry.Act, want[i])
 		}
+	}
+}
+
+// Of what is let go of since it is too much, the ledger says of how many nobody had been told the result.
+func TestWhatIsTooMuchIsRecorded(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	for _, id := range []string{"a", "b", "c"} {
+		accept(t, e, queued(id))
+		end(t, e, id, api.Result{ResultCode: api.Success})
+	}
+	if err := e.Read(t.Context(), "b", began); err != nil {
+		t.Fatal(err)
+	}
+	policy := execution.Policy{Result: time.Hour, Record: time.Hour, Records: 10, Data: 1}
+	if forgotten, removed, err := e.Expire(t.Context(), policy, began); err != nil || forgotten != 3 || removed != 3 {
+		t.Fatal(forgotten, removed, err)
+	}
+	want := []ledger.Act{
+		{Subject: "executions", Details: map[string]string{"forgotten": "3", "over": "data-limit", "unread": "2"}},
+		{Subject: "executions", Details: map[string]string{"removed": "3", "over": "data-limit"}},
+	}
+	told := retentions(t, s)
+	if len(told) != len(want) {
+		t.Fatalf("%+v", told)
+	}
+	for i, entry := range told {
+		if !reflect.DeepEqual(*entry.Act, want[i]) {
+			t.Errorf("%+v, want %+v", *entry.Act, want[i])
+		}
+	}
+}
+
+// The bytes that are counted are those of the rows that there are, whatever has become of them, by whomever.
+func TestBytesAreThoseOfTheRows(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, e := openExecutions(t, dir)
+	counted := func(want int64) {
+		t.Helper()
+		var sum int64
+		if err := s.reader.QueryRowContext(t.Context(), "SELECT coalesce(sum(bytes), 0) FROM executions").Scan(&sum); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := e.Bytes(t.Context()); err != nil || n != sum || n < want || want == 0 && n > 0 {
+			t.Errorf("%d bytes are counted, %v; the rows have %d, want %d at least", n, err, sum, want)
+		}
+	}
+	if err := s.CreateTenant(t.Context(), tenant.Tenant{ID: "acme", CreatedAt: began}); err != nil {
+		t.Fatal(err)
+	}
+	counted(0)
+	r := executiontest.Queued("acme", began)
+	r.KeepData = true
+	accept(t, e, r)
+	if done, err := e.Begin(t.Context(), r.ID, began); err != nil || !done {
+		t.Fatal(done, err)
+	}
+	counted(kept.RecordBytes + int64(len(r.Request.Code)+len(r.Request.InputData)))
+	end(t, e, r.ID, api.Result{ResultCode: api.Success, Output: json.RawMessage("[1]")})
+	counted(kept.RecordBytes + int64(len(r.Request.Code)+len(r.Request.InputData)+3))
+	note := executiontest.Queued("acme", began)
+	note.State, note.EndedAt, note.Request, note.Salt = api.ExecutionEnded, began, nil, nil
+	if err := e.Note(t.Context(), []execution.Record{note}); err != nil {
+		t.Fatal(err)
+	}
+	counted(2 * kept.RecordBytes)
+	beside := open(t, dir, Command)
+	defer func() { _ = beside.Close() }()
+	if err := beside.DeleteTenant(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	counted(0)
+}
+
+// The file does not shrink, and does not grow either while no more is kept than may be: what was let go of leaves pages that are used again.
+func TestTheFileStaysAsLargeAsItWas(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	const most, output = 4 << 20, 50_000
+	policy := execution.Policy{Result: time.Hour, Record: time.Hour, Records: 10_000, Data: most}
+	var sizes []int64
+	for range 6 { // each of which writes as much as may be kept
+		for range most/output/10 + 1 {
+			var notes []execution.Record
+			for range 10 {
+				r := executiontest.Queued("acme", began)
+				r.State, r.EndedAt, r.Request, r.Salt, r.KeepData = api.ExecutionEnded, began, nil, nil, true
+				r.Result = &api.Result{Output: json.RawMessage("[" + strings.Repeat("1", output) + "]")}
+				notes = append(notes, r)
+			}
+			if err := e.Note(t.Context(), notes); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := e.Expire(t.Context(), policy, began); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info, err := os.Stat(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, info.Size())
+	}
+	if first, last := sizes[1], sizes[len(sizes)-1]; last > first+first/20 || first > most+most/4 {
+		t.Errorf("the file had %d bytes where %d may be kept", sizes, most)
 	}
 }
 

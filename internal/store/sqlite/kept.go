@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -152,65 +151,6 @@ func ceilMicros(t time.Time) int64 { return t.Add(time.Microsecond - time.Nanose
 func unfinishedKept[R any](ctx context.Context, k keptTable, read scan[R], columns string) ([]R, error) {
 	return all(ctx, k.store, k.store.reader, "look for what has not ended in "+k.name, read,
 		"SELECT "+columns+" FROM "+k.name+" WHERE ended_at IS NULL ORDER BY id")
-}
-
-// expireMost is how many rows are changed in one transaction: others write in between.
-const expireMost = 500
-
-// Expire implements [kept.Store]. What was let go since it was last called, by whomever, is then in no file any more.
-func (k keptTable) Expire(ctx context.Context, p kept.Policy, now time.Time) (forgotten, removed int, err error) {
-	remove := "DELETE FROM " + k.name + " WHERE id IN (SELECT id FROM " + k.name + " WHERE "
-	removed, err = k.letGoOf(ctx, "removed", remove+"ended_at <= ? LIMIT ?)", -1, now.Add(-p.Record).UnixMicro())
-	if err != nil {
-		return 0, removed, err
-	}
-	var count int
-	if err := k.store.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+k.name).Scan(&count); err != nil {
-		return 0, removed, k.store.failed("count "+k.name, err)
-	}
-	oldest, err := k.letGoOf(ctx, "removed", remove+"ended_at IS NOT NULL ORDER BY ended_at, id LIMIT ?)", max(count-p.Records, 0))
-	removed += oldest
-	if err != nil {
-		return 0, removed, err
-	}
-	forgotten, err = k.letGoOf(ctx, "forgotten", "UPDATE "+k.name+" SET "+k.letGoAll()+" WHERE id IN (SELECT id FROM "+k.name+" "+
-		"WHERE result IS NOT NULL AND keep_data = 0 AND (read_at <= ? OR ended_at <= ?) LIMIT ?)",
-		-1, now.Add(-kept.ReadGrace).UnixMicro(), now.Add(-p.Result).UnixMicro())
-	if err != nil {
-		return forgotten, removed, err
-	}
-	// The log has what was written since; where somebody reads there is a next time.
-	if _, err := k.store.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return forgotten, removed, k.store.failed("tidy up", err)
-	}
-	return forgotten, removed, nil
-}
-
-// letGoOf changes rows until there are none left to be changed, or most have been; -1 is no bound. The query's last argument is
-// how many it may change. The ledger says how many were, in the same step.
-func (k keptTable) letGoOf(ctx context.Context, how, query string, most int, args ...any) (int, error) {
-	doing := "let go of old " + k.name
-	changed := 0
-	for most < 0 || changed < most {
-		limit, n := expireMost, 0
-		if most >= 0 {
-			limit = min(limit, most-changed)
-		}
-		err := k.store.write(ctx, doing, func(tx *transaction) (err error) {
-			n, err = k.store.change(ctx, tx, doing, query, append(args, limit)...)
-			if err != nil || n == 0 {
-				return err
-			}
-			return k.store.record(ctx, tx, ledger.KindRetention, ledger.Act{Subject: k.name, Details: map[string]string{how: strconv.Itoa(n)}})
-		})
-		if err != nil {
-			return changed, err
-		}
-		if changed += n; n < limit {
-			break
-		}
-	}
-	return changed, nil
 }
 
 // keptTimes are the times of a row as they are read.
