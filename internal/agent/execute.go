@@ -108,31 +108,35 @@ func isExecute(name string) bool {
 	return strings.EqualFold(strings.TrimSpace(name), ActionExecute) || strings.EqualFold(name, ToolExecute)
 }
 
-// executeTries is how often code is handed over where there is no box for it, or where we failed.
-const executeTries = 5
+// quotaTries is how often code is handed over that a quota keeps from running.
+const quotaTries = 5
 
 // maxPause is for how long code waits that a quota keeps from running.
 const maxPause = time.Minute
 
-// runCode runs a request. Where every box is taken, or a quota lets it run soon, it waits, and where Glovebox itself failed it
-// tries once more.
+// runCode runs a request. Where every box is taken it waits, for as long as the task may take: what a model was paid for is not thrown away since
+// others are quicker. Where a quota lets it run soon it waits too, and where Glovebox itself failed it tries once more.
 func (r *session) runCode(ctx context.Context, request api.Request) (api.Result, error) {
 	failures := 0
 	for try := 1; ; try++ {
 		result, err := r.agent.config.Executor.Execute(ctx, request, nil)
-		r.countRun()
 		var busy interface{ RetryAfter() time.Duration }
 		var over *quota.Error
+		overQuota := errors.As(err, &over)
+		isBusy := !overQuota && errors.As(err, &busy)
+		if !overQuota && !isBusy { // which has not run
+			r.countRun()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return api.Result{}, ctx.Err()
-		case errors.As(err, &over) && !over.Forbidden && over.After <= maxPause && try < executeTries:
+		case overQuota && !over.Forbidden && over.After <= maxPause && try < quotaTries:
 			if err := pause(ctx, over.After); err != nil {
 				return api.Result{}, err
 			}
-		case errors.As(err, &over):
+		case overQuota:
 			return api.Result{}, over
-		case errors.As(err, &busy) && try < executeTries:
+		case isBusy:
 			if err := pause(ctx, busy.RetryAfter()); err != nil {
 				return api.Result{}, err
 			}
