@@ -161,14 +161,13 @@ func fillDisk(ctx context.Context, l *load) error {
 // works waits until a script succeeds, and notes how long that took.
 func (l *load) works(ctx context.Context) error {
 	began := time.Now()
-	var status int
-	var body []byte
+	var a answer
 	var err error
 	defer func() { l.recovered(began) }()
 	return until(ctx, startLimit, func(ctx context.Context) (bool, error) {
-		status, body, err = l.ask(ctx, http.MethodPost, "/v1/executions", l.keys[0], friendly[0].body, false)
-		return err == nil && status == http.StatusOK && strings.Contains(string(body), friendly[0].code), nil
+		a, err = l.ask(ctx, http.MethodPost, executions.path, l.keys[0], friendly[0].body, nil)
+		return err == nil && a.status == http.StatusOK && strings.Contains(string(a.body), friendly[0].code), nil
 	}, func() error {
-		return errors.Join(fmt.Errorf("the server does not work again: status %d: %.200s: %s", status, body, l.server.lastLog()), err)
+		return errors.Join(fmt.Errorf("the server does not work again: status %d: %.200s: %s", a.status, a.body, l.server.lastLog()), err)
 	})
 }

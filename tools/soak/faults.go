@@ -171,7 +171,7 @@ func leavingClients(ctx context.Context, l *load) error {
 	for ctx.Err() == nil {
 		const patience = 30 * time.Millisecond
 		leaves, cancel := context.WithTimeout(ctx, patience)
-		_, _, err := l.ask(leaves, "POST", "/v1/executions", l.keys[left%len(l.keys)], `{"code":"for(;;);","timeoutSeconds":5}`, false)
+		_, err := l.ask(leaves, "POST", executions.path, l.keys[left%len(l.keys)], `{"code":"for(;;);","timeoutSeconds":5}`, nil)
 		cancel()
 		if err != nil {
 			left++

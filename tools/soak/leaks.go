@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,6 +60,9 @@ func (w *leakWatch) look(ctx context.Context, r *round) error {
 // restTime is for how long nothing must run: what was accepted and found no place asks again within a second.
 const restTime = 1200 * time.Millisecond
 
+// pendingDeliveries is the metric of what webhooks have not been told yet.
+const pendingDeliveries = "glovebox_webhook_pending_deliveries"
+
 // rest waits until the server runs nothing, and has nothing waiting.
 func (l *load) rest(ctx context.Context) error {
 	var since time.Time
@@ -67,26 +71,53 @@ func (l *load) rest(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return false, err
-		case metrics["glovebox_executions_in_flight"]+metrics["glovebox_boxes"] > 0:
+		case metrics["glovebox_executions_in_flight"]+metrics["glovebox_boxes"]+metrics[pendingDeliveries] != 0: // or not known
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
 		}
-		return !since.IsZero() && time.Since(since) > restTime, nil
+		if since.IsZero() || time.Since(since) < restTime {
+			return false, nil
+		}
+		busy, err := l.agentWorks(ctx)
+		if busy {
+			since = time.Time{}
+		}
+		return !busy, err
 	}, func() error { return errors.New("the server does not come to rest") })
+}
+
+// agentWorks reports whether a run of the agent has not ended, of any tenant's.
+func (l *load) agentWorks(ctx context.Context) (bool, error) {
+	for _, key := range l.keys {
+		for _, state := range []string{"queued", "running"} {
+			a, err := l.ask(ctx, http.MethodGet, agentRuns.path+"?limit=1&state="+state, key, "", nil)
+			if err != nil {
+				return false, err
+			}
+			var page struct{ Runs []json.RawMessage }
+			if err := json.Unmarshal(a.body, &page); err != nil || a.status != http.StatusOK {
+				return false, fmt.Errorf("the list of runs: status %d: %.200s", a.status, a.body)
+			}
+			if len(page.Runs) > 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // metrics are those without labels, by their names.
 func (l *load) metrics(ctx context.Context) (map[string]float64, error) {
-	status, body, err := l.ask(ctx, http.MethodGet, "/metrics", l.admin, "", false)
+	a, err := l.ask(ctx, http.MethodGet, "/metrics", l.admin, "", nil)
 	if err != nil {
 		return nil, err
 	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("/metrics: status %d: %.200s", status, body)
+	if a.status != http.StatusOK {
+		return nil, fmt.Errorf("/metrics: status %d: %.200s", a.status, a.body)
 	}
 	found := map[string]float64{}
-	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines := bufio.NewScanner(bytes.NewReader(a.body))
 	for lines.Scan() {
 		name, value, ok := strings.Cut(lines.Text(), " ")
 		if number, err := strconv.ParseFloat(value, 64); ok && err == nil {

@@ -30,7 +30,11 @@ func (r *report) good() bool {
 
 // faultsFound are all that must not be.
 func (st *stageReport) faultsFound() [][]string {
-	return append(wrongs(st.rounds), st.accepted.lost, st.accepted.wrong, st.twice, st.left, st.leaks)
+	found := append(wrongs(st.rounds), st.told.lost, st.told.wrong, st.twice, st.books, st.left, st.leaks)
+	for _, a := range st.accepted {
+		found = append(found, a.lost, a.wrong)
+	}
+	return found
 }
 
 func (r *report) write(w io.Writer) {
@@ -43,28 +47,43 @@ func (r *report) write(w io.Writer) {
 func (st *stageReport) write(w io.Writer) {
 	fmt.Fprintf(w, "\n%s:\n", st.name)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "fault\ttook\tanswered\tp50 ms\tp95\tp99\taccepted\trefused\tno answer\tby the fault\twrong\tback after\tat rest: fds\tgoroutines\t")
+	fmt.Fprintln(table, "fault\tasked for\tanswered\tp50 ms\tp95\tp99\taccepted\trefused\tno answer\tby the fault\t")
 	for _, one := range st.rounds {
-		slices.Sort(one.answered)
+		one.scripts.write(table, one.name, "scripts")
+		one.runs.write(table, "", "runs of the agent")
+		one.calls.write(table, "", "calls of /mcp")
+	}
+	fmt.Fprintln(table)
+	fmt.Fprintln(table, "fault\ttook\twrong\tback after\tat rest: fds\tgoroutines\t")
+	for _, one := range st.rounds {
 		back := "–"
 		if one.recovery > 0 {
 			back = one.recovery.Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(table, "%s\t%.1f s\t%d\t%.1f\t%.1f\t%.1f\t%d\t%s\t%d\t%s\t%d\t%s\t%d\t%d\t%s\n", one.name, one.took.Seconds(), len(one.answered),
-			quantile(one.answered, 0.5), quantile(one.answered, 0.95), quantile(one.answered, 0.99), one.queued,
-			counts(one.refused), one.broken, counts(one.others), len(one.wrong), back, one.descriptors, one.goroutines, one.told)
+		fmt.Fprintf(table, "%s\t%.1f s\t%d\t%s\t%d\t%d\t%s\n", one.name, one.took.Seconds(), len(one.wrong), back, one.descriptors, one.goroutines, one.told)
 	}
 	_ = table.Flush() // w's errors are w's
-	a := st.accepted
-	fmt.Fprintf(w, "Of %d accepted executions %d ended as they must, %d as EXECUTION_FAILED, %d in a box that was killed; lost: %d, wrong: %d.\n",
-		a.accepted, a.asExpected, a.retryable, a.killed, len(a.lost), len(a.wrong))
-	fmt.Fprintf(w, "The ledger is whole (%d lines); begun twice: %d. Left behind: %d. Leaks: %d.\n", st.entries, len(st.twice), len(st.left), len(st.leaks))
+	for _, a := range st.accepted {
+		fmt.Fprintf(w, "Of %d accepted (%s) %d ended as they must, %d as %s, %d in a box that was killed; lost: %d, wrong: %d.\n",
+			a.accepted, a.sort.name, a.asExpected, a.retryable, a.sort.failed, a.killed, len(a.lost), len(a.wrong))
+	}
+	d := st.told
+	fmt.Fprintf(w, "Webhooks were told %d ends in %d posts: %d were refused, %d slow, %d hung up on, and %d came though they had been answered; lost: %d, wrong: %d.\n",
+		d.ends, d.all, d.refused, d.slow, d.hungUp, d.again, len(d.lost), len(d.wrong))
+	fmt.Fprintf(w, "The ledger is whole (%d lines), and differs from what was seen in %d; the model began %d tasks; begun twice: %d. Left behind: %d. Leaks: %d.\n",
+		st.entries, len(st.books), st.tasks, len(st.twice), len(st.left), len(st.leaks))
 	const most = 5
 	for _, list := range st.faultsFound() {
 		for _, line := range list[:min(most, len(list))] {
 			fmt.Fprintln(w, "  "+line)
 		}
 	}
+}
+
+func (t *tally) write(w io.Writer, fault, what string) {
+	slices.Sort(t.answered)
+	fmt.Fprintf(w, "%s\t%s\t%d\t%.1f\t%.1f\t%.1f\t%d\t%s\t%d\t%s\t\n", fault, what, len(t.answered),
+		quantile(t.answered, 0.5), quantile(t.answered, 0.95), quantile(t.answered, 0.99), t.queued, counts(t.refused), t.broken, counts(t.others))
 }
 
 func wrongs(rounds []*round) (all [][]string) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +33,10 @@ type server struct {
 	address string
 	daemon  *daemon        // where the stage has one
 	undo    []func() error // what has to be done when the server has gone, the last one first
+	// Whom the server asks, and whom it tells.
+	model    *model
+	receiver *receiver
+	kills    int // how often it was killed
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -78,7 +81,10 @@ func newServer(ctx context.Context, o options, driver string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{options: o, driver: driver, program: o.glovebox, dir: dir, data: filepath.Join(dir, "data"), address: l.Addr().String(), boxes: map[string]bool{}}
+	s := &server{
+		options: o, driver: driver, program: o.glovebox, dir: dir, data: filepath.Join(dir, "data"), address: l.Addr().String(),
+		boxes: map[string]bool{}, model: newModel(), receiver: newReceiver(),
+	}
 	return s, l.Close()
 }
 
@@ -100,10 +106,10 @@ func (s *server) command(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// makeTenants returns a key for each, and one that may see metrics.
+// makeTenants returns a key for each, and one that may see metrics. Each has a webhook.
 func (s *server) makeTenants(ctx context.Context, n int) (keys []string, admin string, err error) {
 	for i := range n {
-		id := fmt.Sprintf("t%d", i)
+		id := tenantID(i)
 		if _, err := s.command(ctx, "tenant", "create", id); err != nil {
 			return nil, "", err
 		}
@@ -112,9 +118,23 @@ func (s *server) makeTenants(ctx context.Context, n int) (keys []string, admin s
 			return nil, "", err
 		}
 		keys = append(keys, key)
+		if err := s.webhook(ctx, i, "set", s.receiver.url(i)); err != nil {
+			return nil, "", err
+		}
 	}
-	admin, err = s.makeKey(ctx, "t0", "admin")
+	admin, err = s.makeKey(ctx, tenantID(0), "admin")
 	return keys, admin, err
+}
+
+func tenantID(n int) string { return fmt.Sprintf("t%d", n) }
+
+// webhook does something to a tenant's webhook that gives it a secret.
+func (s *server) webhook(ctx context.Context, tenant int, verb string, args ...string) error {
+	secret, err := s.command(ctx, append([]string{"tenant", "webhook", verb, tenantID(tenant)}, args...)...)
+	if err != nil {
+		return err
+	}
+	return s.receiver.sign(tenant, string(bytes.TrimSpace(secret)))
 }
 
 func (s *server) makeKey(ctx context.Context, tenant string, scopes ...string) (string, error) {
@@ -135,8 +155,9 @@ func (s *server) start(ctx context.Context) error {
 	defer func() { _ = log.Close() }() // the server has its own
 	// It is told to go, and never killed by ctx: it would leave its boxes behind.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.program, "serve", "--listen", s.address, "--driver", s.driver,
-		"--runtime", s.options.runtime, "--state-dir", s.state(), "--data-dir", s.data)
-	cmd.Env = append(os.Environ(), s.env...)
+		"--runtime", s.options.runtime, "--state-dir", s.state(), "--data-dir", s.data, "--webhook-allow-private",
+		"--agent-model", "soak", "--agent-base-url", s.model.server.OpenAI(), "--agent-no-tools")
+	cmd.Env = append(append(os.Environ(), "OPENAI_API_KEY="), s.env...)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	stdout, err := cmd.StdoutPipe()
@@ -173,6 +194,7 @@ func (s *server) start(ctx context.Context) error {
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.ended
+	s.kills++
 }
 
 // stop drains the server and waits for its end.
@@ -194,6 +216,8 @@ func (s *server) remove() (err error) {
 	for _, undo := range slices.Backward(s.undo) {
 		err = errors.Join(err, undo())
 	}
+	s.receiver.http.Close()
+	_ = s.model.close() // what was wrong about it was asked before
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
@@ -241,51 +265,6 @@ func (s *server) claims() ([]*sandbox.Claim, error) {
 		s.boxes[claim.ID] = true
 	}
 	return claims, err
-}
-
-// ledger verifies it, and tells which executions it says began more than once.
-func (s *server) ledger(ctx context.Context) (twice []string, entries int, err error) {
-	key, err := s.command(ctx, "ledger", "key")
-	if err != nil {
-		return nil, 0, err
-	}
-	pem, file := filepath.Join(s.dir, "ledger.pem"), filepath.Join(s.dir, "ledger.jsonl")
-	if err := os.WriteFile(pem, key, 0o600); err != nil {
-		return nil, 0, err
-	}
-	if _, err := s.command(ctx, "ledger", "export", "-o", file); err != nil {
-		return nil, 0, err
-	}
-	verify := exec.CommandContext(ctx, s.program, "ledger", "verify", file, "--public-key", pem)
-	if out, err := verify.CombinedOutput(); err != nil {
-		return nil, 0, fmt.Errorf("glovebox ledger verify: %w: %s", err, bytes.TrimSpace(out))
-	}
-	body, err := os.Open(file)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { _ = body.Close() }()
-	began := map[string]int{}
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var row struct {
-			Entry struct {
-				Kind      string
-				Execution struct{ ID string }
-			}
-		}
-		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-			return nil, 0, err
-		}
-		entries++
-		if row.Entry.Kind == "execution.began" {
-			if began[row.Entry.Execution.ID]++; began[row.Entry.Execution.ID] == 2 {
-				twice = append(twice, row.Entry.Execution.ID)
-			}
-		}
-	}
-	return twice, entries, lines.Err()
 }
 
 // leftBehind looks for what the server should have taken along.

@@ -53,9 +53,12 @@ func (st stage) rounds(asked []string) (names []string) {
 type stageReport struct {
 	name     string
 	rounds   []*round
-	accepted settlement
-	twice    []string // executions that began more than once
+	accepted []*settlement
+	told     deliveries
+	tasks    int      // that the model was asked to begin
+	twice    []string // executions and tasks that began more than once
 	entries  int      // of the ledger's export, which was found whole
+	books    []string // where it differs from what was seen
 	left     []string
 	leaks    []string
 }
@@ -91,11 +94,34 @@ func (st stage) run(ctx context.Context, o options, each time.Duration, say func
 	if race, err := s.logged(0, "DATA RACE"); err != nil || race != "" {
 		return nil, errors.Join(err, fmt.Errorf("the race detector has found something: %s", s.lastLog()))
 	}
-	if r.twice, r.entries, err = s.ledger(ctx); err != nil {
+	if err := st.audit(ctx, l, r); err != nil {
 		return nil, err
 	}
 	r.left, err = s.leftBehind(ctx)
 	return r, err
+}
+
+// audit holds the ledger, and what the model was asked, against what was seen.
+func (st stage) audit(ctx context.Context, l *load, r *stageReport) error {
+	s := l.server
+	if _, err := s.command(ctx, "tenant", "webhook", "remove", tenantID(0)); err != nil {
+		return err
+	}
+	named, err := s.namedLost()
+	if err != nil {
+		return err
+	}
+	b, err := s.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	r.entries, r.tasks = b.entries, s.model.tasks()
+	r.twice = append(b.twice(), s.model.twice()...)
+	r.books = append(b.reconcile(memories{
+		accepted: l.accepted, heard: l.heard, named: named, killed: s.kills > 0,
+		acts: map[string]int{entryHookSet: len(l.keys), entryHookRotated: l.rotated, entryHookRemoved: 1},
+	}), s.model.problems()...)
+	return nil
 }
 
 // drive is what happens while the server is there.
@@ -114,6 +140,9 @@ func (st stage) drive(ctx context.Context, l *load, each time.Duration, r *stage
 	}
 	r.leaks = watch.leaks
 	say("%s: looking for what was accepted ...", st.name)
-	r.accepted, err = l.settle(ctx)
+	if r.accepted, err = l.settle(ctx); err != nil {
+		return err
+	}
+	r.told, err = l.delivered(ctx)
 	return err
 }

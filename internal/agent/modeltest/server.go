@@ -25,6 +25,7 @@ const maxRequestBytes = 64 << 20
 type Server struct {
 	http    *httptest.Server
 	closing chan struct{}
+	forgets bool // what it was asked
 
 	mu       sync.Mutex
 	steps    []Step
@@ -55,6 +56,15 @@ func Start(steps ...Step) *Server {
 		http.NotFound(w, r)
 	})
 	s.http = httptest.NewServer(mux)
+	return s
+}
+
+// StartForever starts one that answers every request by the same step, for as long as one likes: it remembers none of them.
+func StartForever(step Step) *Server {
+	s := Start(Forever{step})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgets = true
 	return s
 }
 
@@ -99,7 +109,9 @@ func (s *Server) problem(format string, args ...any) {
 func (s *Server) next(request Request) Step {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, request)
+	if !s.forgets {
+		s.requests = append(s.requests, request)
+	}
 	if len(s.steps) == 0 {
 		s.problems = append(s.problems, fmt.Sprintf("request %d is more than the script has", len(s.requests)))
 		return Fail{Status: http.StatusNotImplemented, Message: "the script has no more steps"}
