@@ -100,6 +100,7 @@ func (s *Server) execute(c echo.Context) error {
 	}
 	accepted, err := s.executions.SubmitAll(ctx, o.subs)
 	if err != nil {
+		s.metrics.refused(ctx, err)
 		return s.executorRefusal(ctx, executionRefusal(err))
 	}
 	if !o.batch {

@@ -51,6 +51,9 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 	if errors.As(err, &busy) {
 		return &refusal{kind: kindBusy, detail: "Every place is taken, and so is every place in the queue.", retryAfter: busy.RetryAfter()}
 	}
+	if r := unrecorded(err); r != nil {
+		return r
+	}
 	if errors.Is(err, sandbox.ErrClosed) {
 		return stopping()
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/queue"
 	"glovebox/internal/sandbox"
 )
@@ -213,6 +214,12 @@ type busyError time.Duration
 func (b busyError) Error() string             { return "busy" }
 func (b busyError) RetryAfter() time.Duration { return time.Duration(b) }
 
+// withheld is an error of what has run, and cannot be recorded.
+type withheld struct{}
+
+func (withheld) Error() string  { return "the disk with /run/secret is full" }
+func (withheld) Withheld() bool { return true }
+
 func TestExecutorErrors(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -224,6 +231,8 @@ func TestExecutorErrors(t *testing.T) {
 		{"busy", busyError(2100 * time.Millisecond), 503, "3", "busy"},
 		{"busy, wrapped, for no time", fmt.Errorf("no: %w", busyError(1)), 503, "1", "busy"},
 		{"closed", fmt.Errorf("no: %w", sandbox.ErrClosed), 503, "5", "unavailable"},
+		{"not recorded", fmt.Errorf("no: %w", &kept.NotBegunError{Err: errors.New("/run/secret/path: the disk is full")}), 503, "5", "unrecorded"},
+		{"not recorded, and ran", withheld{}, 503, "5", "unrecorded"},
 		{"ours", errors.New("open /run/secret/path: permission denied"), 500, "", "internal"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,9 +246,18 @@ func TestExecutorErrors(t *testing.T) {
 			if strings.Contains(string(a.body), "secret") {
 				t.Errorf("the cause is shown: %s", a.body)
 			}
+			if ran := c.status == 500 || errors.Is(c.err, withheld{}); ran != (p.ResultCode == api.ExecutionFailed) { // which no client asks for again unasked
+				t.Errorf("%+v", p)
+			}
 			if c.status == 500 {
 				if p.ResultCode != api.ExecutionFailed || strings.Count(log.String(), "permission denied") != 1 || !strings.Contains(log.String(), p.RequestID) {
 					t.Errorf("problem %+v, log\n%s", p, log.String())
+				}
+			}
+			metrics := string(ask(t, s, request("GET", "/metrics", nil)).body)
+			for line, counts := range map[string]bool{`glovebox_unrecorded_total 1`: c.kind == "unrecorded", `glovebox_executions_total{code="EXECUTION_FAILED",runtime="",tenant=""} 1`: p.ResultCode != ""} {
+				if strings.Contains(metrics, line+"\n") != counts {
+					t.Errorf("whether there is %s: %v, want %v", line, !counts, counts)
 				}
 			}
 			if strings.Contains(log.String(), "the_") {

@@ -47,8 +47,8 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	return complete(result), nil
 }
 
-// refusalKind names why an executor's error says that there is no place: now, any more, or for this tenant. "" is any other error. What is accepted
-// and cannot be kept as begun is tried again, as where there is no place.
+// refusalKind names why an executor's error says that nothing has run: there is no place, now, any more, or for this tenant, or it cannot be recorded that it
+// begins. "" is any other error. What is accepted and cannot be kept as begun is tried again, as where there is no place.
 func refusalKind(ctx context.Context, err error) string {
 	var busy retrier
 	var over *quota.Error
@@ -58,6 +58,8 @@ func refusalKind(ctx context.Context, err error) string {
 		return "quota"
 	case errors.As(err, &busy), patient && kept.NotBegun(err):
 		return trace.Busy
+	case kept.NotBegun(err):
+		return "unrecorded"
 	case errors.Is(err, sandbox.ErrClosed):
 		return "stopping"
 	}

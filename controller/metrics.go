@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/quota"
 )
 
@@ -22,6 +23,7 @@ type metrics struct {
 	requests   *prometheus.CounterVec
 	executions *prometheus.CounterVec
 	refusals   *prometheus.CounterVec
+	unrecorded prometheus.Counter
 	duration   prometheus.Histogram
 	queued     *prometheus.HistogramVec
 	cpu        *prometheus.CounterVec
@@ -43,6 +45,9 @@ func newMetrics(config Config) (*metrics, error) {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "glovebox_quota_refusals_total", Help: "Requests, or batches of them, that a tenant's quota refused, by quota and tenant.",
 		}, []string{"quota", labelTenant}),
+		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "glovebox_unrecorded_total", Help: "How often the record of an execution, or of an agent's task, could not be written, tries of what was accepted included.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "glovebox_execution_seconds", Help: "How long scripts ran, from the moment at which their box began on them.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
@@ -75,7 +80,7 @@ func newMetrics(config Config) (*metrics, error) {
 	}
 	m.queued.WithLabelValues(noTenant)
 	m.cpu.WithLabelValues(noTenant)
-	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.duration, m.queued, m.cpu, m.memory, m.inFlight, about,
+	own := []prometheus.Collector{m.requests, m.executions, m.refusals, m.unrecorded, m.duration, m.queued, m.cpu, m.memory, m.inFlight, about,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 	if config.Load != nil {
 		own = append(own, loadCollector{config.Load, config.Parties, &m.tenants})
@@ -109,8 +114,11 @@ func (m *metrics) failed(ctx context.Context) {
 	m.executions.WithLabelValues(string(api.ExecutionFailed), m.tenants.of(ctx)).Inc()
 }
 
-// refused counts what a quota refused, if that is why.
+// refused counts what a quota refused, if that is why, or what could not be recorded.
 func (m *metrics) refused(ctx context.Context, err error) {
+	if kept.NotBegun(err) || kept.Withheld(err) {
+		m.unrecorded.Inc()
+	}
 	var over *quota.Error
 	if errors.As(err, &over) {
 		m.refusals.WithLabelValues(over.Quota, m.tenants.of(ctx)).Inc()

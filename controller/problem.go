@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/quota"
 )
 
@@ -39,6 +40,7 @@ var (
 	kindMedia          = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is not plain JSON"}
 	kindInternal       = kind{"internal", http.StatusInternalServerError, "Glovebox itself failed"}
 	kindBusy           = kind{"busy", http.StatusServiceUnavailable, "There is no place now"}
+	kindUnrecorded     = kind{"unrecorded", http.StatusServiceUnavailable, "The server cannot write its record"}
 	kindUnavailable    = kind{"unavailable", http.StatusServiceUnavailable, "Glovebox cannot run scripts now"}
 )
 
@@ -67,6 +69,22 @@ func failed(cause error) *refusal {
 		kind: kindInternal, detail: "Glovebox failed before the script had a result. The server's log tells more under the request's id.",
 		resultCode: api.ExecutionFailed, cause: cause,
 	}
+}
+
+// unrecorded is the answer where the server's record cannot be written, as on a disk that is full; nil where that is not why. Nothing has
+// run, and it may be asked again, unless there is a result code: then it has, and what came of it is told to nobody.
+func unrecorded(err error) *refusal {
+	r := &refusal{kind: kindUnrecorded, retryAfter: kept.RecordRetry, cause: err}
+	switch {
+	case kept.NotBegun(err):
+		r.detail = "The server cannot write its record now, and so nothing was run."
+	case kept.Withheld(err):
+		r.detail = "It ran, but the server cannot write the record of its end now, and so tells nothing of what came of it."
+		r.resultCode = api.ExecutionFailed
+	default:
+		return nil
+	}
+	return r
 }
 
 // refuseRequest is the one place where faults that package api found become answers.

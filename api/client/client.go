@@ -38,7 +38,7 @@ type Config struct {
 	// Authorize, where it is not nil, adds to each request the header that says who asks. It is called
 	// from whichever goroutine asks.
 	Authorize func(http.Header)
-	// RetryFor is how long [Client.Execute] and [Executions.Submit] may go on asking a server that has no place now, in all, each time
+	// RetryFor is how long [Client.Execute] and [Executions.Submit] may go on asking a server that cannot run anything now ([ProblemError.Retryable]), in all, each time
 	// after the wait that the server asks for (Retry-After). 0 means that it asks once. A script may
 	// have run for a request that failed in any other way, so that no other is ever repeated.
 	RetryFor time.Duration
@@ -153,7 +153,7 @@ func (c *Client) askPatiently(ctx context.Context, what call) ([]byte, error) {
 	for deadline := time.Now().Add(c.config.RetryFor); ; {
 		answer, err := c.ask(ctx, what)
 		var refused *ProblemError
-		if err == nil || !errors.As(err, &refused) || !refused.noPlace() || time.Until(deadline) <= refused.RetryAfter {
+		if err == nil || !errors.As(err, &refused) || !refused.Retryable() || time.Until(deadline) <= refused.RetryAfter {
 			return answer, err
 		}
 		if err := wait(ctx, refused.RetryAfter); err != nil {

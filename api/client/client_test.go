@@ -317,10 +317,12 @@ type reply func(http.ResponseWriter)
 
 func fine(w http.ResponseWriter) { answer(w, 200, jsonType, success) }
 
-func busy(retryAfter, rest string) reply {
+func busy(retryAfter, rest string) reply { return unavailable("busy", retryAfter, rest) }
+
+func unavailable(kind, retryAfter, rest string) reply {
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", retryAfter)
-		problem(w, 503, "busy", rest)
+		problem(w, 503, kind, rest)
 	}
 }
 
@@ -337,6 +339,8 @@ func TestRetryFor(t *testing.T) {
 		{"no longer than allowed", 5 * time.Second, []reply{busy("2", "")}, true, []time.Duration{0, 2 * time.Second, 4 * time.Second}},
 		{"never as long as a server wishes", time.Minute, []reply{busy("61", ""), fine}, true, []time.Duration{0}},
 		{"not where it says not when", time.Minute, []reply{busy("", ""), fine}, true, []time.Duration{0}},
+		{"until there is a record", time.Minute, []reply{unavailable("unrecorded", "5", ""), fine}, false, []time.Duration{0, 5 * time.Second}},
+		{"not what ran and is not recorded", time.Minute, []reply{unavailable("unrecorded", "5", `,"resultCode":"EXECUTION_FAILED"`), fine}, true, []time.Duration{0}},
 		{"not what may have run", time.Minute, []reply{busy("1", `,"resultCode":"CANCELLED"`), fine}, true, []time.Duration{0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -31,9 +31,9 @@ type QuotaError struct{ ProblemError }
 // Unwrap returns the ProblemError that it is.
 func (e *QuotaError) Unwrap() error { return &e.ProblemError }
 
-// noPlace reports whether nothing ran, and the server says when something may. A request that was given a
-// result code got further than that.
-func (e *ProblemError) noPlace() bool {
+// Retryable reports whether nothing ran, and the server says when something may: the same request may be sent again after RetryAfter. A
+// request that was given a result code got further than that. Where it is false another try may help all the same, but the script may have run.
+func (e *ProblemError) Retryable() bool {
 	return e.RetryAfter > 0 && e.ResultCode == "" &&
 		(e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests)
 }

@@ -14,6 +14,7 @@ import (
 	"glovebox/api/client"
 	"glovebox/controller"
 	"glovebox/internal/action"
+	"glovebox/internal/kept"
 	"glovebox/internal/mcp"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
@@ -165,6 +166,9 @@ func modelContextOf(catalogue *metadata.Catalogue, smith smithMaker, info api.In
 	}
 }
 
+// problemUnrecorded is the type of the problem of a server that cannot write its record.
+const problemUnrecorded = "urn:glovebox:problem:unrecorded"
+
 // A remoteExecutor runs requests on a server. Logs come with the result.
 type remoteExecutor struct{ client *client.Client }
 
@@ -176,6 +180,10 @@ func (e remoteExecutor) Execute(ctx context.Context, request api.Request, onLog 
 	if errors.As(err, &over) { // the server's tenant is ours
 		return result, &quota.Error{Quota: over.Quota, Field: over.Field, Limit: over.Limit, Used: over.Used, Allowed: over.Allowed,
 			Forbidden: over.Status == http.StatusForbidden, After: over.RetryAfter}
+	}
+	var refused *client.ProblemError
+	if errors.As(err, &refused) && refused.Type == problemUnrecorded && refused.Retryable() {
+		return result, &kept.NotBegunError{Err: err}
 	}
 	if err == nil && onLog != nil {
 		for _, entry := range result.Logs {

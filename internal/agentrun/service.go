@@ -186,7 +186,7 @@ type Submission struct {
 
 // Submit accepts a run of the tenant in ctx, which then goes on whatever becomes of its caller. When it returns, the store has it. The same
 // idempotency key gives the same run. The errors are an *[api.Error] that says what is wrong with the task, [ErrNoAgent], [kept.ErrFull], a
-// *quota.Error, [kept.ErrOtherBody], [kept.ErrSuspended], [ErrClosed], and the store's.
+// *quota.Error, [kept.ErrOtherBody], [kept.ErrSuspended], [ErrClosed], and, where the store cannot keep it, a *[kept.NotBegunError].
 func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	worker := s.config.Agents[sub.Agent]
 	if worker == nil {
@@ -214,7 +214,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	}
 	switch {
 	case err != nil:
-		return Record{}, fmt.Errorf("agentrun: %w", err)
+		return Record{}, &kept.NotBegunError{Err: fmt.Errorf("agentrun: %w", err)}
 	case existing == nil:
 		var key *tenant.Key
 		if k, ok := tenant.KeyFromContext(ctx); ok {

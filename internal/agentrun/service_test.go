@@ -211,6 +211,24 @@ func TestWhatIsNotAccepted(t *testing.T) {
 	})
 }
 
+// A packedStore has no room.
+type packedStore struct{ agentrun.Store }
+
+func (packedStore) Add(context.Context, agentrun.Record) (*agentrun.Record, error) {
+	return nil, errors.New("the disk is full")
+}
+
+// What cannot be kept is not accepted, and may be sent again.
+func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, packedStore{agentrun.NewMemory()})
+		defer b.close(t, time.Hour)
+		if _, err := b.Submit(b.ctx, submission("quick")); !kept.NotBegun(err) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestTheSameKeyIsTheSameRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		s := submission("quick")

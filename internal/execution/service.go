@@ -180,7 +180,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 
 // SubmitAll accepts executions of the tenant in ctx, in their order: all, or none where there is no place for all, of the tenant's own
 // or of everybody's. Their requests have been admitted: see [quota.Guard.Admit]. Where the store fails halfway, those that it
-// has are cancelled.
+// has are cancelled; where it has none the error is a *[kept.NotBegunError].
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
 	fresh, items := make([]Record, len(subs)), make([]kept.Item, len(subs))
 	for i, sub := range subs {
@@ -195,15 +195,18 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Record, 0, len(subs))
+	all, begun := make([]Record, 0, len(subs)), false
 	for i, r := range fresh {
 		existing, addErr := s.config.Store.Add(ctx, r)
 		switch {
 		case addErr != nil:
 			err = fmt.Errorf("execution: %w", addErr)
+			if !begun {
+				err = &kept.NotBegunError{Err: err}
+			}
 		case existing == nil:
 			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
-			all = append(all, r)
+			all, begun = append(all, r), true
 			continue
 		case existing.Idempotency.Body != r.Idempotency.Body:
 			err = ErrOtherBody

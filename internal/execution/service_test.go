@@ -566,6 +566,35 @@ func TestABatchIsAcceptedAsAWhole(t *testing.T) {
 	})
 }
 
+// A packedStore has room for so many more.
+type packedStore struct {
+	execution.Store
+	room int
+}
+
+func (p *packedStore) Add(ctx context.Context, r execution.Record) (*execution.Record, error) {
+	if p.room--; p.room < 0 {
+		return nil, errors.New("the disk is full")
+	}
+	return p.Store.Add(ctx, r)
+}
+
+// What cannot be kept is not accepted, and may be sent again, unless a part of it may have run.
+func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
+	for name, c := range map[string]struct {
+		room     int
+		notBegun bool
+	}{"nothing of it": {0, true}, "a part of it": {1, false}} {
+		inBubble(t, func(t *testing.T) {
+			b := open(t, &packedStore{execution.NewMemory(), c.room}, newFake())
+			defer b.close(t, time.Minute)
+			if _, err := b.SubmitAll(t.Context(), []execution.Submission{submission("slow"), submission("slow")}); err == nil || kept.NotBegun(err) != c.notBegun {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsHeldIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())

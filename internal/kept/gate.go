@@ -23,6 +23,9 @@ const (
 	mostPause  = 5 * time.Second
 )
 
+// RecordRetry is when to come again where a record cannot be written: no sooner than what was accepted tries to begin.
+const RecordRetry = mostPause
+
 // A Try is what came of one.
 type Try int
 
@@ -94,6 +97,12 @@ func (g *Gate) Close() {
 func NotBegun(err error) bool {
 	var kind interface{ NotBegun() bool }
 	return errors.As(err, &kind) && kind.NotBegun()
+}
+
+// Withheld reports whether an error says that something has run, and that nobody is told what came of it, since that could not be recorded now.
+func Withheld(err error) bool {
+	var kind interface{ Withheld() bool }
+	return errors.As(err, &kind) && kind.Withheld()
 }
 
 // A NotBegunError is the store's, which could not keep that something begins.

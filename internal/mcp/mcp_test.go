@@ -19,7 +19,9 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/action"
+	"glovebox/internal/kept"
 	"glovebox/internal/mcp"
+	"glovebox/internal/recorder"
 	"glovebox/metadata"
 )
 
@@ -211,6 +213,9 @@ func TestFailures(t *testing.T) {
 	broken := func(context.Context, api.Request, func(api.Log)) (api.Result, error) {
 		return api.Result{}, errors.New("secret path")
 	}
+	unrecorded := func(err error) executorFunc {
+		return func(context.Context, api.Request, func(api.Log)) (api.Result, error) { return api.Result{}, err }
+	}
 	for name, c := range map[string]struct {
 		executor  executorFunc
 		arguments any
@@ -222,7 +227,11 @@ func TestFailures(t *testing.T) {
 		"data that is no JSON": {failing, map[string]any{"code": "x", "inputData": "{"}, "INVALID_INPUT_DATA", "INVALID_INPUT_DATA"},
 		"an unknown argument":  {failing, map[string]any{"code": "x", "cpus": 2}, "cpus: is not a parameter", ""},
 		"a limit too high":     {failing, map[string]any{"code": "x", "timeout": 1e9}, "timeout: is 1e+09", ""},
-		"our own fault":        {broken, map[string]any{"code": "x"}, "EXECUTION_FAILED", ""},
+		"what cannot be recorded, and so did not run": {unrecorded(&kept.NotBegunError{Err: errors.New("secret path: the disk is full")}), map[string]any{"code": "x"},
+			"Nothing was run: the server cannot write its record now. Try again in 5 seconds", ""},
+		"what cannot be recorded, and ran": {unrecorded(&recorder.UnrecordedError{Began: true, Err: errors.New("secret path")}), map[string]any{"code": "x"},
+			"EXECUTION_FAILED: It ran", ""},
+		"our own fault": {broken, map[string]any{"code": "x"}, "EXECUTION_FAILED", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			session := connect(t, newServer(t, c.executor), false, nil)

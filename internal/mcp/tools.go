@@ -15,6 +15,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/action"
+	"glovebox/internal/kept"
 	"glovebox/internal/quota"
 )
 
@@ -143,6 +144,10 @@ func (s *Server) refused(ctx context.Context, err error) (*sdk.CallToolResult, e
 		text = "The arguments are not valid: " + invalid.Error()
 	case errors.As(err, &busy):
 		text = fmt.Sprintf("Every place is taken. Try again in %.0f seconds.", max(1, busy.RetryAfter().Seconds()))
+	case kept.NotBegun(err):
+		text = fmt.Sprintf("Nothing was run: the server cannot write its record now. Try again in %.0f seconds.", kept.RecordRetry.Seconds())
+	case kept.Withheld(err):
+		text = string(api.ExecutionFailed) + ": It ran, but the server cannot write the record of its end now, and so tells nothing of what came of it."
 	default:
 		s.log.ErrorContext(ctx, "a tool could not be run", "error", err)
 		text = string(api.ExecutionFailed) + ": Glovebox itself failed; nothing was wrong with the call. Try it again."

@@ -31,24 +31,33 @@ var _ Executor = (*Recorder)(nil)
 // New returns a Recorder. log outlives it.
 func New(inner Executor, log ledger.Log) *Recorder { return &Recorder{inner, newGroup(log)} }
 
-// An UnrecordedError is returned for an execution whose entry could not be written. Where it is the entry of its beginning, it has not
-// run; where it is that of its end, it has, and nobody is told its result.
+// An UnrecordedError is returned for an execution, or a task, whose entry could not be written. Where it is the entry of its beginning,
+// nothing has run; where it is that of its end, it has, and nobody is told what came of it.
 type UnrecordedError struct {
-	ID    string
-	Began bool
-	Err   error
+	// What is "execution" or "task".
+	What, ID string
+	Began    bool
+	Err      error
 }
+
+const (
+	whatExecution = "execution"
+	whatTask      = "task"
+)
 
 func (e *UnrecordedError) Error() string {
 	if e.Began {
-		return fmt.Sprintf("execution %s: its end could not be recorded, so its result is withheld: %v", e.ID, e.Err)
+		return fmt.Sprintf("%s %s: its end could not be recorded, so what came of it is withheld: %v", e.What, e.ID, e.Err)
 	}
-	return fmt.Sprintf("execution %s: its beginning could not be recorded, so it was not run: %v", e.ID, e.Err)
+	return fmt.Sprintf("%s %s: its beginning could not be recorded, so nothing was done: %v", e.What, e.ID, e.Err)
 }
 
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
-// NotBegun reports that it has not run, so that it may be tried again.
+// Withheld reports that it has run, and could not be recorded now: see [kept.Withheld].
+func (e *UnrecordedError) Withheld() bool { return e.Began && !ledger.Never(e.Err) }
+
+// NotBegun reports that it has not run, so that it may be tried again: see [kept.NotBegun].
 func (e *UnrecordedError) NotBegun() bool { return !e.Began && !ledger.Never(e.Err) }
 
 // ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
@@ -73,7 +82,7 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 			return err
 		}
 		if err := r.append(ctx, ledger.Began(actor, executionOf(ctx, hooks.ID, request))); err != nil {
-			return &UnrecordedError{ID: hooks.ID, Err: err}
+			return &UnrecordedError{What: whatExecution, ID: hooks.ID, Err: err}
 		}
 		began = true
 		return nil
@@ -88,7 +97,7 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 	}
 	outcome.ID = hooks.ID
 	if unrecorded := r.appendPatiently(ctx, ledger.Ended(actor, outcome)); unrecorded != nil {
-		return api.Result{}, &UnrecordedError{ID: hooks.ID, Began: true, Err: unrecorded}
+		return api.Result{}, &UnrecordedError{What: whatExecution, ID: hooks.ID, Began: true, Err: unrecorded}
 	}
 	return result, err
 }
@@ -120,22 +129,22 @@ func (r *Recorder) appendPatiently(ctx context.Context, draft ledger.Draft) erro
 }
 
 // TaskBegan records that an agent begins to work on a task, before its model is asked: where that is an error, nothing may be done. A beginning
-// of the context's ([ledger.WithBeginning]) has it recorded, and its error is returned as it is.
+// of the context's ([ledger.WithBeginning]) has it recorded, and its error is returned as it is; any other is an *[UnrecordedError].
 func (r *Recorder) TaskBegan(ctx context.Context, task ledger.Task) error {
 	entry := ledger.TaskBegan(store.ActorOf(ctx), task)
 	if begin, keeps := ledger.BeginningFrom(ctx); keeps {
 		return spanned(ctx, func() error { return begin(entry) })
 	}
 	if err := r.append(ctx, entry); err != nil {
-		return fmt.Errorf("task %s: its beginning could not be recorded, so nothing was done: %w", task.ID, err)
+		return &UnrecordedError{What: whatTask, ID: task.ID, Err: err}
 	}
 	return nil
 }
 
-// TaskEnded records what became of a task, before anybody is told: where that is an error, nobody may be.
+// TaskEnded records what became of a task, before anybody is told: where that is an error, an *[UnrecordedError], nobody may be.
 func (r *Recorder) TaskEnded(ctx context.Context, work ledger.Work) error {
 	if err := r.appendPatiently(ctx, ledger.TaskEnded(store.ActorOf(ctx), work)); err != nil {
-		return fmt.Errorf("task %s: its end could not be recorded, so its outcome is withheld: %w", work.ID, err)
+		return &UnrecordedError{What: whatTask, ID: work.ID, Began: true, Err: err}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/ledger/ledgertest"
 	"glovebox/internal/queue"
@@ -182,13 +183,13 @@ func TestTheOrder(t *testing.T) {
 	k.failAt = 3
 	_, err = r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "code"}.WithDefaults(), func(api.Log) { t.Error("it ran, and nothing tells that it began") })
 	var unrecorded *recorder.UnrecordedError
-	if !errors.As(err, &unrecorded) || unrecorded.Began || !errors.Is(err, k.fail) {
+	if !errors.As(err, &unrecorded) || unrecorded.Began || !errors.Is(err, k.fail) || !kept.NotBegun(err) || kept.Withheld(err) {
 		t.Errorf("%v", err)
 	}
 	k.failAt = 5
 	ran := false
 	result, err = r.ExecuteAs(t.Context(), queue.Share{}, api.Request{Code: "code"}.WithDefaults(), func(api.Log) { ran = true })
-	if !errors.As(err, &unrecorded) || !unrecorded.Began || result.Success || !ran {
+	if !errors.As(err, &unrecorded) || !unrecorded.Began || result.Success || !ran || kept.NotBegun(err) || !kept.Withheld(err) {
 		t.Errorf("%+v, %v, ran %v: want the result to be withheld", result, err, ran)
 	}
 	if err := executor.Close(t.Context()); err != nil {
@@ -325,7 +326,7 @@ func TestEachCallerIsToldOfItsOwn(t *testing.T) {
 	})
 	for n, err := range ended {
 		var unrecorded *recorder.UnrecordedError
-		if n == bad != errors.As(err, &unrecorded) || n != bad && err != nil {
+		if n == bad != errors.As(err, &unrecorded) || n != bad && err != nil || kept.NotBegun(err) { // to try again would not help
 			t.Errorf("%d: %v", n, err)
 		}
 	}
@@ -390,7 +391,7 @@ func TestTasksAreRecorded(t *testing.T) {
 	k.failAt = 1
 	k.mu.Unlock()
 	for name, err := range map[string]error{"nothing was done": r.TaskBegan(ctx, task), "withheld": r.TaskEnded(ctx, work)} {
-		if !errors.Is(err, k.fail) || !strings.Contains(err.Error(), name) {
+		if began := name == "withheld"; !errors.Is(err, k.fail) || !strings.Contains(err.Error(), name) || kept.NotBegun(err) == began || kept.Withheld(err) != began {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

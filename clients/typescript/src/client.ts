@@ -151,9 +151,7 @@ function keyText(key: string): string {
 
 /** For how long there is no place, where nothing ran and the server says so; else undefined. */
 function noPlaceForMs(error: unknown): number | undefined {
-  if (!(error instanceof ProblemError) || error.resultCode !== undefined) return undefined;
-  if (error.status !== 503 && error.status !== 429) return undefined;
-  return error.retryAfter === undefined ? undefined : error.retryAfter * 1000;
+  return error instanceof ProblemError && error.retryable ? (error.retryAfter ?? 0) * 1000 : undefined;
 }
 
 /** A platform's fetch says little itself: what happened is its cause. */

@@ -34,6 +34,14 @@ export class ProblemError extends GloveboxError {
   /** The id under which the server's log tells more. */
   readonly requestId: string;
 
+  /**
+   * Whether nothing ran, and the server says when something may: the same request may be sent again after `retryAfter` seconds. A request that was
+   * given a result code got further than that. Where it is false another try may help all the same, but the script may have run.
+   */
+  get retryable(): boolean {
+    return this.retryAfter !== undefined && this.resultCode === undefined && (this.status === 503 || this.status === 429);
+  }
+
   constructor(
     /** The problem document (RFC 9457), as it came. */
     readonly problem: Problem,
@@ -143,6 +151,14 @@ export class BusyError extends ProblemError {
   override name = 'BusyError';
 }
 
+/**
+ * The server cannot write its record now, as on a disk that is full (503); `retryAfter` says when to come again. Nothing has run, unless there is
+ * a `resultCode`: then it has, and what came of it is withheld.
+ */
+export class UnrecordedError extends ProblemError {
+  override name = 'UnrecordedError';
+}
+
 /** The server cannot run scripts now, or is stopping (503). */
 export class UnavailableError extends ProblemError {
   override name = 'UnavailableError';
@@ -165,6 +181,7 @@ const classes: Record<ProblemType, typeof ProblemError> = {
   'urn:glovebox:problem:idempotency-conflict': IdempotencyConflictError,
   'urn:glovebox:problem:internal': InternalError,
   'urn:glovebox:problem:busy': BusyError,
+  'urn:glovebox:problem:unrecorded': UnrecordedError,
   'urn:glovebox:problem:unavailable': UnavailableError,
 };
 

@@ -706,7 +706,7 @@ export interface components {
              * Format: uri
              * @enum {string}
              */
-            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:unauthorized" | "urn:glovebox:problem:insufficient-scope" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:quota-forbidden" | "urn:glovebox:problem:quota-exceeded" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
+            type: "urn:glovebox:problem:invalid-request" | "urn:glovebox:problem:unauthorized" | "urn:glovebox:problem:insufficient-scope" | "urn:glovebox:problem:forbidden-origin" | "urn:glovebox:problem:quota-forbidden" | "urn:glovebox:problem:quota-exceeded" | "urn:glovebox:problem:not-found" | "urn:glovebox:problem:method-not-allowed" | "urn:glovebox:problem:slow-body" | "urn:glovebox:problem:too-large" | "urn:glovebox:problem:unsupported-media-type" | "urn:glovebox:problem:internal" | "urn:glovebox:problem:busy" | "urn:glovebox:problem:unrecorded" | "urn:glovebox:problem:unavailable" | "urn:glovebox:problem:idempotency-conflict" | "urn:glovebox:problem:forgotten";
             /** @description The same for each problem of the type. */
             title: string;
             status: number;
@@ -1180,7 +1180,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no place in the queue, the driver cannot make containers now, or the server is stopping. */
+        /**
+         * @description There is no place in the queue, the driver cannot make containers now, or the server is stopping: nothing has run. Or the server cannot write its record now, as on
+         *     a disk that is full (`unrecorded`): nothing has run then either, unless there is a `resultCode`, which says that it has, and that what came of it is withheld.
+         */
         Unavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
