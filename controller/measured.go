@@ -47,6 +47,19 @@ func (m measured) Execute(ctx context.Context, request api.Request, onLog func(a
 	return complete(result), nil
 }
 
+// toldCode is how an execution with a result is said to have ended: where this server stops, and has cut off what it had accepted, that is not what its result
+// says; "" is that the next server goes on with it.
+func toldCode(ctx context.Context, result api.Result) api.ResultCode {
+	if result.ResultCode != api.Cancelled {
+		return result.ResultCode
+	}
+	told, _ := kept.CutOff(ctx, result.ResultCode)
+	return told
+}
+
+// stoppingKind is the refusal of a server that stops.
+const stoppingKind = "stopping"
+
 // refusalKind names why an executor's error says that nothing has run: there is no place, now, any more, or for this tenant, or it cannot be recorded that it
 // begins. "" is any other error. What is accepted and cannot be kept as begun is tried again, as where there is no place.
 func refusalKind(ctx context.Context, err error) string {
@@ -61,7 +74,7 @@ func refusalKind(ctx context.Context, err error) string {
 	case kept.NotBegun(err):
 		return "unrecorded"
 	case errors.Is(err, sandbox.ErrClosed):
-		return "stopping"
+		return stoppingKind
 	}
 	return ""
 }

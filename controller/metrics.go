@@ -98,10 +98,12 @@ func (m *metrics) request(route string, status int) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 }
 
-// executed counts a result whose code is in the table, for the tenant in ctx.
+// executed counts a result whose code is in the table, for the tenant in ctx, as it is told.
 func (m *metrics) executed(ctx context.Context, r api.Result) {
 	whose := m.tenants.of(ctx)
-	m.executions.WithLabelValues(string(r.ResultCode), whose).Inc()
+	if told := toldCode(ctx, r); told != "" {
+		m.executions.WithLabelValues(string(told), whose).Inc()
+	}
 	m.duration.Observe(r.ExecutionTimeMs / 1000)
 	m.queued.WithLabelValues(whose).Observe(r.QueueTimeMs / 1000)
 	m.cpu.WithLabelValues(whose).Add(max(r.Usage.CPUMs, 0) / 1000) // a counter panics at less than nothing

@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/http"
 	"time"
-)
 
-var errDrained = errors.New("the server stops")
+	"glovebox/internal/kept"
+)
 
 // Serve answers on the listener, which it closes, until ctx ends. Then it drains: it takes nothing
 // new, lets what runs end within Config.DrainLimit, cancels the rest, and waits for their boxes to
@@ -26,7 +26,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	// What runs must outlive the signal that ends ctx.
 	base, cancelAll := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancelAll(errDrained)
+	defer cancelAll(kept.ErrStops)
 	server := &http.Server{
 		Handler:           s,
 		BaseContext:       func(net.Listener) context.Context { return base },
@@ -64,7 +64,7 @@ func (s *Server) drain(server *http.Server, cancelAll context.CancelCauseFunc) e
 		return nil
 	}
 	s.config.Log.Warn("cancelling what still runs", "after", s.bounds.drain)
-	cancelAll(errDrained)
+	cancelAll(kept.ErrStops)
 	err := s.shutdown(server, s.bounds.cleanup)
 	if err == nil {
 		return nil

@@ -126,7 +126,11 @@ func (t traced) Execute(ctx context.Context, request api.Request, onLog func(api
 	kind := refusalKind(ctx, err)
 	switch {
 	case err == nil:
-		span.String(trace.ResultCode, string(result.ResultCode))
+		if told := toldCode(ctx, result); told != "" {
+			span.String(trace.ResultCode, string(told))
+		} else {
+			span.String(trace.ErrorType, stoppingKind)
+		}
 	case kind == trace.Busy:
 		busy = true
 	case kind != "":

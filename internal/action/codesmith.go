@@ -14,6 +14,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/tenant"
@@ -223,7 +224,7 @@ func (s *Codesmith) recorded(
 	ended := false
 	end := func(o agent.Outcome) error {
 		ended = true
-		return s.record.TaskEnded(ctx, workOf(ref.ID, o))
+		return s.record.TaskEnded(ctx, workOf(ctx, ref.ID, o))
 	}
 	defer func() {
 		if !ended { // by a panic, which goes on
@@ -254,8 +255,10 @@ func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task
 	span.String(trace.Agent, s.about.Name)
 	outcome.Code = agent.SandboxFailed
 	defer func() {
-		s.observe(s.about.Name, outcome)
-		span.String(trace.ResultCode, string(outcome.Code))
+		told := outcome
+		told.Code, _ = toldCode(ctx, outcome)
+		s.observe(s.about.Name, told)
+		span.String(trace.ResultCode, string(told.Code))
 	}()
 	worked, err := smith.Run(ctx, task, onEvent)
 	if err != nil {
@@ -264,9 +267,18 @@ func (s *Codesmith) run(ctx context.Context, smith *agent.Agent, task agent.Task
 	return worked, nil
 }
 
-func workOf(id string, o agent.Outcome) ledger.Work {
-	return ledger.Work{ID: id, ResultCode: string(o.Code), Answers: o.Spent.Answers, Runs: o.Spent.Runs, InputTokens: o.Spent.Usage.InputTokens,
-		OutputTokens: o.Spent.Usage.OutputTokens, CostUSD: o.Spent.CostUSD, DurationMs: o.Spent.DurationMs}
+func workOf(ctx context.Context, id string, o agent.Outcome) ledger.Work {
+	code, stopped := toldCode(ctx, o)
+	return ledger.Work{ID: id, ResultCode: string(code), Answers: o.Spent.Answers, Runs: o.Spent.Runs, InputTokens: o.Spent.Usage.InputTokens,
+		OutputTokens: o.Spent.Usage.OutputTokens, CostUSD: o.Spent.CostUSD, DurationMs: o.Spent.DurationMs, ServerStopped: stopped}
+}
+
+// toldCode is how a task is said to have ended: where its server stops, and has cut it off, that may be another than its outcome says.
+func toldCode(ctx context.Context, o agent.Outcome) (code agent.OutcomeCode, stopped bool) {
+	if o.Code != agent.Cancelled {
+		return o.Code, false
+	}
+	return kept.CutOff(ctx, o.Code)
 }
 
 // Admit reports what is wrong with a task that is to be accepted, as Work does, and holds it against the quotas of the tenant in ctx.

@@ -10,6 +10,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 )
 
@@ -120,6 +121,48 @@ func TestTasksAreObserved(t *testing.T) {
 					t.Errorf("%s, %s, %s: %v, %v", road, name, body, told, err)
 				}
 			}
+		}
+	}
+}
+
+// cutShort is a model in whose answer the context ends, with a cause.
+type cutShort struct {
+	model
+	end   context.CancelCauseFunc
+	cause error
+}
+
+func (m cutShort) Answer(ctx context.Context, _ agent.Turn) (agent.Answer, error) {
+	m.end(m.cause)
+	return agent.Answer{}, ctx.Err()
+}
+
+// What a stopping server cuts off was recorded, and counted, as cancelled, which is not what its caller was told.
+func TestATaskThatAStoppingServerCutsOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause   error
+		told    agent.OutcomeCode // "" is nothing but what it is
+		code    agent.OutcomeCode
+		stopped bool
+	}{
+		"accepted":               {kept.ErrStops, agent.SandboxFailed, agent.SandboxFailed, true},
+		"waited for":             {kept.ErrStops, "", agent.Cancelled, true},
+		"cancelled by its owner": {context.Canceled, agent.SandboxFailed, agent.Cancelled, false},
+	} {
+		ctx, end := context.WithCancelCause(t.Context())
+		if c.told != "" {
+			ctx = kept.WithCutOff(ctx, func() agent.OutcomeCode { return c.told })
+		}
+		n := &notebook{}
+		var observed []agent.OutcomeCode
+		smith := smithOf(t, cutShort{end: end, cause: c.cause}, agent.Limits{Iterations: 1}, &executor{}, n, func(config *action.CodesmithConfig) {
+			config.Observe = func(_ string, o agent.Outcome) { observed = append(observed, o.Code) }
+		})
+		if _, err := smith.Work(ctx, []byte(`{"task":"t"}`), nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n.work.ResultCode != string(c.code) || n.work.ServerStopped != c.stopped || !slices.Equal(observed, []agent.OutcomeCode{c.code}) {
+			t.Errorf("%s: %+v, %v", name, n.work, observed)
 		}
 	}
 }

@@ -253,6 +253,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	l.OnCancel(cancel)
 	whose, _ := tenant.FromContext(ctx)
 	defer s.config.Watch.Add(whose, l.Cancel)()
+	ctx = kept.WithCutOff(ctx, func() agent.OutcomeCode { return agent.SandboxFailed })
 	begun := false
 	outcome, err := s.work(ctx, r, l, func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
@@ -282,7 +283,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	})
 	var refused *api.Error
 	switch {
-	case err == nil && outcome.Code == agent.Cancelled && !l.Cancelled(): // this server stops
+	case err == nil && outcome.Code == agent.Cancelled && kept.Stopped(ctx):
 		spent := outcome.Spent
 		outcome = r.unworked(agent.SandboxFailed, ServerEnded)
 		outcome.Spent = spent

@@ -303,6 +303,13 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		begun = true
 		return nil
 	}
+	cutOff := func() api.ResultCode {
+		if !begun || r.SafeToRepeat {
+			return ""
+		}
+		return api.ExecutionFailed
+	}
+	ctx = kept.WithCutOff(ctx, cutOff)
 	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error { return begin() }}
 	if !begun { // else the record stays as it is, and whatever the ledger is told comes by itself
 		ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
@@ -332,8 +339,8 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		leave(kept.Unknown)
 		var busy interface{ RetryAfter() time.Duration }
 		if !errors.As(err, &busy) {
-			if err == nil && result.ResultCode == api.Cancelled && !l.Cancelled() { // this server stops
-				if !begun || r.SafeToRepeat {
+			if err == nil && result.ResultCode == api.Cancelled && kept.Stopped(ctx) {
+				if cutOff() == "" {
 					return result, errLeft
 				}
 				result = lost(r.ID)

@@ -117,6 +117,8 @@ type Outcome struct {
 	// Attestation is the digest of the box's statement, Verified whether all of it held.
 	Attestation string `json:"attestation,omitempty"`
 	Verified    bool   `json:"verified"`
+	// ServerStopped says that its server stopped, and cut it off.
+	ServerStopped bool `json:"serverStopped,omitempty"`
 }
 
 // A Task is what an agent was asked for.
@@ -139,6 +141,8 @@ type Work struct {
 	OutputTokens int64   `json:"outputTokens"`
 	CostUSD      float64 `json:"costUSD"`
 	DurationMs   float64 `json:"durationMs"`
+	// ServerStopped says that its server stopped, and cut it off.
+	ServerStopped bool `json:"serverStopped,omitempty"`
 }
 
 // An Act is what was administered: its object, and what was said of it. Neither may hold a secret.

@@ -63,7 +63,7 @@ func (e *UnrecordedError) NotBegun() bool { return !e.Began && !ledger.Never(e.E
 // ExecuteAs runs a request as the inner executor does. What never gets as far as a box has no entry. The actor is that of the
 // context, or the tenant and the key that it has ([store.ActorOf]); digests are keyed with the
 // context's salt ([ledger.WithSalt]), or with one that nobody keeps. A beginning of the context's ([ledger.WithBeginning]) is called in the place
-// of the hook Begin, the first time. The error may be an *[UnrecordedError].
+// of the hook Begin, the first time. What a stopping server cuts off ([kept.CutOff]) is entered as its caller is told of it. The error may be an *[UnrecordedError].
 func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	actor := store.ActorOf(ctx)
 	hooks := sandbox.HooksOf(ctx)
@@ -92,6 +92,12 @@ func (r *Recorder) ExecuteAs(ctx context.Context, share queue.Share, request api
 		return result, err
 	}
 	outcome := outcomeOf(result)
+	if result.ResultCode == api.Cancelled {
+		var told api.ResultCode
+		if told, outcome.ServerStopped = kept.CutOff(ctx, result.ResultCode); told != "" {
+			outcome.ResultCode = string(told)
+		}
+	}
 	if err != nil {
 		outcome = ledger.Outcome{ResultCode: string(api.ExecutionFailed)}
 	}

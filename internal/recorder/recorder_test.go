@@ -297,6 +297,44 @@ func TestEachEndIsRecorded(t *testing.T) {
 	}
 }
 
+// What a stopping server cuts off was recorded as cancelled, which is not what its caller was told.
+func TestWhatAStoppingServerCutsOffIsRecordedAsItIsTold(t *testing.T) {
+	cut := inner(func(_ context.Context, begin func() error, _ func(api.Log)) (api.Result, error) {
+		return api.Result{ResultCode: api.Cancelled}, begin()
+	})
+	told := func(code api.ResultCode) func(context.Context) context.Context {
+		return func(ctx context.Context) context.Context {
+			return kept.WithCutOff(ctx, func() api.ResultCode { return code })
+		}
+	}
+	for name, c := range map[string]struct {
+		cause   error
+		told    func(context.Context) context.Context
+		code    api.ResultCode
+		stopped bool
+	}{
+		"accepted":               {kept.ErrStops, told(api.ExecutionFailed), api.ExecutionFailed, true},
+		"left to the next":       {kept.ErrStops, told(""), api.Cancelled, true},
+		"waited for":             {kept.ErrStops, nil, api.Cancelled, true},
+		"cancelled by its owner": {context.Canceled, told(api.ExecutionFailed), api.Cancelled, false},
+	} {
+		k := newKeeper(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(c.cause)
+		ctx, leave := context.WithCancel(ctx)
+		if c.told != nil {
+			ctx = c.told(ctx)
+		}
+		if _, err := newRecorder(t, cut, k).ExecuteAs(ctx, queue.Share{}, api.Request{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		if got := k.entries(t)[1].Outcome; got.ResultCode != string(c.code) || got.ServerStopped != c.stopped {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // What comes while the disk is busy is written together.
 func TestEntriesAreWrittenTogether(t *testing.T) {
 	const callers = 50

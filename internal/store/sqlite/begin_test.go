@@ -160,7 +160,8 @@ func live(t *testing.T, dir string, at func(point string)) *life {
 	if at == nil {
 		at = func(string) {}
 	}
-	l := &life{store: open(t, dir, Server), at: at, fake: drivertest.NewFake().Teach("return input", drivertest.Log(api.LevelLog, "ran"), drivertest.Output("1"))}
+	l := &life{store: open(t, dir, Server), at: at, fake: drivertest.NewFake().Teach("return input", drivertest.Log(api.LevelLog, "ran"), drivertest.Output("1")).
+		Teach("for (;;);", drivertest.Log(api.LevelLog, "ran"), drivertest.Sleep(time.Hour))}
 	var err error
 	l.executor, err = sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: l.fake, Spec: sandbox.Sealed("sha256:0", "runc"), Concurrency: 1, Queue: 1,
 		Log: slog.New(slog.DiscardHandler)})
@@ -189,6 +190,47 @@ func (l *life) close(t *testing.T) {
 	l.recorder.Close()
 	if err := l.store.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a stopping server cuts off was recorded as cancelled, and told as failed. What is safe to repeat is told by the next server.
+func TestWhatAStoppingServerCutsOffIsRecordedAsItIsTold(t *testing.T) {
+	for safe, want := range map[bool]string{false: `"resultCode":"EXECUTION_FAILED"`, true: `"resultCode":"CANCELLED"`} {
+		dir := newPlace(t).(place).dir
+		runs := make(chan struct{})
+		l := live(t, dir, func(point string) {
+			if point == "while it runs" {
+				close(runs)
+			}
+		})
+		r, err := l.executions.Submit(t.Context(), execution.Submission{Request: api.Request{Code: "for (;;);"}.WithDefaults(), SafeToRepeat: safe})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-runs
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := l.executions.Close(gone); err != nil {
+			t.Error(err)
+		}
+		var last string
+		for row, err := range l.store.Ledger().Read(t.Context(), 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = string(row.Entry)
+		}
+		if !strings.Contains(last, want) || !strings.Contains(last, `"serverStopped":true`) || !strings.Contains(last, r.ID) {
+			t.Errorf("safe to repeat: %v: %s", safe, last)
+		}
+		got, err := l.store.Executions().Get(t.Context(), "", r.ID)
+		if wantState := map[bool]api.ExecutionState{false: api.ExecutionEnded, true: api.ExecutionRunning}[safe]; err != nil || got.State != wantState {
+			t.Errorf("safe to repeat: %v: %+v, %v", safe, got, err)
+		}
+		if !safe && got.ResultCode != api.ExecutionFailed {
+			t.Errorf("%+v", got)
+		}
+		l.close(t)
 	}
 }
 
