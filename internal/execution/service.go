@@ -253,13 +253,15 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 		asked = quota.Admitted(asked, whose)
 	}
 	asked, end := trace.Patient(asked)
-	result, err := s.execute(asked, r, l)
+	since := time.Now()
+	result, err := s.execute(asked, r, l, since)
 	end(string(result.ResultCode))
 	switch {
 	case errors.Is(err, sandbox.ErrClosed), errors.Is(err, errLeft):
 		return // the next server takes it up
 	case errors.Is(err, kept.ErrSuspended):
-		result = cancelledBefore("its tenant was suspended before it began")
+		result = sandbox.CancelledInQueue(r.ID, time.Since(since))
+		result.Error.Message = "its tenant was suspended before it began"
 	case err != nil:
 		s.config.Log.ErrorContext(ctx, "an execution failed", "error", err)
 		result = Failed(r.ID, "Glovebox failed before the script had a result; the server's log tells more under the execution's id")
@@ -274,8 +276,8 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 // errLeft says that the service was closed before an execution had begun: it stays queued.
 var errLeft = errors.New("execution: left for the next server")
 
-// execute waits for as long as there is no place: what was accepted is not refused any more.
-func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, error) {
+// execute waits, since a time, for as long as there is no place: what was accepted is not refused any more.
+func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Time) (api.Result, error) {
 	begun := r.State == api.ExecutionRunning // before a crash
 	begin := func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
@@ -321,17 +323,17 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 	for {
 		leave, err := s.gate.Enter(ctx)
 		if err != nil {
-			return s.left(l)
+			return s.left(r, l, since)
 		}
 		if !begun && s.board.Closed() {
-			return s.left(l)
+			return s.left(r, l, since)
 		}
 		hooks.Begun = func() { leave(kept.Begun) }
 		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
 		if kept.NotBegun(err) {
 			leave(kept.Refused)
 			if ctx.Err() != nil || s.board.Closed() {
-				return s.left(l)
+				return s.left(r, l, since)
 			}
 			s.config.Log.WarnContext(ctx, "an execution cannot be kept as begun now, and waits", "error", err)
 			continue
@@ -352,24 +354,17 @@ func (s *Service) execute(ctx context.Context, r Record, l *live) (api.Result, e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return s.left(l)
+			return s.left(r, l, since)
 		}
 	}
 }
 
-// left is what becomes of one that has not begun and is waited for no longer: it is cancelled, or the next server's.
-func (s *Service) left(l *live) (api.Result, error) {
+// left is what becomes of one that has waited since a time, has not begun, and is waited for no longer: it is cancelled, or the next server's.
+func (s *Service) left(r Record, l *live, since time.Time) (api.Result, error) {
 	if !l.Cancelled() {
 		return api.Result{}, errLeft
 	}
-	return cancelledBefore("the execution was cancelled before its box was ready"), nil
-}
-
-func cancelledBefore(message string) api.Result {
-	return api.Result{
-		ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{}, Isolation: api.Isolation{Layers: []string{}},
-		Error: &api.ScriptError{Name: "Cancelled", Message: message},
-	}
+	return sandbox.CancelledInQueue(r.ID, time.Since(since)), nil
 }
 
 // Close accepts nothing more, leaves what has not begun to the next server, and waits for what runs, until ctx ends: then it is

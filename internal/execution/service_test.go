@@ -137,7 +137,7 @@ func TestWhatIsAcceptedWaitsToBeginForADiskThatIsFull(t *testing.T) {
 		}
 		cancelled := all[4]
 		time.Sleep(30 * time.Second)
-		if r, err := b.Cancel(t.Context(), "acme", cancelled.ID); err != nil || r.ResultCode != api.Cancelled {
+		if r, err := b.Cancel(t.Context(), "acme", cancelled.ID); err != nil || r.ResultCode != api.Cancelled || r.Result.QueueTimeMs != 30_000 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		began := time.Now()

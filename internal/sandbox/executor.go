@@ -100,7 +100,7 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 	if err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {
-			return cancelledInQueue(hooks.ID, time.Since(admitted)), nil
+			return CancelledInQueue(hooks.ID, time.Since(admitted)), nil
 		}
 		return api.Result{}, err
 	}
@@ -127,7 +127,7 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if err != nil {
 			e.leave(j.place)
 			if ctx.Err() != nil {
-				return cancelledInQueue(j.hooks.ID, time.Since(j.admitted)), nil
+				return CancelledInQueue(j.hooks.ID, time.Since(j.admitted)), nil
 			}
 			return api.Result{}, fmt.Errorf("sandbox: no box: %w", errors.Join(append(lost, err)...))
 		}
@@ -272,7 +272,8 @@ func destroyOnce(ctx context.Context, box Box) error {
 	return box.Destroy(ctx)
 }
 
-func cancelledInQueue(id string, waited time.Duration) api.Result {
+// CancelledInQueue is the result of an execution that was cancelled before its box was ready, after so long a wait for that.
+func CancelledInQueue(id string, waited time.Duration) api.Result {
 	return api.Result{
 		ID: id, ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{},
 		Error:       &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
