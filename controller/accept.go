@@ -61,7 +61,7 @@ func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
 		}
 		sub := execution.Submission{Tenant: t.ID, Request: r, SafeToRepeat: safe, KeepData: t.KeepData}
 		if key != "" {
-			sub.Idempotency = execution.Idempotency{Key: key, Body: digest}
+			sub.Idempotency = execution.IdempotencyKey{Key: key, Body: digest}
 			if o.batch {
 				sub.Idempotency.Key += " " + strconv.Itoa(i) // no key of a client's has a space
 			}

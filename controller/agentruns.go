@@ -27,7 +27,7 @@ func (s *Server) acceptRun(c echo.Context, name string, body []byte, prefer pref
 	ctx := c.Request().Context()
 	sub := agentrun.Submission{Agent: name, Task: body}
 	if key != "" {
-		sub.Idempotency = kept.Idempotency{Key: key, Body: bodyDigest(body, name+"?"+c.Request().URL.RawQuery)}
+		sub.Idempotency = kept.IdempotencyKey{Key: key, Body: bodyDigest(body, name+"?"+c.Request().URL.RawQuery)}
 	}
 	r, err := s.runs.Submit(ctx, sub)
 	if err != nil {

@@ -29,7 +29,7 @@ type Record struct {
 	CreatedAt, BeganAt, EndedAt time.Time
 	// KeepData says that its tenant wants task, steps and outcome kept until the record goes.
 	KeepData bool
-	// Idempotency is the caller's key, and what it stood for; the zero value is none.
+	// Idempotency is the caller's key, and what it stood for; the zero value is none. Its salt goes once the record is forgotten.
 	Idempotency kept.Idempotency
 	// Task is what was asked, JSON as it was sent; nil once it has ended, unless KeepData, and once it has been forgotten.
 	Task []byte
@@ -112,7 +112,10 @@ func (r *Record) end(outcome agent.Outcome, steps []Step, at time.Time) {
 }
 
 // forget takes away what is the tenant's own: the task, and what came of it.
-func (r *Record) forget() { r.Task, r.Salt, r.Steps, r.Outcome = nil, nil, nil, nil }
+func (r *Record) forget() {
+	r.Task, r.Salt, r.Steps, r.Outcome = nil, nil, nil, nil
+	r.Idempotency.Forget()
+}
 
 // Document is the record as its tenant sees it.
 func (r Record) Document() api.AgentRun {

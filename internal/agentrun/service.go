@@ -181,7 +181,7 @@ type Submission struct {
 	Agent string
 	// Task is JSON as it was sent.
 	Task        []byte
-	Idempotency kept.Idempotency
+	Idempotency kept.IdempotencyKey
 }
 
 // Submit accepts a run of the tenant in ctx, which then goes on whatever becomes of its caller. When it returns, the store has it. The same
@@ -202,7 +202,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	salt := ledger.NewSalt()
 	r := Record{
 		ID: ulid.Make().String(), Tenant: whose.ID, Agent: sub.Agent, State: api.ExecutionQueued, CreatedAt: kept.Now(), KeepData: whose.KeepData,
-		Idempotency: sub.Idempotency, Task: sub.Task, Salt: salt[:], TaskDigest: salt.Task(sub.Task).String(),
+		Idempotency: sub.Idempotency.Keep(), Task: sub.Task, Salt: salt[:], TaskDigest: salt.Task(sub.Task).String(),
 	}
 	lives, err := s.board.Reserve(whose, r.item())
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 		}
 		s.start(tenantContext(trace.Carry(s.base, ctx), whose, key), r, lives[0])
 		return r, nil
-	case existing.Idempotency.Body != r.Idempotency.Body:
+	case !existing.Idempotency.StandsFor(sub.Idempotency):
 		return Record{}, kept.ErrOtherBody
 	}
 	return *existing, nil

@@ -232,7 +232,7 @@ func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
 func TestTheSameKeyIsTheSameRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		s := submission("quick")
-		s.Idempotency = kept.Idempotency{Key: "k", Body: sha256.Sum256([]byte("a"))}
+		s.Idempotency = kept.IdempotencyKey{Key: "k", Body: sha256.Sum256([]byte("a"))}
 		first, err := b.Submit(b.ctx, s)
 		if err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ type Record struct {
 	SafeToRepeat bool
 	// KeepData says that its tenant wants code, data and result kept until the record goes.
 	KeepData bool
-	// Idempotency is the caller's key, and what it stood for; the zero value is none.
+	// Idempotency is the caller's key, and what it stood for; the zero value is none. Its salt goes once the record is forgotten.
 	Idempotency Idempotency
 	// Request is what was asked, with its defaults; nil once it has ended, unless KeepData, and once it has been forgotten.
 	Request *api.Request
@@ -41,7 +41,9 @@ type Record struct {
 
 // What executions have in common with whatever else is accepted and kept.
 type (
-	// Idempotency says that requests with one key are one execution.
+	// IdempotencyKey says that requests with it are one execution.
+	IdempotencyKey = kept.IdempotencyKey
+	// Idempotency is what is kept of an IdempotencyKey.
 	Idempotency = kept.Idempotency
 	// Filter picks executions of one tenant, newest first.
 	Filter = kept.Filter[api.ResultCode]
@@ -87,7 +89,10 @@ func (r *Record) digest(salt ledger.Salt) {
 }
 
 // forget takes away what is the tenant's own: code, data, and what came of them.
-func (r *Record) forget() { r.Request, r.Result, r.Salt = nil, nil, nil }
+func (r *Record) forget() {
+	r.Request, r.Result, r.Salt = nil, nil, nil
+	r.Idempotency.Forget()
+}
 
 // end takes over a result.
 func (r *Record) end(result api.Result, at time.Time) {

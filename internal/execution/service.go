@@ -161,7 +161,7 @@ func Failed(id, message string) api.Result {
 type Submission struct {
 	Tenant       string
 	Request      api.Request
-	Idempotency  Idempotency
+	Idempotency  IdempotencyKey
 	SafeToRepeat bool
 	KeepData     bool
 	// Salt is what its digests are keyed with; the zero value has it get a fresh one.
@@ -208,7 +208,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
 			all, begun = append(all, r), true
 			continue
-		case existing.Idempotency.Body != r.Idempotency.Body:
+		case !existing.Idempotency.StandsFor(subs[i].Idempotency):
 			err = ErrOtherBody
 		default:
 			all = append(all, *existing)
@@ -232,7 +232,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 func (sub Submission) record() Record {
 	r := Record{
 		ID: ulid.Make().String(), Tenant: sub.Tenant, State: api.ExecutionQueued, CreatedAt: kept.Now(), SafeToRepeat: sub.SafeToRepeat,
-		KeepData: sub.KeepData, Idempotency: sub.Idempotency, Request: &sub.Request,
+		KeepData: sub.KeepData, Idempotency: sub.Idempotency.Keep(), Request: &sub.Request,
 	}
 	if sub.Salt == (ledger.Salt{}) {
 		sub.Salt = ledger.NewSalt()

@@ -325,7 +325,7 @@ func TestTheSameKeyIsTheSameExecution(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())
 		defer b.close(t, time.Minute)
 		s := submission("quick")
-		s.Idempotency = execution.Idempotency{Key: "k", Body: sha256.Sum256([]byte("a"))}
+		s.Idempotency = execution.IdempotencyKey{Key: "k", Body: sha256.Sum256([]byte("a"))}
 		r := b.submit(t, s)
 		for range 3 {
 			if again, err := b.Submit(t.Context(), s); err != nil || again.ID != r.ID {

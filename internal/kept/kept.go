@@ -19,7 +19,6 @@ package kept
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -41,13 +40,6 @@ type Head struct {
 	HasResult   bool
 	Idempotency Idempotency
 	Code        string // how it ended
-}
-
-// An Idempotency says that requests with one key are one and the same; the zero value is none.
-type Idempotency struct {
-	Key string
-	// Body is the SHA-256 of the request's body: the same key with another body is a mistake.
-	Body [sha256.Size]byte
 }
 
 // Errors that callers tell apart.

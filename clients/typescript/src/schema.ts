@@ -31,7 +31,8 @@ export interface paths {
          *     With `Prefer: respond-async` the script is accepted: the answer is 202 with the execution, which `Location` names, and it
          *     runs whatever becomes of its client. `Prefer: respond-async, wait=10` waits for its end for up to ten seconds first (at most
          *     60), and answers 200 where it came. With an `Idempotency-Key` the same body and query are the same execution, run once, for as
-         *     long as that is kept; another body under the same key is 422. Such a request goes on without its client too.
+         *     long as that is kept; another body under the same key is 422, until the result is forgotten: then nothing is left that tells one
+         *     body from another, and the key stands for that execution, whatever is sent. Such a request goes on without its client too.
          *
          *     An array of requests is a batch: it is accepted as a whole, and answered with a list of executions in the same order, 200 once all
          *     have ended, or 202 at once where that is preferred.
@@ -179,7 +180,8 @@ export interface paths {
          *
          *     With `Prefer: respond-async` the run is accepted: the answer is 202 with the run, which `Location` names, and it goes on whatever
          *     becomes of its client; `wait=10` waits for its end for up to ten seconds first, as for executions. With an `Idempotency-Key` the same
-         *     body and query are the same run, worked on once, for as long as that is kept; another body under the same key is 422. Such a
+         *     body and query are the same run, worked on once, for as long as that is kept; another body under the same key is 422,
+         *     until the outcome is forgotten: then the key stands for that run, whatever is sent. Such a
          *     run goes on without its client too, who waits for the outcome or, accepting `text/event-stream`, gets the run's events.
          *
          *     A run is one request of its tenant's, and so is each execution that it makes. What it costs of a model's tokens is no quota

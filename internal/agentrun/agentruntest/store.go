@@ -147,7 +147,7 @@ func absent(t *testing.T, s agentrun.Store) {
 
 func keyed(tenant, key string, body byte) agentrun.Record {
 	r := Queued(tenant, began)
-	r.Idempotency = kept.Idempotency{Key: key, Body: [32]byte{body}}
+	r.Idempotency = kept.IdempotencyKey{Key: key, Body: [32]byte{body}}.Keep()
 	return r
 }
 
@@ -374,7 +374,7 @@ func tooMuch(t *testing.T, s agentrun.Store) {
 
 func forgetting(t *testing.T, s agentrun.Store) {
 	ctx := t.Context()
-	r := Queued("acme", began)
+	r := keyed("acme", "k", 1)
 	r.KeepData = true
 	add(t, s, r)
 	if err := s.Forget(ctx, "acme", r.ID); !errors.Is(err, kept.ErrNotFound) {
@@ -384,7 +384,7 @@ func forgetting(t *testing.T, s agentrun.Store) {
 	if err := s.Forget(ctx, "acme", r.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := get(t, s, r); got.Task != nil || got.Outcome != nil || got.Steps != nil || got.Salt != nil || got.ResultCode != agent.Complete {
+	if got := get(t, s, r); got.Task != nil || got.Outcome != nil || got.Steps != nil || got.Salt != nil || got.ResultCode != agent.Complete || got.Idempotency.Salt != (kept.Idempotency{}).Salt || got.Idempotency.Key != "k" {
 		t.Errorf("%+v is not forgotten", got)
 	}
 }

@@ -141,12 +141,19 @@ func absent(t *testing.T, s execution.Store) {
 
 func keyed(tenant, key string, body byte) execution.Record {
 	r := Queued(tenant, began)
-	r.Idempotency = execution.Idempotency{Key: key, Body: [32]byte{body}}
+	r.Idempotency = execution.IdempotencyKey{Key: key, Body: [32]byte{body}}.Keep()
 	return r
 }
 
 func idempotency(t *testing.T, s execution.Store) {
 	first := add(t, s, keyed("acme", "k", 1))
+	ended := add(t, s, keyed("acme", "ended", 1))
+	done, err := s.End(t.Context(), ended.ID, result(ended.ID), began)
+	ok(t, done, err)
+	existing, err := s.Add(t.Context(), keyed("acme", "ended", 1))
+	if err != nil || existing == nil || existing.Result == nil || existing.Idempotency != ended.Idempotency {
+		t.Errorf("once it has ended: %+v, %v", existing, err)
+	}
 	for _, body := range []byte{1, 2} { // judging is the caller's
 		existing, err := s.Add(t.Context(), keyed("acme", "k", body))
 		if err != nil || existing == nil {
@@ -158,6 +165,15 @@ func idempotency(t *testing.T, s execution.Store) {
 	add(t, s, keyed("other", "k", 1))
 	add(t, s, keyed("acme", "", 1))
 	add(t, s, keyed("acme", "", 1))
+}
+
+// noSalt wants that of the key k of acme nobody can tell any more what it stood for, and that it is taken still.
+func noSalt(t *testing.T, s execution.Store) {
+	t.Helper()
+	existing, err := s.Add(t.Context(), keyed("acme", "k", 2))
+	if err != nil || existing == nil || existing.Idempotency.Salt != (execution.Idempotency{}).Salt || existing.Idempotency.Body == ([32]byte{}) {
+		t.Errorf("%+v, %v: want a key without its salt", existing, err)
+	}
 }
 
 func idempotencyAtOnce(t *testing.T, s execution.Store) {
@@ -423,7 +439,7 @@ func tooMuch(t *testing.T, s execution.Store) {
 
 func forgetting(t *testing.T, s execution.Store) {
 	ctx := t.Context()
-	r := Queued("acme", began)
+	r := keyed("acme", "k", 1)
 	r.KeepData = true
 	add(t, s, r)
 	if err := s.Forget(ctx, "acme", r.ID); !errors.Is(err, execution.ErrNotFound) {
@@ -437,4 +453,5 @@ func forgetting(t *testing.T, s execution.Store) {
 	if got := get(t, s, r); got.Request != nil || got.Result != nil || got.Salt != nil || got.ResultCode != api.Success {
 		t.Errorf("%+v is not forgotten", got)
 	}
+	noSalt(t, s)
 }

@@ -26,17 +26,17 @@ func (s *Store) AgentRuns() agentrun.Store {
 const tableRuns = "agent_runs"
 
 func (s *Store) agentRuns() keptTable {
-	return keptTable{store: s, name: tableRuns, what: "run", letGo: []string{"salt", "task", "result", "output", "steps"}}
+	return keptTable{store: s, name: tableRuns, what: "run", letGo: []string{"salt", "idempotency_salt", "task", "result", "output", "steps"}}
 }
 
 // runHead are what a list tells; runBody are a tenant's own.
 const (
 	runHead    = "id, tenant, agent, state, created_at, began_at, ended_at, read_at, keep_data, idempotency_key, idempotency_body, task_digest, result_code"
-	runBody    = "salt, task, result, output, steps"
+	runBody    = "salt, idempotency_salt, task, result, output, steps"
 	runColumns = runHead + ", " + runBody
 )
 
-const insertRun = "INSERT INTO agent_runs (" + runColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+const insertRun = "INSERT INTO agent_runs (" + runColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 // A runRow is what is read for a run, in the order of runColumns.
 type runRow struct {
@@ -53,7 +53,7 @@ func (r *runRow) head() []any {
 }
 
 func (r *runRow) body() []any {
-	return []any{&r.record.Salt, &r.record.Task, &r.result, &r.output, &r.steps}
+	return []any{&r.record.Salt, &r.key.salt, &r.record.Task, &r.result, &r.output, &r.steps}
 }
 
 // readHead makes a record of what head was given.
@@ -111,9 +111,9 @@ func writeOutcome(id string, o agent.Outcome) (result, output []byte, err error)
 
 // runValues is a record that has not ended as the row that it is kept in.
 func runValues(r agentrun.Record) []any {
-	key, keyBody := keyOf(r.Idempotency)
+	key, keySalt, keyBody := keyOf(r.Idempotency)
 	return []any{r.ID, r.Tenant, r.Agent, string(r.State), r.CreatedAt.UnixMicro(), nullMicros(r.BeganAt), nullMicros(r.EndedAt), nullMicros(r.ReadAt),
-		r.KeepData, key, keyBody, r.TaskDigest, string(r.ResultCode), r.Salt, r.Task, nil, nil, nil}
+		r.KeepData, key, keyBody, r.TaskDigest, string(r.ResultCode), r.Salt, keySalt, r.Task, nil, nil, nil}
 }
 
 // Add implements [agentrun.Store].

@@ -45,7 +45,7 @@ func TestARunOutlivesItsProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s, a := openRuns(t, dir)
 	queued := agentruntest.Queued("acme", began)
-	queued.Idempotency = kept.Idempotency{Key: "k", Body: [32]byte{1}}
+	queued.Idempotency = kept.IdempotencyKey{Key: "k", Body: [32]byte{1}}.Keep()
 	acceptRun(t, a, queued)
 	ended := acceptRun(t, a, agentruntest.Queued("", began))
 	outcome := agent.Unworked(agent.Task{Text: "<&>\u2028"}, agent.Complete, "")

@@ -24,18 +24,18 @@ func (s *Store) Executions() execution.Store {
 }
 
 func (s *Store) executions() keptTable {
-	return keptTable{store: s, name: "executions", what: "execution", letGo: []string{"salt", "request", "result", "code", "input", "output"}}
+	return keptTable{store: s, name: "executions", what: "execution", letGo: []string{"salt", "idempotency_salt", "request", "result", "code", "input", "output"}}
 }
 
 // headColumns are what a list tells; bodyColumns are a tenant's own.
 const (
 	headColumns = "id, tenant, state, created_at, began_at, ended_at, read_at, safe_to_repeat, keep_data, idempotency_key, " +
 		"idempotency_body, code_digest, input_digest, result_code"
-	bodyColumns      = "salt, request, result, code, input, output"
+	bodyColumns      = "salt, idempotency_salt, request, result, code, input, output"
 	executionColumns = headColumns + ", " + bodyColumns
 )
 
-const insertExecution = "INSERT INTO executions (" + executionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+const insertExecution = "INSERT INTO executions (" + executionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 // An executionRow is what is read for an execution, in the order of executionColumns.
 type executionRow struct {
@@ -52,7 +52,7 @@ func (r *executionRow) head() []any {
 }
 
 func (r *executionRow) body() []any {
-	return []any{&r.record.Salt, &r.request, &r.result, &r.code, &r.input, &r.output}
+	return []any{&r.record.Salt, &r.key.salt, &r.request, &r.result, &r.code, &r.input, &r.output}
 }
 
 // readHead makes a record of what head was given.
@@ -165,10 +165,10 @@ func valuesOf(r execution.Record) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: the result of execution %s: %w", r.ID, err)
 	}
-	key, keyBody := keyOf(r.Idempotency)
+	key, keySalt, keyBody := keyOf(r.Idempotency)
 	return []any{r.ID, r.Tenant, string(r.State), r.CreatedAt.UnixMicro(), nullMicros(r.BeganAt), nullMicros(r.EndedAt), nullMicros(r.ReadAt),
 		r.SafeToRepeat, r.KeepData, key, keyBody, r.CodeDigest, r.InputDigest, string(r.ResultCode),
-		r.Salt, request, result, code, input, output}, nil
+		r.Salt, keySalt, request, result, code, input, output}, nil
 }
 
 // Add implements [execution.Store].

@@ -68,7 +68,7 @@ func TestAnExecutionOutlivesItsProcess(t *testing.T) {
 	queued.Request.Code = "return '<&>\u2028'"
 	queued.Request.InputData = json.RawMessage("{ \"a\" : \"<&>\u2028\" , \"b\": 1.0e2 }\n")
 	queued.Request.Seed, queued.Request.Libraries = new(int64(7)), []string{} // it may require nothing, which is not: anything
-	queued.Idempotency = execution.Idempotency{Key: "k", Body: [32]byte{1}}
+	queued.Idempotency = execution.IdempotencyKey{Key: "k", Body: [32]byte{1}}.Keep()
 	accept(t, e, queued)
 	attested := api.Attest(api.Statement{Checks: []api.Check{{Claim: "seccomp", Seen: "2", Wanted: "2", Where: api.Outside}}})
 	result := api.Result{ID: "x", Success: true, ResultCode: api.Success, Output: json.RawMessage("[ 1,\"<\" ]"), Logs: []api.Log{}, Warnings: []string{},

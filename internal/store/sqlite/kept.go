@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"strings"
@@ -166,21 +165,27 @@ func (t *keptTimes) into(createdAt, beganAt, endedAt, readAt *time.Time) {
 
 // keptKey is an idempotency key as it is read.
 type keptKey struct {
-	key  sql.NullString
-	body []byte
+	key        sql.NullString
+	salt, body []byte
 }
 
 // keyOf is a key as it is written.
-func keyOf(i kept.Idempotency) (key sql.NullString, body []byte) {
+func keyOf(i kept.Idempotency) (key sql.NullString, salt, body []byte) {
 	if i.Key == "" {
-		return key, nil
+		return key, nil, nil
 	}
-	return sql.NullString{String: i.Key, Valid: true}, i.Body[:]
+	if i.Salt != (kept.Idempotency{}).Salt {
+		salt = i.Salt[:]
+	}
+	return sql.NullString{String: i.Key, Valid: true}, salt, i.Body[:]
 }
 
 func (k *keptKey) read() (i kept.Idempotency, ok bool) {
 	i.Key = k.key.String
-	return i, !k.key.Valid || copy(i.Body[:], k.body) == sha256.Size
+	if salted := copy(i.Salt[:], k.salt); salted > 0 && salted < len(i.Salt) {
+		return i, false
+	}
+	return i, !k.key.Valid || copy(i.Body[:], k.body) == len(i.Body)
 }
 
 // checkHead reports what is wrong with what every such row has.

@@ -66,7 +66,7 @@ func damageLastFrame(t *testing.T, dir string) {
 
 func queued(id string) execution.Record {
 	return execution.Record{ID: id, Tenant: "acme", State: api.ExecutionQueued, CreatedAt: began, Request: &api.Request{Code: "return 1"}, CodeDigest: "c",
-		Idempotency: execution.Idempotency{Key: id, Body: [32]byte{1, 2}}}
+		Idempotency: execution.IdempotencyKey{Key: id, Body: [32]byte{1, 2}}.Keep()}
 }
 
 // What the log's last page held is gone. It was there before its caller was told, so it must not go silently.
@@ -146,7 +146,8 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 				t.Errorf("%+v", damaged.Lost())
 			}
 			r, err := damaged.Executions().Get(t.Context(), "acme", test.of)
-			if err != nil || r.State != api.ExecutionRunning || r.CodeDigest != "c" || r.Idempotency != queued(test.of).Idempotency {
+			if err != nil || r.State != api.ExecutionRunning || r.CodeDigest != "c" || r.Idempotency.Key != test.of ||
+				!r.Idempotency.StandsFor(execution.IdempotencyKey{Key: test.of, Body: [32]byte{1, 2}}) {
 				t.Errorf("%+v, %v", r, err)
 			}
 			var lost int

@@ -146,7 +146,7 @@ func (s *Store) migrate(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files, goose.WithDisableGlobalRegistry(true))
+	steps, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(saltedKeys()))
 	if err != nil {
 		return fmt.Errorf("store: migrations: %w", err)
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -146,28 +145,19 @@ type stated struct {
 	table, id string
 	state     api.ExecutionState
 	// These are said once, where it is queued: whose it is; the digests of an execution's code and data, or a run's agent and the digest of
-	// its task; and the idempotency key with the digest of the request's body, in hexadecimal.
+	// its task; and the idempotency key. What the request was that this stands for is not said: digests without a salt were, in the last place, by
+	// servers of before.
 	tenant string
 	about  [4]string
 }
 
 // queuedLine is what is said of what is accepted.
 func queuedLine(id, tenant, first, second string, key kept.Idempotency) stated {
-	said := stated{id: id, state: api.ExecutionQueued, tenant: tenant, about: [4]string{first, second, key.Key}}
-	if key.Key != "" {
-		said.about[3] = hex.EncodeToString(key.Body[:])
-	}
-	return said
+	return stated{id: id, state: api.ExecutionQueued, tenant: tenant, about: [4]string{first, second, key.Key}}
 }
 
-// idempotency is what queuedLine was told.
-func (e stated) idempotency() (i kept.Idempotency) {
-	i.Key = e.about[2]
-	if body, err := hex.DecodeString(e.about[3]); err != nil || copy(i.Body[:], body) < len(i.Body) {
-		return kept.Idempotency{}
-	}
-	return i
-}
+// idempotency is what is left of a key: whatever request has it now, it stands for what is lost.
+func (e stated) idempotency() kept.Idempotency { return kept.Idempotency{Key: e.about[2]} }
 
 func (e stated) append(lines []byte) []byte {
 	return fmt.Appendf(lines, statedForm, e.table, e.id, string(e.state), e.tenant, e.about[0], e.about[1], e.about[2], e.about[3])
@@ -176,6 +166,7 @@ func (e stated) append(lines []byte) []byte {
 // A testimony is all that a witness has said, the oldest first.
 type testimony struct {
 	lines   int
+	plain   bool // it has digests without a salt
 	entered []entered
 	stated  []stated
 }
@@ -216,6 +207,7 @@ func (t *testimony) add(line []byte) {
 	if n, err := fmt.Sscanf(string(line), statedForm, &x.table, &x.id, &state, &x.tenant, &x.about[0], &x.about[1], &x.about[2],
 		&x.about[3]); err == nil && n == 8 {
 		x.state = api.ExecutionState(state)
+		t.plain = t.plain || x.about[3] != ""
 		t.stated = append(t.stated, x)
 	}
 }

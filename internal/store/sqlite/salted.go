@@ -1,0 +1,63 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/pressly/goose/v3"
+
+	"glovebox/internal/kept"
+)
+
+// saltedKeys is the migration to digests of idempotent requests that have salts: before it they were the plain SHA-256 of their bodies.
+func saltedKeys() *goose.Migration {
+	return goose.NewGoMigration(7, &goose.GoFunc{RunTx: saltKeys}, nil)
+}
+
+// saltKeys has what is kept of each key as if it had been kept with a salt. Where what is the tenant's own has gone, so has the salt.
+func saltKeys(ctx context.Context, tx *sql.Tx) error {
+	for _, table := range []string{"executions", tableRuns} {
+		for _, change := range []string{
+			"ALTER TABLE " + table + " ADD COLUMN idempotency_salt BLOB CHECK (length(idempotency_salt) = 32)",
+			"UPDATE " + table + " SET idempotency_body = randomblob(32) WHERE idempotency_key IS NOT NULL AND ended_at IS NOT NULL AND result IS NULL",
+		} {
+			if _, err := tx.ExecContext(ctx, change); err != nil {
+				return err
+			}
+		}
+		if err := saltKeysOf(ctx, tx, table); err != nil {
+			return fmt.Errorf("%s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+func saltKeysOf(ctx context.Context, tx *sql.Tx, table string) error {
+	plain := map[string]kept.IdempotencyKey{} // by the id of what it stands for
+	rows, err := tx.QueryContext(ctx, "SELECT id, idempotency_key, idempotency_body FROM "+table+" WHERE idempotency_key IS NOT NULL AND (ended_at IS NULL OR result IS NOT NULL)")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		var key kept.IdempotencyKey
+		var body []byte
+		if err := rows.Scan(&id, &key.Key, &body); err != nil {
+			return err
+		}
+		copy(key.Body[:], body)
+		plain[id] = key
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for id, key := range plain {
+		salted := key.Keep()
+		if _, err := tx.ExecContext(ctx, "UPDATE "+table+" SET idempotency_salt = ?, idempotency_body = ? WHERE id = ?", salted.Salt[:], salted.Body[:], id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
