@@ -208,10 +208,10 @@ func TestEvents(t *testing.T) {
 	stream := func(text string) reply {
 		return func(w http.ResponseWriter) { answer(w, 200, eventsType, text) }
 	}
-	whole := ": events follow\n\n" + log + "id: 2\nevent: later\ndata: {}\n\n: still at work\n\nid: 2\nevent: end\ndata: " + ended(t) + "\n\nid: 3\nevent: log\ndata: {}\n\n"
+	whole := ": events follow\n\n" + log + "id: 2\nevent: later\ndata: {}\n\n: still at work\n\nid: 1000000\nevent: end\ndata: " + ended(t) + "\n\nid: 3\nevent: log\ndata: {}\n\n"
 	for _, text := range []string{whole, strings.ReplaceAll(whole, "\n", "\r\n")} {
 		r := record(t, Config{}, stream(text))
-		if all, err := told(t, r, 0); err != nil || fmt.Sprint(all) != "[1 hé 2 SUCCESS]" {
+		if all, err := told(t, r, 0); err != nil || fmt.Sprint(all) != "[1 hé 1000000 SUCCESS]" {
 			t.Errorf("%q, %v", all, err)
 		}
 		if all, err := told(t, r, 7); err != nil || len(all) != 2 {

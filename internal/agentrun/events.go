@@ -5,6 +5,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/kept"
 )
 
 // The bounds of what is held of a run's steps while it goes on; those beyond are not told. Pieces of answers, which come again whole, take half of it
@@ -14,8 +15,8 @@ const (
 	MaxStepBytes = 16 << 20
 )
 
-// EndEvent is the number of the event that tells of an end: behind every step that an agent could take, whatever of them is still known.
-const EndEvent = 1_000_000
+// EndEvent is the number of the event that tells of an end.
+const EndEvent = kept.EndEvent
 
 // An Event is one thing that happened to a run: a step, or its end.
 type Event struct {

@@ -488,12 +488,13 @@ func TestEvents(t *testing.T) {
 			}
 			return told
 		}
-		if got := follow(0); !slices.Equal(got, []string{"1 one at 0s", "2 two at 10s", "3 SUCCESS at 10s"}) {
+		if got := follow(0); !slices.Equal(got, []string{"1 one at 0s", "2 two at 10s", "1000000 SUCCESS at 10s"}) {
 			t.Errorf("live: %q", got)
 		}
 		for after, want := range map[int][]string{
-			0: {"1 one at 10s", "2 two at 10s", "3 SUCCESS at 10s"}, 1: {"2 two at 10s", "3 SUCCESS at 10s"}, 2: {"3 SUCCESS at 10s"}, 3: nil, 99: nil,
-			-1: {"1 one at 10s", "2 two at 10s", "3 SUCCESS at 10s"},
+			0: {"1 one at 10s", "2 two at 10s", "1000000 SUCCESS at 10s"}, 1: {"2 two at 10s", "1000000 SUCCESS at 10s"}, 2: {"1000000 SUCCESS at 10s"},
+			3: {"1000000 SUCCESS at 10s"}, execution.EndEvent: nil, execution.EndEvent + 1: nil,
+			-1: {"1 one at 10s", "2 two at 10s", "1000000 SUCCESS at 10s"},
 		} {
 			if got := follow(after); !slices.Equal(got, want) {
 				t.Errorf("after %d: %q, want %q", after, got, want)
@@ -505,6 +506,48 @@ func TestEvents(t *testing.T) {
 		}
 		if err := b.Events(t.Context(), "other", r.ID, 0, nil); !errors.Is(err, execution.ErrNotFound) {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// Whoever had been told more than is left was told nothing more, as if that had been the end: of what a server had begun when it was killed, and of
+// what was forgotten.
+func TestTheEndIsToldBehindLogsThatAreLost(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := execution.NewMemory()
+		lost := executiontest.Queued("acme", time.Now().UTC())
+		lost.Request.Code, lost.SafeToRepeat = "quick", false
+		again := executiontest.Queued("acme", time.Now().UTC())
+		again.Request.Code = "slow"
+		for _, r := range []execution.Record{lost, again} {
+			if _, err := store.Add(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := open(t, store, newFake()) // which knows nothing of what was told before
+		defer b.close(t, time.Minute)
+		forgotten := b.submit(t, submission("quick"))
+		b.wait(t, forgotten.ID)
+		if err := b.Forget(t.Context(), "acme", forgotten.ID); err != nil {
+			t.Fatal(err)
+		}
+		for name, c := range map[string]struct {
+			id    string
+			after int
+			code  api.ResultCode
+		}{"had begun": {lost.ID, 5, api.ExecutionFailed}, "run again": {again.ID, 5, api.Success}, "forgotten": {forgotten.ID, 2, api.Success}} {
+			var told []execution.Event
+			err := b.Events(t.Context(), "acme", c.id, c.after, func(e execution.Event) error { told = append(told, e); return nil })
+			if err != nil || len(told) != 1 || told[0].End == nil || told[0].N != execution.EndEvent || told[0].End.ResultCode != c.code {
+				t.Errorf("%s: %+v, %v: want the end", name, told, err)
+			}
+			err = b.Events(t.Context(), "acme", c.id, execution.EndEvent, func(e execution.Event) error { return fmt.Errorf("%+v is told behind the end", e) })
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 }

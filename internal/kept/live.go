@@ -20,6 +20,10 @@ type Live[E any] struct {
 	over   bool
 }
 
+// EndEvent is the number of the event that tells of an end: behind every other that there could be, whatever of them is still known. So whoever
+// follows has been told of the end where it names this one, and else not.
+const EndEvent = 1_000_000
+
 func newLive[E any](p place) *Live[E] {
 	return &Live[E]{place: p, done: make(chan struct{}), change: make(chan struct{})}
 }

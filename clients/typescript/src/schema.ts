@@ -86,7 +86,7 @@ export interface paths {
         /**
          * The logs of an execution as they come, and its end
          * @description Server-Sent Events: `log` with an entry of the result's `logs`, and at last `end` with the execution. Whoever comes again with
-         *     `Last-Event-ID` gets what came behind that event; 204 says that there is nothing behind it.
+         *     `Last-Event-ID` gets what came behind that event, and the end unless that was the event; 204 says that it was.
          */
         get: operations["followExecution"];
         put?: never;
@@ -241,7 +241,7 @@ export interface paths {
          * The steps of a run as they come, and its end
          * @description Server-Sent Events: each step as a client that waits gets it (`data` is an AgentEvent) but for `complete`, in whose place `end` comes
          *     last, with the run. Ids grow, and have gaps: pieces of answers (`text`) are told while the run goes on alone. Whoever comes again
-         *     with `Last-Event-ID` gets what came behind that event; 204 says that there is nothing behind it.
+         *     with `Last-Event-ID` gets what came behind that event, and the end unless that was the event; 204 says that it was.
          */
         get: operations["followAgentRun"];
         put?: never;
