@@ -64,8 +64,10 @@ var (
 // A Store keeps records. Its methods are safe for concurrent use, and what they were told is durable when they return, as far as
 // the store is. Records that it returns are the caller's own.
 type Store interface {
-	// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
-	Add(ctx context.Context, r Record) (existing *Record, err error)
+	// AddAll keeps new records: all, or none. Where a record's tenant has one with the same idempotency key, that stands in its place in what is returned,
+	// which is nil elsewhere, and nothing of it is kept. It may have to pass a judge, with the place in records; what that says against one is the
+	// error, and nothing is kept then. A nil judge has nothing against any. It must not use the store.
+	AddAll(ctx context.Context, records []Record, judge func(i int, existing Record) error) (existing []*Record, err error)
 	// Note keeps records of executions that have ended, and whose callers have been told: without request, salt and result, unless
 	// KeepData. It keeps all or none.
 	Note(ctx context.Context, ended []Record) error

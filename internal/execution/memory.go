@@ -49,8 +49,10 @@ func size(r *Record) int {
 	return n
 }
 
-// Add implements [Store].
-func (m *Memory) Add(_ context.Context, r Record) (*Record, error) { return m.table.Add(r), nil }
+// AddAll implements [Store].
+func (m *Memory) AddAll(_ context.Context, records []Record, judge func(int, Record) error) ([]*Record, error) {
+	return m.table.AddAll(records, judge)
+}
 
 // Note implements [Store].
 func (m *Memory) Note(_ context.Context, ended []Record) error {

@@ -105,7 +105,7 @@ func TestAcceptedRunsForItsTenant(t *testing.T) {
 		left := executiontest.Queued("acme", time.Now().UTC())
 		left.Request.Code, gone.Request.Code = "libraries", "libraries"
 		for _, r := range []execution.Record{left, gone} {
-			if _, err := store.Add(t.Context(), r); err != nil {
+			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 		}

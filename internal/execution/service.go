@@ -178,14 +178,14 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	return all[0], nil
 }
 
-// SubmitAll accepts executions of the tenant in ctx, in their order: all, or none where there is no place for all, of the tenant's own
-// or of everybody's. Their requests have been admitted: see [quota.Guard.Admit]. Where the store fails halfway, those that it
-// has are cancelled; where it has none the error is a *[kept.NotBegunError].
+// SubmitAll accepts executions of the tenant in ctx, in their order: all, or none, be it that there is no place for all, of the tenant's own or of
+// everybody's, that the key of one stands for another request, or that the store fails: the error is a *[kept.NotBegunError] then. Their requests have been
+// admitted: see [quota.Guard.Admit].
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
-	fresh, items := make([]Record, len(subs)), make([]kept.Item, len(subs))
+	all, items := make([]Record, len(subs)), make([]kept.Item, len(subs))
 	for i, sub := range subs {
-		fresh[i] = sub.record()
-		items[i] = fresh[i].item()
+		all[i] = sub.record()
+		items[i] = all[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
 	if err := s.config.Tenant.MayBegin(ctx, whose.ID); err != nil { // as it is now: the body may have taken its time
@@ -195,35 +195,28 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 	if err != nil {
 		return nil, err
 	}
-	all, begun := make([]Record, 0, len(subs)), false
-	for i, r := range fresh {
-		existing, addErr := s.config.Store.Add(ctx, r)
-		switch {
-		case addErr != nil:
-			err = fmt.Errorf("execution: %w", addErr)
-			if !begun {
-				err = &kept.NotBegunError{Err: err}
-			}
-		case existing == nil:
-			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
-			all, begun = append(all, r), true
+	existing, err := s.config.Store.AddAll(ctx, all, func(i int, existing Record) error {
+		if !existing.Idempotency.StandsFor(subs[i].Idempotency) {
+			return ErrOtherBody
+		}
+		return nil
+	})
+	if err != nil {
+		for _, l := range lives {
+			s.board.Release(l)
+		}
+		if errors.Is(err, ErrOtherBody) {
+			return nil, err
+		}
+		return nil, &kept.NotBegunError{Err: fmt.Errorf("execution: %w", err)}
+	}
+	for i, r := range all {
+		if existing[i] != nil {
+			s.board.Release(lives[i])
+			all[i] = *existing[i]
 			continue
-		case !existing.Idempotency.StandsFor(subs[i].Idempotency):
-			err = ErrOtherBody
-		default:
-			all = append(all, *existing)
 		}
-		s.board.Release(lives[i])
-		if err == nil {
-			continue
-		}
-		for j := range i {
-			lives[j].Cancel()
-		}
-		for j := i + 1; j < len(fresh); j++ {
-			s.board.Release(lives[j])
-		}
-		return nil, err
+		s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
 	}
 	return all, nil
 }

@@ -400,7 +400,7 @@ func TestWhatAServerLeftIsTakenUp(t *testing.T) {
 		for name, begun := range map[string]bool{"waited": false, "ran": true, "ran, may be repeated": true} {
 			r := executiontest.Queued("acme", time.Now().UTC())
 			r.Request.Code, r.SafeToRepeat = "quick", name == "ran, may be repeated"
-			if _, err := store.Add(t.Context(), r); err != nil {
+			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if begun {
@@ -520,7 +520,7 @@ func TestTheEndIsToldBehindLogsThatAreLost(t *testing.T) {
 		again := executiontest.Queued("acme", time.Now().UTC())
 		again.Request.Code = "slow"
 		for _, r := range []execution.Record{lost, again} {
-			if _, err := store.Add(t.Context(), r); err != nil {
+			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil {
@@ -568,6 +568,65 @@ func TestResultsAreForgotten(t *testing.T) {
 	})
 }
 
+// Of a batch that was refused halfway a part had been kept, and ran until it was cancelled.
+func TestABatchThatIsRefusedLeavesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := &brokenStore{Store: execution.NewMemory()}
+		b := open(t, store, newFake())
+		defer b.close(t, time.Minute)
+		batch := func(body string, parts int) (all []execution.Submission) {
+			for i := range parts {
+				s := submission("quick")
+				s.Idempotency = execution.IdempotencyKey{Key: fmt.Sprint("k ", i), Body: sha256.Sum256([]byte(body))}
+				all = append(all, s)
+			}
+			return all
+		}
+		first, err := b.SubmitAll(t.Context(), batch("a", 2)[1:]) // the second part alone
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.wait(t, first[0].ID)
+		if _, err := b.SubmitAll(t.Context(), batch("b", 3)); !errors.Is(err, execution.ErrOtherBody) {
+			t.Errorf("%v", err)
+		}
+		store.broken = true
+		if _, err := b.SubmitAll(t.Context(), batch("c", 5)); err == nil {
+			t.Error("what is not kept is accepted")
+		}
+		store.broken = false
+		synctest.Wait()
+		all, err := b.List(t.Context(), "acme", execution.Filter{Limit: 10})
+		if err != nil || len(all) != 1 || b.fake.Created() != 1 {
+			t.Errorf("%d are kept, and %d had a box, %v; want one", len(all), b.fake.Created(), err)
+		}
+		// No place is taken still, and the key is there as it was.
+		again, err := b.SubmitAll(t.Context(), batch("a", 5))
+		if err != nil || len(again) != 5 || again[1].ID != first[0].ID {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		for _, r := range again {
+			b.wait(t, r.ID)
+		}
+		if b.fake.Created() != 5 {
+			t.Errorf("%d boxes were made", b.fake.Created())
+		}
+	})
+}
+
+// A brokenStore takes nothing while it is broken.
+type brokenStore struct {
+	execution.Store
+	broken bool
+}
+
+func (s *brokenStore) AddAll(ctx context.Context, records []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
+	if s.broken {
+		return nil, errors.New("the disk is full")
+	}
+	return s.Store.AddAll(ctx, records, judge)
+}
+
 // What is too much does not wait until retention is looked after: in a minute that can become very much.
 func TestWhatIsTooMuchIsLetGoOfSoon(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -609,33 +668,36 @@ func TestABatchIsAcceptedAsAWhole(t *testing.T) {
 	})
 }
 
-// A packedStore has room for so many more.
+// A packedStore keeps nothing new while it is full.
 type packedStore struct {
 	execution.Store
-	room int
+	full bool
 }
 
-func (p *packedStore) Add(ctx context.Context, r execution.Record) (*execution.Record, error) {
-	if p.room--; p.room < 0 {
+func (p *packedStore) AddAll(ctx context.Context, all []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
+	if p.full {
 		return nil, errors.New("the disk is full")
 	}
-	return p.Store.Add(ctx, r)
+	return p.Store.AddAll(ctx, all, judge)
 }
 
-// What cannot be kept is not accepted, and may be sent again, unless a part of it may have run.
+// What cannot be kept is not accepted, and may be sent again; its places are free for what comes next.
 func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
-	for name, c := range map[string]struct {
-		room     int
-		notBegun bool
-	}{"nothing of it": {0, true}, "a part of it": {1, false}} {
-		inBubble(t, func(t *testing.T) {
-			b := open(t, &packedStore{execution.NewMemory(), c.room}, newFake())
-			defer b.close(t, time.Minute)
-			if _, err := b.SubmitAll(t.Context(), []execution.Submission{submission("slow"), submission("slow")}); err == nil || kept.NotBegun(err) != c.notBegun {
-				t.Errorf("%s: %v", name, err)
+	inBubble(t, func(t *testing.T) {
+		store := &packedStore{execution.NewMemory(), true}
+		b := open(t, store, newFake())
+		defer b.close(t, time.Minute)
+		batch := []execution.Submission{submission("quick"), submission("quick"), submission("quick"), submission("quick"), submission("quick")}
+		for range 2 {
+			if _, err := b.SubmitAll(t.Context(), batch); !kept.NotBegun(err) {
+				t.Error(err)
 			}
-		})
-	}
+		}
+		store.full = false
+		if all, err := b.SubmitAll(t.Context(), batch); err != nil || len(all) != len(batch) {
+			t.Errorf("%d, %v", len(all), err)
+		}
+	})
 }
 
 func TestWhatIsHeldIsBounded(t *testing.T) {
@@ -683,7 +745,7 @@ func TestEndsAreTold(t *testing.T) {
 		store, fake := execution.NewMemory(), newFake()
 		lost := executiontest.Queued("lost", time.Now())
 		lost.SafeToRepeat = false
-		if _, err := store.Add(t.Context(), lost); err != nil {
+		if _, err := executiontest.Add(t.Context(), store, lost); err != nil {
 			t.Fatal(err)
 		}
 		if begun, err := store.Begin(t.Context(), lost.ID, time.Now()); err != nil || !begun {

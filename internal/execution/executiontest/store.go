@@ -2,6 +2,7 @@
 package executiontest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,9 +41,18 @@ func result(id string) api.Result {
 		Isolation: api.Isolation{Layers: []string{"engine"}}}
 }
 
+// Add has a store keep one record, or returns the one that has its key.
+func Add(ctx context.Context, s execution.Store, r execution.Record) (existing *execution.Record, err error) {
+	all, err := s.AddAll(ctx, []execution.Record{r}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
 func add(t *testing.T, s execution.Store, r execution.Record) execution.Record {
 	t.Helper()
-	existing, err := s.Add(t.Context(), r)
+	existing, err := Add(t.Context(), s, r)
 	if err != nil || existing != nil {
 		t.Fatalf("add: %+v, %v", existing, err)
 	}
@@ -76,7 +86,7 @@ func ok(t *testing.T, done bool, err error) {
 // TestStore holds a store to its contract. open returns an empty one, which the test's end closes.
 func TestStore(t *testing.T, open func(*testing.T) execution.Store) {
 	for name, test := range map[string]func(*testing.T, execution.Store){
-		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce, "notes": notes,
+		"a life": aLife, "data that is kept": keptData, "what is not there": absent, "idempotency": idempotency, "idempotency at once": idempotencyAtOnce, "a batch": aBatch, "notes": notes,
 		"begun once": begunOnce, "begun with its entry": begunWithItsEntry, "lists": lists, "unfinished": unfinished, "expiry": expiry, "too many bytes": tooMuch,
 		"forgetting": forgetting,
 	} {
@@ -150,12 +160,12 @@ func idempotency(t *testing.T, s execution.Store) {
 	ended := add(t, s, keyed("acme", "ended", 1))
 	done, err := s.End(t.Context(), ended.ID, result(ended.ID), began)
 	ok(t, done, err)
-	existing, err := s.Add(t.Context(), keyed("acme", "ended", 1))
+	existing, err := Add(t.Context(), s, keyed("acme", "ended", 1))
 	if err != nil || existing == nil || existing.Result == nil || existing.Idempotency != ended.Idempotency {
 		t.Errorf("once it has ended: %+v, %v", existing, err)
 	}
 	for _, body := range []byte{1, 2} { // judging is the caller's
-		existing, err := s.Add(t.Context(), keyed("acme", "k", body))
+		existing, err := Add(t.Context(), s, keyed("acme", "k", body))
 		if err != nil || existing == nil {
 			t.Fatalf("%+v, %v", existing, err)
 		}
@@ -170,7 +180,7 @@ func idempotency(t *testing.T, s execution.Store) {
 // noSalt wants that of the key k of acme nobody can tell any more what it stood for, and that it is taken still.
 func noSalt(t *testing.T, s execution.Store) {
 	t.Helper()
-	existing, err := s.Add(t.Context(), keyed("acme", "k", 2))
+	existing, err := Add(t.Context(), s, keyed("acme", "k", 2))
 	if err != nil || existing == nil || existing.Idempotency.Salt != (execution.Idempotency{}).Salt || existing.Idempotency.Body == ([32]byte{}) {
 		t.Errorf("%+v, %v: want a key without its salt", existing, err)
 	}
@@ -181,7 +191,7 @@ func idempotencyAtOnce(t *testing.T, s execution.Store) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			existing, err := s.Add(t.Context(), keyed("acme", "k", 1))
+			existing, err := Add(t.Context(), s, keyed("acme", "k", 1))
 			if err != nil {
 				t.Error(err)
 			}
@@ -194,6 +204,51 @@ func idempotencyAtOnce(t *testing.T, s execution.Store) {
 	if kept.Load() != 1 {
 		t.Errorf("%d executions were kept for one key", kept.Load())
 	}
+}
+
+// aBatch is kept as a whole, or not at all.
+func aBatch(t *testing.T, s execution.Store) {
+	ctx := t.Context()
+	batch := func(body byte, keys ...string) (all []execution.Record) {
+		for _, key := range keys {
+			all = append(all, keyed("acme", key, body))
+		}
+		return all
+	}
+	judge := func(body byte) func(int, execution.Record) error {
+		return func(_ int, existing execution.Record) error {
+			if !existing.Idempotency.StandsFor(execution.IdempotencyKey{Body: [32]byte{body}}) {
+				return execution.ErrOtherBody
+			}
+			return nil
+		}
+	}
+	kept := func(want int) {
+		t.Helper()
+		if left, err := s.Unfinished(ctx); err != nil || len(left) != want {
+			t.Errorf("%d are kept, %v; want %d", len(left), err, want)
+		}
+	}
+	first := batch(1, "a", "b", "")
+	existing, err := s.AddAll(ctx, first, judge(1))
+	if err != nil || len(existing) != 3 || existing[0] != nil || existing[1] != nil || existing[2] != nil {
+		t.Fatalf("%+v, %v", existing, err)
+	}
+	kept(3)
+	if existing, err := s.AddAll(ctx, batch(2, "c", "b"), judge(2)); !errors.Is(err, execution.ErrOtherBody) {
+		t.Errorf("the second has another body: %+v, %v", existing, err)
+	}
+	kept(3)
+	again, err := s.AddAll(ctx, batch(1, "c", "b", "d"), judge(1))
+	if err != nil || len(again) != 3 || again[0] != nil || again[1] == nil || again[2] != nil {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	same(t, *again[1], first[1])
+	kept(5)
+	if none, err := s.AddAll(ctx, nil, nil); err != nil || len(none) != 0 {
+		t.Errorf("%+v, %v", none, err)
+	}
+	kept(5)
 }
 
 func notes(t *testing.T, s execution.Store) {

@@ -118,8 +118,12 @@ func runValues(r agentrun.Record) []any {
 
 // Add implements [agentrun.Store].
 func (a agentRuns) Add(ctx context.Context, r agentrun.Record) (existing *agentrun.Record, err error) {
-	return addKept(ctx, a.keptTable, scanRun, runColumns, insertRun,
-		queuedLine(r.ID, r.Tenant, r.Agent, r.TaskDigest, r.Idempotency), r.Idempotency.Key, runValues(r))
+	row := keptRow{runValues(r), r.Idempotency.Key, queuedLine(r.ID, r.Tenant, r.Agent, r.TaskDigest, r.Idempotency)}
+	all, err := addKept(ctx, a.keptTable, scanRun, runColumns, insertRun, []keptRow{row}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
 }
 
 // Begin implements [agentrun.Store].

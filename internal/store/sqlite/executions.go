@@ -171,14 +171,17 @@ func valuesOf(r execution.Record) ([]any, error) {
 		r.Salt, keySalt, request, result, code, input, output}, nil
 }
 
-// Add implements [execution.Store].
-func (e executions) Add(ctx context.Context, r execution.Record) (existing *execution.Record, err error) {
-	values, err := valuesOf(r)
-	if err != nil {
-		return nil, err
+// AddAll implements [execution.Store].
+func (e executions) AddAll(ctx context.Context, records []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
+	rows := make([]keptRow, len(records))
+	for i, r := range records {
+		values, err := valuesOf(r)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = keptRow{values, r.Idempotency.Key, queuedLine(r.ID, r.Tenant, r.CodeDigest, r.InputDigest, r.Idempotency)}
 	}
-	return addKept(ctx, e.keptTable, scanExecution, executionColumns, insertExecution,
-		queuedLine(r.ID, r.Tenant, r.CodeDigest, r.InputDigest, r.Idempotency), r.Idempotency.Key, values)
+	return addKept(ctx, e.keptTable, scanExecution, executionColumns, insertExecution, rows, judge)
 }
 
 // Note implements [execution.Store].

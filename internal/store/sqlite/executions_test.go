@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -39,7 +40,7 @@ func TestExecutions(t *testing.T) {
 
 func accept(t testing.TB, e execution.Store, r execution.Record) execution.Record {
 	t.Helper()
-	if existing, err := e.Add(t.Context(), r); err != nil || existing != nil {
+	if existing, err := executiontest.Add(t.Context(), e, r); err != nil || existing != nil {
 		t.Fatalf("%+v, %v", existing, err)
 	}
 	return r
@@ -91,7 +92,7 @@ func TestAnExecutionOutlivesItsProcess(t *testing.T) {
 	if left, err := e.Unfinished(t.Context()); err != nil || len(left) != 1 || !reflect.DeepEqual(left[0], queued) {
 		t.Errorf("%+v, %v", left, err)
 	}
-	if existing, err := e.Add(t.Context(), queued); err != nil || existing == nil || existing.ID != queued.ID {
+	if existing, err := executiontest.Add(t.Context(), e, queued); err != nil || existing == nil || existing.ID != queued.ID {
 		t.Errorf("its key stands for %+v, %v", existing, err)
 	}
 }
@@ -351,12 +352,44 @@ func TestARequestThatIsNotUnderstoodIsDamage(t *testing.T) {
 	}
 }
 
+// What it costs to accept a batch of as many as there may be.
+func BenchmarkBatch(b *testing.B) {
+	batch := func() (all []execution.Record) {
+		for range 100 {
+			all = append(all, executiontest.Queued("", time.Now().UTC()))
+		}
+		return all
+	}
+	for name, add := range map[string]func(context.Context, execution.Store, []execution.Record) error{
+		"as a whole": func(ctx context.Context, e execution.Store, all []execution.Record) error {
+			_, err := e.AddAll(ctx, all, nil)
+			return err
+		},
+		"one by one": func(ctx context.Context, e execution.Store, all []execution.Record) (err error) {
+			for _, r := range all {
+				_, one := executiontest.Add(ctx, e, r)
+				err = errors.Join(err, one)
+			}
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			_, e := openExecutions(b, filepath.Join(b.TempDir(), "data"))
+			for b.Loop() {
+				if err := add(b.Context(), e, batch()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // What an execution that is accepted, run and told costs, one after another and side by side.
 func BenchmarkExecution(b *testing.B) {
 	ctx := b.Context()
 	life := func(b *testing.B, e execution.Store) {
 		r := executiontest.Queued("", time.Now().UTC())
-		_, err := e.Add(ctx, r)
+		_, err := executiontest.Add(ctx, e, r)
 		if err == nil {
 			_, err = e.Begin(ctx, r.ID, r.CreatedAt)
 		}

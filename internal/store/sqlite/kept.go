@@ -99,23 +99,47 @@ func getKept[R any](ctx context.Context, k keptTable, read scan[R], columns, ten
 	return found[0], nil
 }
 
-// addKept keeps a new row, of which the witness is told what is said, or returns the record that has its idempotency key.
-func addKept[R any](ctx context.Context, k keptTable, read scan[R], columns, insert string, said stated, key string, values []any) (existing *R, err error) {
-	doing := "accept " + k.what + " " + said.id
-	err = k.store.write(ctx, doing, func(tx *transaction) error {
-		added, err := k.store.change(ctx, tx, doing, insert+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING", values...)
+// A keptRow is a row that is to be kept: its values, its idempotency key, and what the witness is told of it.
+type keptRow struct {
+	values []any
+	key    string
+	said   stated
+}
+
+// addKept keeps new rows, all or none, and returns the records that have the idempotency keys of those that it did not keep for that; judge, which may
+// be nil, is asked about each. See [execution.Store].
+func addKept[R any](ctx context.Context, k keptTable, read scan[R], columns, insert string, rows []keptRow, judge func(i int, existing R) error) ([]*R, error) {
+	existing := make([]*R, len(rows))
+	doing := "accept what is to stand in " + k.name
+	err := k.store.write(ctx, doing, func(tx *transaction) error {
+		add, err := tx.PrepareContext(ctx, insert+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING")
 		if err != nil {
-			return err
+			return k.store.failed(doing, err)
 		}
-		if added > 0 {
-			said.table = k.name
-			tx.said = said.append(tx.said)
-			return nil
+		defer func() { _ = add.Close() }()
+		for i, row := range rows {
+			done, err := add.ExecContext(ctx, row.values...)
+			if err != nil {
+				return k.store.failed("accept "+k.what+" "+row.said.id, err)
+			}
+			if added, err := done.RowsAffected(); err != nil {
+				return err
+			} else if added > 0 {
+				row.said.table = k.name
+				tx.said = row.said.append(tx.said)
+				continue
+			}
+			first, err := one(ctx, k.store, tx, k.what+" of key", row.key, read,
+				"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ? AND idempotency_key = ?", row.said.tenant, row.key)
+			if err == nil && judge != nil {
+				err = judge(i, first)
+			}
+			if err != nil {
+				return err
+			}
+			existing[i] = &first
 		}
-		first, err := one(ctx, k.store, tx, k.what+" of key", key, read,
-			"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ? AND idempotency_key = ?", said.tenant, key)
-		existing = &first
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -16,8 +16,8 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
+	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/ledger"
-
 	"glovebox/internal/tenant"
 )
 
@@ -79,7 +79,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 	}{
 		"an execution that was accepted": {
 			func(ctx context.Context, s *Store) error {
-				_, err := s.Executions().Add(ctx, queued(last))
+				_, err := executiontest.Add(ctx, s.Executions(), queued(last))
 				return err
 			},
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Executions, []string{last}) },
