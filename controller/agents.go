@@ -93,7 +93,7 @@ func acceptsEvents(header http.Header) bool {
 func (s *Server) streamAgent(c echo.Context, a Agent, body []byte) error {
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
-	stream := &eventStream{w: boundedWriter{c.Response(), s.bounds.write}}
+	stream := &eventStream{w: s.boundedWriter(c)}
 	keptAlive := make(chan struct{})
 	go func() {
 		defer close(keptAlive)

@@ -119,7 +119,7 @@ func TestAgentWithoutItsClient(t *testing.T) {
 // A stream whose end had been told said that it was still at work, where its ticker was quicker than whoever stopped it.
 func TestNothingAtWorkIsToldBehindTheEnd(t *testing.T) {
 	recorder := httptest.NewRecorder()
-	stream := &eventStream{w: boundedWriter{echo.NewResponse(recorder, echo.New()), time.Minute}}
+	stream := &eventStream{w: boundedWriter{echo.NewResponse(recorder, echo.New()), time.Minute, &budget{most: 1 << 20}, ""}}
 	if err := stream.tell(Step{ID: 1, Type: endEvent, Data: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}

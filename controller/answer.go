@@ -26,6 +26,11 @@ func (s *Server) writeJSON(c echo.Context, status int, mediaType string, documen
 // write answers with a body. A client that reads too slowly is cut off. The error is the
 // connection's: there is nobody left to tell.
 func (s *Server) write(c echo.Context, status int, mediaType string, body []byte) error {
+	release, ok := s.held.takeAnswer(tenantOf(c.Request().Context()), len(body))
+	if !ok {
+		return tooMuchHeld()
+	}
+	defer release()
 	s.boundWrite(c)
 	header := c.Response().Header()
 	header.Set("Content-Type", mediaType)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"glovebox/api"
@@ -41,35 +40,12 @@ func checkMedia(header http.Header) *refusal {
 	return nil
 }
 
-// A budget bounds the bytes that all requests together hold. It is safe for concurrent use.
-type budget struct {
-	most int64
-
-	mu   sync.Mutex
-	used int64
-}
-
-func (b *budget) take(n int64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.used+n > b.most {
-		return false
-	}
-	b.used += n
-	return true
-}
-
-func (b *budget) give(n int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used -= n
-}
-
 // readBody reads a request's body, bounded alone and with all others. release gives its bytes back,
 // and must be called once it is no longer held, also after an error.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	held := int64(0)
-	release = func() { s.held.give(held) }
+	whose := tenantOf(r.Context())
+	release = func() { s.held.give(whose, held) }
 	if r.ContentLength > api.MaxBodyBytes {
 		// The rest of the connection is that body: it is closed, not read through.
 		w.Header().Set("Connection", "close")
@@ -80,9 +56,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (body []byte, 
 	bounded := http.MaxBytesReader(w, r.Body, api.MaxBodyBytes)
 	for {
 		n, err := io.CopyN(buf, bounded, 64<<10)
-		if n > 0 && !s.held.take(n) {
+		if n > 0 && !s.held.take(whose, n) {
 			w.Header().Set("Connection", "close")
-			return nil, release, &refusal{kind: kindBusy, detail: "Too much data is waiting already.", retryAfter: time.Second}
+			return nil, release, tooMuchHeld()
 		}
 		held += n
 		if errors.Is(err, io.EOF) {
@@ -103,6 +79,10 @@ func bodyRefusal(err error) *refusal {
 		return refuse(kindSlow, "The body has to be sent faster.")
 	}
 	return refuse(kindInvalid, "The body could not be read to its end.")
+}
+
+func tooMuchHeld() *refusal {
+	return &refusal{kind: kindBusy, detail: "Too much data is waiting already.", retryAfter: time.Second}
 }
 
 func tooLarge() *refusal {

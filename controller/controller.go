@@ -119,7 +119,8 @@ type bounds struct {
 	ready                     time.Duration // how long Config.Ready may take
 	keepAlive                 time.Duration // how long a stream of events may be silent
 	headerBytes               int
-	heldBytes                 int64 // of bodies, at once
+	heldBytes                 int64 // of bodies and of answers that are being taken, at once
+	open                      int64 // requests of tenants at once
 }
 
 var defaultBounds = bounds{
@@ -127,6 +128,7 @@ var defaultBounds = bounds{
 	drain: 30 * time.Second, cleanup: 10 * time.Second, ready: 5 * time.Second, keepAlive: 15 * time.Second,
 	headerBytes: 16 << 10,
 	heldBytes:   512 << 20,
+	open:        4096,
 }
 
 // A Server answers HTTP requests. It is safe for concurrent use.
@@ -146,7 +148,8 @@ type Server struct {
 	echo       *echo.Echo
 	metrics    *metrics
 	page       page
-	held       budget // bytes of bodies in memory
+	held       budget // bytes of bodies and answers in memory
+	open       budget // requests of tenants
 
 	draining atomic.Bool
 	// drainStart ends when draining begins.
@@ -184,7 +187,7 @@ func newServer(config Config, b bounds) (*Server, error) {
 		return nil, fmt.Errorf("controller: register metrics: %w", err)
 	}
 	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), entry: &entry{keys: config.Keys, log: config.Log}}
-	s.held.most = b.heldBytes
+	s.held.most, s.open.most = b.heldBytes, b.open
 	s.executor = traced{measured{config.Executor, counted, config.Log}, config.Traces, config.Runtime}
 	if s.executions, err = config.Executions(s.executor); err != nil {
 		return nil, err

@@ -176,6 +176,10 @@ func (s *Server) enter(a access, next echo.HandlerFunc) echo.HandlerFunc {
 			return refused
 		}
 		if owner, ok := tenant.FromContext(ctx); ok {
+			if !s.open.take(owner.ID, 1) {
+				return &refusal{kind: kindBusy, detail: "The tenant has too many requests open.", retryAfter: time.Second}
+			}
+			defer s.open.give(owner.ID, 1)
 			watched, end := context.WithCancelCause(ctx)
 			defer end(nil)
 			defer s.config.Watch.Add(owner, func() { end(kept.ErrSuspended) })()

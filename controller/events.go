@@ -57,7 +57,7 @@ func (s *Server) follow(c echo.Context, state api.ExecutionState, events func(ct
 	}
 	ctx, cancel := s.whileServing(c.Request().Context())
 	defer cancel()
-	stream := &eventStream{w: boundedWriter{c.Response(), s.bounds.write}}
+	stream := &eventStream{w: s.boundedWriter(c)}
 	if state != api.ExecutionEnded {
 		if stream.open() != nil {
 			return nil // nobody is there

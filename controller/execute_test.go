@@ -119,14 +119,14 @@ func TestChunkedBodyIsBounded(t *testing.T) {
 // TestBodiesAreBoundedTogether fills the memory that all bodies may take.
 func TestBodiesAreBoundedTogether(t *testing.T) {
 	s := testServer(t, succeeds, func(_ *Config, b *bounds) { b.heldBytes = 100 })
-	if !s.held.take(90) {
+	if !s.held.take("", 90) {
 		t.Fatal("no room")
 	}
 	a := ask(t, s, post(`{"code":"output = 1"}`))
 	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" {
 		t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
 	}
-	s.held.give(90)
+	s.held.give("", 90)
 	ask(t, s, post(`{"code":"output = 1"}`)).result(t)
 	if s.held.used != 0 {
 		t.Errorf("%d bytes are still counted", s.held.used)

@@ -27,10 +27,10 @@ func (s *Server) modelContext(c echo.Context) error {
 		defer context.AfterFunc(s.drainStart, cancel)()
 		r = r.WithContext(ctx)
 	}
-	body := &heldBody{ReadCloser: r.Body, held: &s.held}
+	body := &heldBody{ReadCloser: r.Body, held: &s.held, whose: tenantOf(r.Context())}
 	defer body.release()
 	r.Body = body
-	s.mcp.ServeHTTP(boundedWriter{c.Response(), s.bounds.write}, r)
+	s.mcp.ServeHTTP(s.boundedWriter(c), r)
 	return nil
 }
 
@@ -38,8 +38,9 @@ func (s *Server) modelContext(c echo.Context) error {
 // it is released.
 type heldBody struct {
 	io.ReadCloser
-	held *budget
-	read int64
+	held  *budget
+	whose string
+	read  int64
 }
 
 var errTooMuchHeld = errors.New("too much data is waiting already")
@@ -47,7 +48,7 @@ var errTooMuchHeld = errors.New("too much data is waiting already")
 func (b *heldBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
-		if !b.held.take(int64(n)) {
+		if !b.held.take(b.whose, int64(n)) {
 			return 0, errTooMuchHeld
 		}
 		b.read += int64(n)
@@ -55,15 +56,26 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *heldBody) release() { b.held.give(b.read) }
+func (b *heldBody) release() { b.held.give(b.whose, b.read) }
 
-// A boundedWriter bounds how long each write may take, so that a stream may be long and its reader not too slow.
+// A boundedWriter bounds how long each write may take, so that a stream may be long and its reader not too slow, and what all hold that are written.
 type boundedWriter struct {
 	http.ResponseWriter
-	most time.Duration
+	most  time.Duration
+	held  *budget
+	whose string
+}
+
+func (s *Server) boundedWriter(c echo.Context) boundedWriter {
+	return boundedWriter{c.Response(), s.bounds.write, &s.held, tenantOf(c.Request().Context())}
 }
 
 func (w boundedWriter) Write(p []byte) (int, error) {
+	release, ok := w.held.takeAnswer(w.whose, len(p))
+	if !ok {
+		return 0, errTooMuchHeld
+	}
+	defer release()
 	w.bound()
 	return w.ResponseWriter.Write(p)
 }

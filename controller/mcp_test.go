@@ -97,7 +97,7 @@ func TestModelContextStreams(t *testing.T) {
 // A writer that is no connection has no deadline, and is written to all the same.
 func TestBoundedWriter(t *testing.T) {
 	recorder := httptest.NewRecorder()
-	w := boundedWriter{recorder, time.Second}
+	w := boundedWriter{recorder, time.Second, &budget{}, ""}
 	if _, err := io.WriteString(w, "x"); err != nil || recorder.Body.String() != "x" {
 		t.Errorf("%v %q", err, recorder.Body)
 	}
