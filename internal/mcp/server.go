@@ -47,6 +47,7 @@ const instructions = "Runs JavaScript and TypeScript, each script in a sealed co
 type Server struct {
 	sdk       *sdk.Server
 	exchanges *exchanges
+	sessions  sessions
 	log       *slog.Logger
 }
 
@@ -65,6 +66,7 @@ func NewServer(config Config) (*Server, error) {
 		// No capability is claimed but that of tools, which follows from there being some.
 		&sdk.ServerOptions{Instructions: instructions, Capabilities: &sdk.ServerCapabilities{}},
 	)
+	s.sdk.AddReceivingMiddleware(s.boundSessions)
 	code, err := executeCode(config.Code)
 	if err != nil {
 		return nil, err
@@ -98,11 +100,11 @@ func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser
 const sessionTimeout = 30 * time.Minute
 
 // Handler serves clients over streamable HTTP. A call ends with the request that brought it, and with its session. Who
-// may connect, and from where, is for whoever mounts it; a session is its tenant's alone.
+// may connect, and from where, is for whoever mounts it; a session is its tenant's alone, who has a hundred at most.
 func (s *Server) Handler() http.Handler {
-	return s.exchanges.handler(owned(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.sdk }, &sdk.StreamableHTTPOptions{
+	return boundBatches(s.sessions.seen(s.exchanges.handler(owned(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.sdk }, &sdk.StreamableHTTPOptions{
 		SessionTimeout: sessionTimeout, MaxRequestBodyBytes: maxMessageBytes,
 		// The controller's guard holds Host and Origin to stricter rules, and knows the names that were allowed.
 		DisableLocalhostProtection: true,
-	})))
+	})))))
 }
