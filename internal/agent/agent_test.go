@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
 )
@@ -175,6 +177,34 @@ func TestBusyForever(t *testing.T) {
 	if err != nil || outcome.Code != agent.TimeBudget || outcome.Spent.Runs != 0 {
 		t.Errorf("%+v (%v)", outcome, err)
 	}
+}
+
+// TestCodeHasItsTurn: others may fill the queue, and an agent's code waits in it all the same; tools/soak had it wait for 30 s until the others went.
+func TestCodeHasItsTurn(t *testing.T) {
+	executor := &sharing{fakeExecutor: &fakeExecutor{t: t, ends: sums}}
+	guard := quota.NewGuard(quota.Config{Executor: executor, CPU: &quota.Memory{}, Log: slog.New(slog.DiscardHandler)})
+	a, err := agent.New(config(t, &scripted{t: t, turns: []turn{{run: []string{sum}}, {done: true}}}, guard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"})
+	if outcome, err := a.Run(ctx, salesTask, nil); err != nil || outcome.Code != agent.Complete {
+		t.Fatalf("%+v (%v)", outcome, err)
+	}
+	if !executor.share.Beyond || executor.share.ID != "acme" {
+		t.Errorf("%+v", executor.share)
+	}
+}
+
+// sharing notes on whose behalf it is asked.
+type sharing struct {
+	*fakeExecutor
+	share queue.Share
+}
+
+func (s *sharing) ExecuteAs(ctx context.Context, share queue.Share, request api.Request, onLog func(api.Log)) (api.Result, error) {
+	s.share = share
+	return s.Execute(ctx, request, onLog)
 }
 
 // always answers with an error.

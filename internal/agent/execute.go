@@ -114,9 +114,10 @@ const quotaTries = 5
 // maxPause is for how long code waits that a quota keeps from running.
 const maxPause = time.Minute
 
-// runCode runs a request. Where every box is taken it waits, for as long as the task may take: what a model was paid for is not thrown away since
-// others are quicker. Where a quota lets it run soon it waits too, and where Glovebox itself failed it tries once more.
+// runCode runs a request. Where every box is taken it waits, for as long as the task may take, and in the queue, however many others there are: what a
+// model was paid for is not thrown away since others are quicker. Where a quota lets it run soon it waits too, and where Glovebox itself failed it tries once more.
 func (r *session) runCode(ctx context.Context, request api.Request) (api.Result, error) {
+	ctx = quota.Few(ctx) // an agent works on few tasks at once, on each by few programs
 	failures := 0
 	for try := 1; ; try++ {
 		result, err := r.agent.config.Executor.Execute(ctx, request, nil)

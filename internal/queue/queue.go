@@ -24,6 +24,9 @@ type Share struct {
 	// Running is how many places it may have at once, Waiting how many of its requests may wait; 0 is no bound beside the
 	// queue's own. The last request's word counts.
 	Running, Waiting int
+	// Beyond says that this request waits even where the queue has no room, and takes none from others: there are few such, by a bound of
+	// whoever wants the place.
+	Beyond bool
 }
 
 // A Queue gives out places. It is safe for concurrent use.
@@ -33,6 +36,7 @@ type Queue struct {
 	mu      sync.Mutex
 	free    int
 	waiting int
+	beyond  int     // of those that wait, those that take no room
 	clock   float64 // virtual time: when the turn was due that was served last
 	arrived uint64  // requests that had to wait, for their order
 	parties map[string]*party
@@ -89,6 +93,7 @@ type Place struct {
 	since   uint64        // its number among those that had to wait
 	prev    *Place        // in the party's line
 	next    *Place
+	beyond  bool
 	state   state // guarded by the queue's mu
 }
 
@@ -150,20 +155,29 @@ func (q *Queue) join(share Share) (*Place, error) {
 		return nil, err
 	}
 	q.arrived++
-	p.since, p.granted = q.arrived, make(chan struct{})
+	p.since, p.granted, p.beyond = q.arrived, make(chan struct{}), share.Beyond
 	who.push(p)
-	q.waiting++
+	q.count(p, 1)
 	q.want(who)
 	return p, nil
 }
 
+// count adds what waits to what does; n is 1 or -1. mu is held.
+func (q *Queue) count(p *Place, n int) {
+	if q.waiting += n; p.beyond {
+		q.beyond += n
+	}
+}
+
 // full says why one more of a party's requests may not wait; nil where it may. mu is held.
 func (q *Queue) full(who *party) error {
-	left := q.room - q.waiting
+	left := q.room - (q.waiting - q.beyond)
 	full := &FullError{Running: who.running, Waiting: who.waiting}
 	switch {
 	case who.share.Waiting > 0 && who.waiting >= who.share.Waiting:
 		full.Bound = BoundWaiting
+	case who.share.Beyond:
+		return nil
 	case left <= 0:
 		full.Bound = BoundRoom
 	case who.share.ID == "" || who.waiting < left:
@@ -199,7 +213,7 @@ func (q *Queue) dispatch() {
 		who := q.ready[0]
 		p := who.line
 		who.unlink(p)
-		q.waiting--
+		q.count(p, -1)
 		q.grant(p)
 		q.settle(who)
 	}
@@ -217,7 +231,7 @@ func (p *Place) Leave() {
 		delete(q.spare, p)
 	case stateWaiting:
 		who.unlink(p)
-		q.waiting--
+		q.count(p, -1)
 	case stateLeft:
 		return
 	}

@@ -17,7 +17,7 @@ func check(t *testing.T, q *Queue) {
 	t.Helper()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	running, waiting := 0, 0
+	running, waiting, beyond := 0, 0, 0
 	for id, who := range q.parties {
 		running += who.running
 		waiting += who.waiting
@@ -44,6 +44,9 @@ func check(t *testing.T, q *Queue) {
 			if p.since <= last || p.state != stateWaiting {
 				t.Fatalf("the line of %q is out of order", id)
 			}
+			if p.beyond {
+				beyond++
+			}
 			if last = p.since; p.next == who.line {
 				break
 			}
@@ -52,8 +55,9 @@ func check(t *testing.T, q *Queue) {
 			t.Fatalf("%q: %d stand in the line and %d are counted", id, n, who.waiting)
 		}
 	}
-	if running != q.places-q.free || running > q.places || waiting != q.waiting || waiting > q.room {
-		t.Fatalf("%d run, %d wait; counted are %d of %d and %d of %d", running, waiting, q.places-q.free, q.places, q.waiting, q.room)
+	if running != q.places-q.free || running > q.places || waiting != q.waiting || beyond != q.beyond || waiting-beyond > q.room {
+		t.Fatalf("%d run, %d wait, %d of them beyond; counted are %d of %d and %d of %d, %d of them beyond", running, waiting, beyond,
+			q.places-q.free, q.places, q.waiting, q.room, q.beyond)
 	}
 	if q.free > 0 && len(q.ready) > 0 {
 		t.Fatal("a place is free, and somebody waits for nothing else")
@@ -75,7 +79,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 		q := New(places, room)
 		shares := make([]Share, 1+random.IntN(6))
 		for i := range shares {
-			shares[i] = Share{ID: fmt.Sprint("t", i), Weight: random.IntN(20), Running: random.IntN(3), Waiting: random.IntN(8)}
+			shares[i] = Share{ID: fmt.Sprint("t", i), Weight: random.IntN(20), Running: random.IntN(3), Waiting: random.IntN(8), Beyond: random.IntN(8) == 0}
 		}
 		if random.IntN(2) == 0 {
 			shares[0].ID = ""
@@ -326,6 +330,42 @@ func TestRoomIsLeftForOthers(t *testing.T) {
 		t.Error(got)
 	}
 	check(t, q)
+}
+
+// What waits beyond the queue's room does so in its party's turn, takes no room from others, and is held to its party's own bound.
+func TestBeyondTheRoom(t *testing.T) {
+	q, open := New(1, 2), map[*Place]string{}
+	fill(t, q, open, Share{ID: "a"}, 1+1)
+	fill(t, q, open, Share{ID: "b"}, 1)
+	for _, id := range []string{"a", "b", "c"} {
+		if _, err := q.join(Share{ID: id}); err == nil {
+			t.Fatalf("%s found room", id)
+		}
+	}
+	beyond, err := q.join(Share{ID: "c", Beyond: true})
+	if err != nil || isGranted(beyond) {
+		t.Fatal(err)
+	}
+	if _, err := q.join(Share{ID: "c", Beyond: true, Waiting: 1}); err == nil {
+		t.Error("a party had more waiting than it may")
+	}
+	for p := range open { // the one that has its place, and one that waits
+		if isGranted(p) {
+			p.Leave()
+			break
+		}
+	}
+	check(t, q)
+	if _, err := q.join(Share{ID: "d"}); err != nil {
+		t.Errorf("what waits beyond the room took some: %v", err)
+	}
+	for p := range open {
+		p.Leave()
+	}
+	check(t, q)
+	if !isGranted(beyond) {
+		t.Error("it did not get its turn")
+	}
 }
 
 // A place that could be given back is asked for by who could have it, and by nobody else.

@@ -43,7 +43,7 @@ func NewGuard(c Config) *Guard { return &Guard{config: c} }
 func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api.Log)) (api.Result, error) {
 	t, ok := tenant.FromContext(ctx)
 	if !ok {
-		return g.config.Executor.ExecuteAs(ctx, queue.Share{}, request, onLog)
+		return g.config.Executor.ExecuteAs(ctx, queue.Share{Beyond: isFew(ctx)}, request, onLog)
 	}
 	if !isAdmitted(ctx) {
 		if err := g.Admit(ctx, request); err != nil {
@@ -51,7 +51,7 @@ func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api
 		}
 	}
 	request.Libraries = t.Quota.Libraries
-	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue}
+	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue, Beyond: isFew(ctx)}
 	result, err := g.config.Executor.ExecuteAs(ctx, share, request, onLog)
 	if err != nil {
 		if isAdmitted(ctx) {
@@ -108,6 +108,14 @@ func Admitted(ctx context.Context, t tenant.Tenant) context.Context {
 }
 
 func isAdmitted(ctx context.Context) bool { return ctx.Value(admittedKey{}) != nil }
+
+type fewKey struct{}
+
+// Few returns a context for requests of which there are few at once, by a bound of whoever makes them: Execute has each wait for its turn
+// though the queue has no room. The tenant's own quotas hold.
+func Few(ctx context.Context) context.Context { return context.WithValue(ctx, fewKey{}, true) }
+
+func isFew(ctx context.Context) bool { return ctx.Value(fewKey{}) != nil }
 
 // Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
 func (g *Guard) Rate(t tenant.Tenant) (r Rate, ok bool) { return g.rates.read(t, time.Now()) }

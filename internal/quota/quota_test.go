@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -282,6 +283,22 @@ func TestAFullQueue(t *testing.T) {
 		if e := over(t, err); e.Quota != name || *e.Limit != *e.Used || e.After != full.RetryAfter() || e.Forbidden {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// What is few has its turn though others have filled the queue, and is a tenant's all the same.
+func TestFew(t *testing.T) {
+	inner := &asked{}
+	g := newGuard(inner)
+	of := tenant.Quota{Queue: 3}
+	for _, ctx := range []context.Context{as(t, "a", of), Few(as(t, "a", of)), Few(t.Context())} {
+		if _, err := g.Execute(ctx, WithDefaults(ctx, plain), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []queue.Share{{ID: "a", Weight: tenant.DefaultWeight, Waiting: 3}, {ID: "a", Weight: tenant.DefaultWeight, Waiting: 3, Beyond: true}, {Beyond: true}}
+	if !slices.Equal(inner.shares, want) {
+		t.Errorf("%+v", inner.shares)
 	}
 }
 
