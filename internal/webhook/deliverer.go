@@ -52,6 +52,7 @@ const (
 // these delay nobody: see seat. It is safe for concurrent use. It is begun by [Open], and must be closed.
 type Deliverer struct {
 	config  Config
+	began   time.Time
 	through http.RoundTripper
 	idle    func() // closes the connections that are kept
 	quick   *queue.Queue
@@ -89,7 +90,7 @@ func open(ctx context.Context, config Config, through http.RoundTripper, idle fu
 	if err != nil {
 		return nil, err
 	}
-	d := &Deliverer{config: config, through: through, idle: idle, lines: map[string]chan struct{}{},
+	d := &Deliverer{config: config, began: time.Now(), through: through, idle: idle, lines: map[string]chan struct{}{},
 		quick: queue.New(places, 1<<20), slow: queue.New(slowPlaces, 1<<20)}
 	d.base, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, b := range backlogs {
@@ -97,6 +98,9 @@ func open(ctx context.Context, config Config, through http.RoundTripper, idle fu
 	}
 	return d, nil
 }
+
+// now is by a clock that nobody turns, as the machine's may be: else what is postponed while that is ahead would wait for hours once it is right.
+func (d *Deliverer) now() time.Time { return d.began.Add(time.Since(d.began)) }
 
 // Wake says that there may be something new to tell a tenant. It does not wait, and does nothing once the Deliverer is closed.
 func (d *Deliverer) Wake(tenantID string) {
@@ -191,8 +195,8 @@ func (d *Deliverer) follow(tenantID string, news chan struct{}) {
 			}
 		case next == nil || len(flying) >= most:
 			wait = lookAgain
-		case time.Until(next.DueAt) > 0:
-			wait = min(time.Until(next.DueAt), lookAgain)
+		case next.DueAt.After(d.now()):
+			wait = min(next.DueAt.Sub(d.now()), lookAgain)
 		case place == nil:
 			// What is to be told, and where, is read again once there is a place: that may take a while.
 			if place, err = line.Enter(d.base, queue.Share{ID: tenantID}); err != nil {
@@ -291,7 +295,7 @@ func (d *Deliverer) told(delivery Delivery, stale bool, err error) bool {
 		log.Info("a delivery to a webhook failed", "error", brief(err), "next", after.Round(time.Second))
 		d.config.Observe(Postponed)
 		d.keep(log, func(ctx context.Context) error {
-			return d.config.Store.Postpone(ctx, delivery.ID, time.Now().Add(after))
+			return d.config.Store.Postpone(ctx, delivery.ID, d.now().Add(after))
 		})
 		return false
 	}

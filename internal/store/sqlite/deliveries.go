@@ -27,7 +27,7 @@ func (k keptTable) tell(ctx context.Context, tx *transaction, id string, event a
 		return fmt.Errorf("store: the end of %s %s: %w", k.what, id, err)
 	}
 	_, err = k.store.change(ctx, tx, "tell a webhook of "+k.what+" "+id,
-		"INSERT INTO deliveries (id, tenant, body, created_at, due_at, attempts) SELECT ?1, tenant, ?2, ?3, ?3, 0 FROM webhooks "+
+		"INSERT INTO deliveries (id, tenant, body, created_at, due_at, attempts) SELECT ?1, tenant, ?2, ?3, 0, 0 FROM webhooks "+
 			"WHERE tenant = (SELECT tenant FROM "+k.name+" WHERE id = ?4)",
 		idPrefix+id, body, event.Timestamp.UnixMicro(), id)
 	return err
@@ -46,7 +46,10 @@ func scanDelivery(row func(into ...any) error) (d webhook.Delivery, err error) {
 	if err = row(append(to.into(), &d.ID, &d.Body, &createdAt, &dueAt, &d.Attempts)...); err != nil {
 		return d, err
 	}
-	d.CreatedAt, d.DueAt = fromMicros(createdAt), fromMicros(dueAt)
+	d.CreatedAt = fromMicros(createdAt)
+	if d.Attempts > 0 {
+		d.DueAt = fromMicros(dueAt)
+	}
 	d.To, err = to.read()
 	return d, err
 }

@@ -54,7 +54,7 @@ func (m *Memory) Add(tenantID, id string, body []byte, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if w, ok := m.webhooks[tenantID]; ok {
-		m.deliveries[id] = webhook.Delivery{ID: id, Body: body, CreatedAt: at, DueAt: at, To: w}
+		m.deliveries[id] = webhook.Delivery{ID: id, Body: body, CreatedAt: at, To: w}
 		if m.of[tenantID] == nil {
 			m.of[tenantID] = map[string]bool{}
 		}

@@ -105,7 +105,7 @@ func told(t *testing.T, p Place) {
 	backlogs(t, p, webhook.Backlog{Tenant: "acme", Deliveries: 1}, webhook.Backlog{Tenant: "other", Deliveries: 2})
 	same(t, "acme's", ids(next(t, p, "acme", 5)), []string{want})
 	d := first(t, p, "acme")
-	if len(d.Body) == 0 || !d.CreatedAt.Equal(noon) || !d.DueAt.Equal(noon) || d.Attempts != 0 || d.To.URL != "https://acme.example/hook" || d.To.Secret.IsZero() {
+	if len(d.Body) == 0 || !d.CreatedAt.Equal(noon) || !d.DueAt.IsZero() || d.Attempts != 0 || d.To.URL != "https://acme.example/hook" || d.To.Secret.IsZero() {
 		t.Errorf("%+v", d)
 	}
 	same(t, "silent's", ids(next(t, p, "silent", 5)), []string(nil))
@@ -121,7 +121,11 @@ func order(t *testing.T, p Place) {
 	if err := p.Store.Postpone(t.Context(), all[0], noon.Add(2500*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "all", ids(next(t, p, "acme", 9)), []string{all[1], all[2], all[0], all[3], all[4]})
+	same(t, "all", ids(next(t, p, "acme", 9)), []string{all[1], all[2], all[3], all[4], all[0]})
+	if err := p.Store.Postpone(t.Context(), all[1], noon.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "all", ids(next(t, p, "acme", 9)), []string{all[2], all[3], all[4], all[1], all[0]})
 }
 
 func attempts(t *testing.T, p Place) {
