@@ -158,12 +158,12 @@ func TestASlowDaemonDoesNotKeepABoxAlive(t *testing.T) {
 	box := createBox(t, d)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	began := time.Now()
-	time.AfterFunc(200*time.Millisecond, func() {
+	var began time.Time
+	result, err := box.Run(ctx, request("hang"), func(api.Log) { // once it hangs
 		p.freeze(true)
+		began = time.Now()
 		cancel()
 	})
-	result, err := box.Run(ctx, request("hang"), nil)
 	took := time.Since(began)
 	p.freeze(false)
 	if err != nil {
@@ -172,9 +172,10 @@ func TestASlowDaemonDoesNotKeepABoxAlive(t *testing.T) {
 	if result.ResultCode != api.Cancelled {
 		t.Errorf("got %s %+v", result.ResultCode, result.Error)
 	}
-	if took > 1500*time.Millisecond {
-		t.Errorf("it was cancelled after 0.2 s and ended after %v", took)
+	if took > 1300*time.Millisecond {
+		t.Errorf("it ended %v after it was cancelled", took)
 	}
+	t.Logf("it ended %v after it was cancelled", took)
 }
 
 // A daemon that restarts takes its boxes' streams with it: the box is told to have died, and is removed
