@@ -16,9 +16,9 @@ import (
 )
 
 // A meter reads what a box costs. With a hold the counters outlive the box. Without one they go with
-// it, and the last ones that were read must do: they are read when its stdin is closed, before it is
-// killed, the moment that it dies, where that is seen, and whenever somebody asks. It is safe for
-// concurrent use.
+// it, and the last ones that were read must do: they are read now and then while it lives, when its
+// stdin is closed, before it is killed, the moment that it dies, where that is seen, and whenever
+// somebody asks. It is safe for concurrent use.
 type meter struct {
 	box  *box
 	hold *hold // nil where there is none
@@ -40,7 +40,26 @@ func (m *meter) follow(pid int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leaf = leaf
+	go m.watch()
 	return nil
+}
+
+// watchEvery is how often the counters are read that go with their box.
+const watchEvery = 100 * time.Millisecond
+
+// watch reads the counters until the box is removed. The daemon may remove the cgroup of one that has died by itself before anybody
+// has looked at it: that takes along no more than came since the last reading.
+func (m *meter) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.box.gone:
+			return
+		case <-tick.C:
+			m.glance()
+		}
+	}
 }
 
 // sampleLimit bounds what is asked of a daemon on the way of an execution.
