@@ -34,7 +34,8 @@ func (s *sessions) add(whose string, session *sdk.ServerSession) (over *sdk.Serv
 	if s.of == nil {
 		s.of = map[string][]*sdk.ServerSession{}
 	}
-	its := append(s.of[whose], session)
+	its := s.of[whose]
+	its = append(its, session)
 	if len(its) > mostSessions {
 		over, its = its[0], its[1:]
 	}
