@@ -10,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"glovebox/api"
 	"glovebox/internal/agent"
+	"glovebox/internal/kept"
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
 	"glovebox/internal/tenant"
@@ -133,6 +135,7 @@ func (busy) RetryAfter() time.Duration { return time.Microsecond }
 func TestGloveboxFails(t *testing.T) {
 	soon := &quota.Error{Quota: "requestsPerMinute", Limit: new(1.0), Used: new(1.0), After: time.Microsecond}
 	secret := errors.New("no room on /var/lib/secret")
+	unrecorded := &kept.NotBegunError{Err: secret}
 	for _, test := range []struct {
 		name   string
 		errors []error
@@ -145,23 +148,26 @@ func TestGloveboxFails(t *testing.T) {
 		{"a quota that does not for long", []error{soon, soon, soon, soon, soon}, nil, agent.QuotaExceeded},
 		{"a quota of another day", []error{&quota.Error{Quota: "cpuSecondsPerDay", Limit: new(1.0), Used: new(1.0), After: time.Hour}}, nil, agent.QuotaExceeded},
 		{"a quota that forbids it", []error{&quota.Error{Quota: "isolation", Allowed: []string{"gvisor"}, Forbidden: true}}, nil, agent.QuotaExceeded},
+		{"no room for its record, for long", slices.Repeat([]error{unrecorded}, 20), nil, agent.Complete},
 		{"no box", []error{secret}, nil, agent.SandboxFailed},
 		{"EXECUTION_FAILED once", nil, []api.ResultCode{api.ExecutionFailed}, agent.Complete},
 		{"EXECUTION_FAILED twice", nil, []api.ResultCode{api.ExecutionFailed, api.ExecutionFailed}, agent.SandboxFailed},
 	} {
-		executor := &failing{fakeExecutor: &fakeExecutor{t: t, ends: sums}, errors: test.errors, codes: test.codes}
-		turns := []turn{{run: []string{sum}}, {done: true}}
-		a, err := agent.New(config(t, &scripted{t: t, turns: turns}, executor))
-		if err != nil {
-			t.Fatal(err)
-		}
-		outcome, err := a.Run(t.Context(), salesTask, nil)
-		if err != nil || outcome.Code != test.want || strings.Contains(outcome.Message, "secret") {
-			t.Errorf("%s: %s: %s (%v)", test.name, outcome.Code, outcome.Message, err)
-		}
-		if want := 2; outcome.Code == agent.Complete && test.codes == nil && outcome.Spent.Runs != want { // what is run, and once more to see that it can be
-			t.Errorf("%s: %d executions are told of, where there were %d", test.name, outcome.Spent.Runs, want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			executor := &failing{fakeExecutor: &fakeExecutor{t: t, ends: sums}, errors: test.errors, codes: test.codes}
+			turns := []turn{{run: []string{sum}}, {done: true}}
+			a, err := agent.New(config(t, &scripted{t: t, turns: turns}, executor))
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcome, err := a.Run(t.Context(), salesTask, nil)
+			if err != nil || outcome.Code != test.want || strings.Contains(outcome.Message, "secret") {
+				t.Errorf("%s: %s: %s (%v)", test.name, outcome.Code, outcome.Message, err)
+			}
+			if want := 2; outcome.Code == agent.Complete && test.codes == nil && outcome.Spent.Runs != want { // what is run, and once more to see that it can be
+				t.Errorf("%s: %d executions are told of, where there were %d", test.name, outcome.Spent.Runs, want)
+			}
+		})
 	}
 }
 

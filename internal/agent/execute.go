@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/kept"
 	"glovebox/internal/quota"
 )
 
@@ -115,7 +116,8 @@ const quotaTries = 5
 const maxPause = time.Minute
 
 // runCode runs a request. Where every box is taken it waits, for as long as the task may take, and in the queue, however many others there are: what a
-// model was paid for is not thrown away since others are quicker. Where a quota lets it run soon it waits too, and where Glovebox itself failed it tries once more.
+// model was paid for is not thrown away since others are quicker. It waits likewise where it cannot be recorded now that it begins. Where a quota lets it run
+// soon it waits too, and where Glovebox itself failed it tries once more.
 func (r *session) runCode(ctx context.Context, request api.Request) (api.Result, error) {
 	ctx = quota.Few(ctx) // an agent works on few tasks at once, on each by few programs
 	failures := 0
@@ -125,7 +127,8 @@ func (r *session) runCode(ctx context.Context, request api.Request) (api.Result,
 		var over *quota.Error
 		overQuota := errors.As(err, &over)
 		isBusy := !overQuota && errors.As(err, &busy)
-		if !overQuota && !isBusy { // which has not run
+		unrecorded := !overQuota && !isBusy && kept.NotBegun(err)
+		if !overQuota && !isBusy && !unrecorded { // which has not run
 			r.countRun()
 		}
 		switch {
@@ -139,6 +142,10 @@ func (r *session) runCode(ctx context.Context, request api.Request) (api.Result,
 			return api.Result{}, over
 		case isBusy:
 			if err := pause(ctx, busy.RetryAfter()); err != nil {
+				return api.Result{}, err
+			}
+		case unrecorded:
+			if err := pause(ctx, kept.RecordRetry); err != nil {
 				return api.Result{}, err
 			}
 		case err != nil:
