@@ -257,27 +257,7 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	begun := false
 	outcome, err := s.work(ctx, r, l, func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
-		if s.board.Closed() {
-			return errLeft
-		}
-		if err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); err != nil {
-			return err
-		}
-		ok := false
-		err := kept.Again(ctx, func() (err error) {
-			if s.board.Closed() {
-				return errLeft
-			}
-			if ok, err = s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now(), entries...); err != nil {
-				s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
-			}
-			return err
-		}, func(err error) bool {
-			return errors.Is(err, errLeft) || errors.Is(err, kept.ErrNoLedger) || ledger.Never(err)
-		})
-		if err == nil && !ok {
-			err = errors.New("it is not queued any more")
-		}
+		err := s.begin(ctx, r, entries)
 		begun = err == nil
 		return err
 	})
@@ -302,6 +282,32 @@ func (s *Service) run(ctx context.Context, r Record, l *live) {
 	}
 	steps, at := lasting(l.Events()), kept.Now()
 	kept.End(ctx, s.base, s.config.Log, func(ctx context.Context) (bool, error) { return s.end(ctx, r, outcome, steps, at) })
+}
+
+// begin has a run kept as begun, with what the ledger is told of that. Where the store cannot, as on a disk that is full, it is tried again until ctx ends.
+func (s *Service) begin(ctx context.Context, r Record, entries []ledger.Draft) error {
+	ok, always := false, context.WithoutCancel(ctx)
+	err := kept.Again(ctx, func() (err error) {
+		if s.board.Closed() {
+			return errLeft
+		}
+		if err = s.config.Tenant.MayBegin(always, r.Tenant); err == nil {
+			ok, err = s.config.Store.Begin(always, r.ID, kept.Now(), entries...)
+		}
+		if err != nil && !stays(err) {
+			s.config.Log.WarnContext(ctx, "a run cannot be kept as begun now, and waits", "error", err)
+		}
+		return err
+	}, stays)
+	if err == nil && !ok {
+		return errors.New("it is not queued any more")
+	}
+	return err
+}
+
+// stays reports whether another try would end with the same error.
+func stays(err error) bool {
+	return errors.Is(err, errLeft) || errors.Is(err, kept.ErrSuspended) || errors.Is(err, kept.ErrNoLedger) || ledger.Never(err)
 }
 
 // errLeft says that the service was closed before a run had begun: it stays queued.
