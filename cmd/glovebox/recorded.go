@@ -34,6 +34,25 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 	return recorder.New(executor, s.Ledger()), nil
 }
 
+// checkedAtBegin has a check made once, when a box is there; where that is not fit, another gets what has begun.
+func checkedAtBegin(ctx context.Context, check func() error) context.Context {
+	hooks := sandbox.HooksOf(ctx)
+	outer, checked := hooks.Begin, false
+	hooks.Begin = func() error {
+		if !checked {
+			if err := check(); err != nil {
+				return err
+			}
+			checked = true
+		}
+		if outer == nil {
+			return nil
+		}
+		return outer()
+	}
+	return sandbox.WithHooks(ctx, hooks)
+}
+
 // accepting says where executions that were accepted are kept: in the store, or, where there is none, for as long as this process lives.
 func accepting(e execution.Executor, store *sqlite.Store, hooks webhooks, watch *kept.Watch, policy kept.Policy, log *slog.Logger) execution.Config {
 	config := execution.Config{Executor: e, Store: execution.NewMemory(), Watch: watch, Policy: policy, Log: log}

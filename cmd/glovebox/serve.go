@@ -212,7 +212,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		}
 	}
 	guard := quota.NewGuard(quota.Config{
-		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log,
+		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log, AtBegin: checkedAtBegin,
 	})
 	hooks, err := f.webhook.open(ctx, kept, log)
 	if err != nil {

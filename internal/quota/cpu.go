@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -24,6 +25,23 @@ type CPUMeter interface {
 	Used(ctx context.Context, tenantID string, day Day) (time.Duration, error)
 	// Charge adds to it.
 	Charge(ctx context.Context, tenantID string, day Day, used time.Duration) error
+}
+
+// A laterError is returned for what was admitted, and may not run before the next day.
+type laterError struct{ over *Error }
+
+func (e *laterError) Error() string { return e.over.Error() }
+
+// RetryAfter is when to try again: to ask takes next to nothing, and the day may have ended.
+func (*laterError) RetryAfter() time.Duration { return time.Second }
+
+// later makes of a quota's error one that has what was admitted wait.
+func later(err error) error {
+	var over *Error
+	if errors.As(err, &over) {
+		return &laterError{over}
+	}
+	return err
 }
 
 // checkCPU refuses a tenant that has used up its day's processor time. What runs then may still add to it: as much as may run at

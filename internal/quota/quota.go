@@ -25,6 +25,9 @@ type Config struct {
 	// Isolation is that of every box: tenant.IsolationStandard or tenant.IsolationGVisor.
 	Isolation string
 	CPU       CPUMeter
+	// AtBegin returns a context with which the Executor calls check once a box is there, and runs nothing where that is an error; nil means that it
+	// cannot, and that what waits in its queue is held against what was used before.
+	AtBegin func(ctx context.Context, check func() error) context.Context
 	// Log is told of results that could not be charged.
 	Log *slog.Logger
 }
@@ -45,14 +48,22 @@ func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api
 	if !ok {
 		return g.config.Executor.ExecuteAs(ctx, queue.Share{Beyond: isFew(ctx)}, request, onLog)
 	}
-	if !isAdmitted(ctx) {
-		if err := g.Admit(ctx, request); err != nil {
+	mayBegin := func() error { return g.checkCPU(ctx, t) }
+	if isAdmitted(ctx) {
+		mayBegin = func() error { return later(g.checkCPU(ctx, t)) }
+		if err := mayBegin(); err != nil {
 			return api.Result{}, err
 		}
+	} else if err := g.Admit(ctx, request); err != nil {
+		return api.Result{}, err
 	}
 	request.Libraries = t.Quota.Libraries
 	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue, Beyond: isFew(ctx)}
-	result, err := g.config.Executor.ExecuteAs(ctx, share, request, onLog)
+	within := ctx
+	if g.config.AtBegin != nil && t.Quota.CPUSecondsPerDay > 0 {
+		within = g.config.AtBegin(ctx, mayBegin)
+	}
+	result, err := g.config.Executor.ExecuteAs(within, share, request, onLog)
 	if err != nil {
 		if isAdmitted(ctx) {
 			return api.Result{}, err
@@ -102,7 +113,8 @@ func (g *Guard) admit(ctx context.Context, t tenant.Tenant, n int) error {
 type admittedKey struct{}
 
 // Admitted returns a context for a tenant's request that has been admitted already, by [Guard.Admit]: Execute runs it in its turn, and
-// does not count it again. Where there is no place it returns the executor's own error: it is for the caller to wait.
+// does not count it again. Where there is no place it returns the executor's own error, and one with the same method RetryAfter where the day's
+// processor time is used up: it is for the caller to wait.
 func Admitted(ctx context.Context, t tenant.Tenant) context.Context {
 	return context.WithValue(tenant.NewContext(ctx, t), admittedKey{}, true)
 }

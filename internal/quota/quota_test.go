@@ -344,6 +344,70 @@ func TestAdmit(t *testing.T) {
 	})
 }
 
+// beginner is an executor in whose queue others run first.
+type beginner struct {
+	before func()
+	result api.Result
+	runs   int
+}
+
+type beginKey struct{}
+
+func (b *beginner) ExecuteAs(ctx context.Context, _ queue.Share, _ api.Request, _ func(api.Log)) (api.Result, error) {
+	b.before()
+	if check, ok := ctx.Value(beginKey{}).(func() error); ok {
+		if err := check(); err != nil {
+			return api.Result{}, err
+		}
+	}
+	b.runs++
+	return b.result, nil
+}
+
+// A batch, or as much as could be accepted, ran to its end though the first of it had used up the day's processor time.
+func TestWhatIsAcceptedIsHeldAgainstTheDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &beginner{before: func() {}, result: api.Result{Usage: api.Usage{CPUMs: 1500}}}
+		g := newGuard(inner)
+		g.config.AtBegin = func(ctx context.Context, check func() error) context.Context {
+			return context.WithValue(ctx, beginKey{}, check)
+		}
+		ctx := as(t, "acme", tenant.Quota{CPUSecondsPerDay: 2})
+		whose, _ := tenant.FromContext(ctx)
+		r := WithDefaults(ctx, plain)
+		if err := g.Admit(ctx, r, r, r, r); err != nil {
+			t.Fatal(err)
+		}
+		run := func() error {
+			_, err := g.Execute(Admitted(t.Context(), whose), r, nil)
+			return err
+		}
+		if err := errors.Join(run(), run()); err != nil {
+			t.Fatal(err)
+		}
+		var busy interface{ RetryAfter() time.Duration }
+		if err := run(); !errors.As(err, &busy) || inner.runs != 2 {
+			t.Errorf("%v after %d", err, inner.runs)
+		}
+		time.Sleep(24 * time.Hour)
+		// What others use while it waits in the queue counts as well, whether it was accepted or somebody waits for it.
+		spend := func() { g.charge(ctx, whose, api.Result{Usage: api.Usage{CPUMs: 2000}}) }
+		inner.before = spend
+		if err := run(); !errors.As(err, &busy) || inner.runs != 2 {
+			t.Errorf("%v after %d", err, inner.runs)
+		}
+		time.Sleep(24 * time.Hour)
+		if e := over(t, execute(ctx, g, plain)); e.Quota != "cpuSecondsPerDay" || inner.runs != 2 {
+			t.Errorf("%+v after %d", e, inner.runs)
+		}
+		time.Sleep(24 * time.Hour)
+		inner.before = func() {}
+		if err := run(); err != nil || inner.runs != 3 {
+			t.Errorf("%v after %d", err, inner.runs)
+		}
+	})
+}
+
 // A task is one request, whatever is executed for it, and each execution is one more.
 func TestAdmitTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
