@@ -180,7 +180,7 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	place, err := s.places.TryEnter(shareOf(ctx))
+	place, err := s.places.TryEnter(s.shareOf(ctx))
 	if err != nil {
 		return agent.Outcome{}, BusyError{}
 	}
@@ -297,7 +297,7 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func(en
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	place, err := s.places.Enter(ctx, shareOf(ctx))
+	place, err := s.places.Enter(ctx, s.shareOf(ctx))
 	if err != nil {
 		return agent.Outcome{}, err
 	}
@@ -309,10 +309,18 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func(en
 	return s.recorded(ctx, smith, body, task, begin, onEvent)
 }
 
-// shareOf is on whose behalf an agent works.
-func shareOf(ctx context.Context) queue.Share {
-	t, _ := tenant.FromContext(ctx)
-	return queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight()}
+// shareOf is on whose behalf an agent works. A task may take long, so that a tenant has half of the places at most, and no more of its tasks go on
+// than of its scripts may.
+func (s *Codesmith) shareOf(ctx context.Context) queue.Share {
+	t, ok := tenant.FromContext(ctx)
+	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight()}
+	if ok {
+		share.Running = max(1, s.places.Places()/2)
+		if own := t.Quota.Concurrency; own > 0 {
+			share.Running = min(share.Running, own)
+		}
+	}
+	return share
 }
 
 // task reads a task and its limits. dataAsText has data that is a string read as JSON text, as actions do.

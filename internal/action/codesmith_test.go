@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -176,6 +177,42 @@ func TestCodesmithAtOnce(t *testing.T) {
 	if outcome := <-done; outcome.Code != agent.Cancelled {
 		t.Errorf("the first: %+v", outcome)
 	}
+}
+
+// One tenant had all places, for as long as its tasks took, and others were refused.
+func TestATenantLeavesPlacesOfTheAgentToOthers(t *testing.T) {
+	m := model{answer: runs, asked: make(chan struct{}), may: make(chan struct{})}
+	smith := smithOf(t, m, agent.Limits{Iterations: 1}, &executor{}, nil, func(c *action.CodesmithConfig) { c.Concurrency, c.Admit = 4, nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	as := func(id string, q tenant.Quota) context.Context {
+		return tenant.NewContext(ctx, tenant.Tenant{ID: id, Quota: q})
+	}
+	works := func(ctx context.Context) {
+		t.Helper()
+		all.Go(func() { _, _ = smith.Work(ctx, []byte(`{"task":"t"}`), nil) })
+		<-m.asked
+	}
+	refused := func(ctx context.Context) {
+		t.Helper()
+		var busy action.BusyError
+		if _, err := smith.Work(ctx, []byte(`{"task":"t"}`), nil); !errors.As(err, &busy) {
+			t.Errorf("%v", err)
+		}
+	}
+	works(as("greedy", tenant.Quota{}))
+	works(as("greedy", tenant.Quota{}))
+	refused(as("greedy", tenant.Quota{}))
+	works(as("modest", tenant.Quota{Concurrency: 1}))
+	refused(as("modest", tenant.Quota{Concurrency: 1}))
+	waits, leave := context.WithCancel(as("modest", tenant.Quota{Concurrency: 1}))
+	leave()
+	if _, err := smith.WorkAccepted(waits, []byte(`{"task":"t"}`), func() error { t.Error("it begins"); return nil }, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	works(as("other", tenant.Quota{}))
 }
 
 func TestCodesmithAbout(t *testing.T) {
