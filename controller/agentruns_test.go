@@ -14,6 +14,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/agentrun"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/ledger"
 	"glovebox/internal/quota"
 )
@@ -246,7 +247,7 @@ func TestARunWithoutItsClient(t *testing.T) {
 // A server whose agent has gone still tells of its runs, and lets them be ended.
 func TestRunsWithoutAnAgent(t *testing.T) {
 	store := agentrun.NewMemory()
-	if _, err := store.Add(t.Context(), agentrun.Record{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", Agent: "codesmith", State: api.ExecutionQueued, Task: []byte(`{"task":"t"}`)}); err != nil {
+	if err := kepttest.Add(t.Context(), store, agentrun.Record{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", Agent: "codesmith", State: api.ExecutionQueued, Task: []byte(`{"task":"t"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	s := testServer(t, succeeds, func(c *Config, _ *bounds) {

@@ -21,7 +21,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
-	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
@@ -256,7 +256,7 @@ func TestSpansOfWhatWasAcceptedBefore(t *testing.T) {
 		k := keepSpans()
 		store := execution.NewMemory()
 		request := api.Request{Code: "code"}.WithDefaults()
-		if _, err := executiontest.Add(t.Context(), store, execution.Record{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", State: api.ExecutionQueued, Request: &request}); err != nil {
+		if err := kepttest.Add(t.Context(), store, execution.Record{ID: "01JZ8Q6V9T3YB5C2N7K4M1XH0D", State: api.ExecutionQueued, Request: &request}); err != nil {
 			t.Fatal(err)
 		}
 		_, end := tracedServer(t, drivertest.NewFake().Teach("code", runFor...), k, sandbox.PoolConfig{}, func(c *Config, _ *bounds) {

@@ -209,7 +209,7 @@ func TestATenantLeavesPlacesOfTheAgentToOthers(t *testing.T) {
 	refused(as("modest", tenant.Quota{Concurrency: 1}))
 	waits, leave := context.WithCancel(as("modest", tenant.Quota{Concurrency: 1}))
 	leave()
-	if _, err := smith.WorkAccepted(waits, []byte(`{"task":"t"}`), func() error { t.Error("it begins"); return nil }, nil); !errors.Is(err, context.Canceled) {
+	if _, err := smith.WorkAccepted(waits, []byte(`{"task":"t"}`), func(...ledger.Draft) error { t.Error("it begins"); return nil }, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	works(as("other", tenant.Quota{}))

@@ -13,7 +13,6 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/kept"
-	"glovebox/internal/ledger"
 )
 
 // A Record is all that is kept of one run.
@@ -92,11 +91,6 @@ type Filter struct {
 // A Store keeps records. Its methods are safe for concurrent use, and what they were told is durable when they return, as far as
 // the store is. Records that it returns are the caller's own; a list's are without task, steps and outcome.
 type Store interface {
-	// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
-	Add(ctx context.Context, r Record) (existing *Record, err error)
-	// Begin marks a queued run as running, and appends entries to the ledger, in one step: both or, where there is an error, neither. False says
-	// that it is not queued any more; there are no entries then. A store without a ledger takes none: the error is [kept.ErrNoLedger].
-	Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error)
 	// End keeps the outcome and the steps of one that has not ended yet, and lets go of its task, unless KeepData; false says that it has
 	// ended already, or is gone.
 	End(ctx context.Context, id string, outcome agent.Outcome, steps []Step, at time.Time) (bool, error)

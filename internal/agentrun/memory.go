@@ -51,8 +51,10 @@ func size(r *Record) int {
 	return n
 }
 
-// Add implements [Store].
-func (m *Memory) Add(_ context.Context, r Record) (*Record, error) { return m.table.Add(r), nil }
+// AddAll implements [Store].
+func (m *Memory) AddAll(_ context.Context, records []Record, judge kept.Judge) (existing []string, err error) {
+	return m.table.AddAll(records, judge)
+}
 
 // Begin implements [Store]; there is no ledger here.
 func (m *Memory) Begin(_ context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {

@@ -208,24 +208,32 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	existing, err := s.config.Store.Add(ctx, r)
-	if err != nil || existing != nil {
+	existing, err := s.config.Store.AddAll(ctx, []Record{r}, func(_ int, first kept.Idempotency) error {
+		if !first.StandsFor(sub.Idempotency) {
+			return kept.ErrOtherBody
+		}
+		return nil
+	})
+	if err != nil || existing[0] != "" {
 		s.board.Release(lives[0])
 	}
 	switch {
+	case errors.Is(err, kept.ErrOtherBody):
+		return Record{}, err
 	case err != nil:
 		return Record{}, &kept.NotBegunError{Err: fmt.Errorf("agentrun: %w", err)}
-	case existing == nil:
+	case existing[0] == "":
 		var key *tenant.Key
 		if k, ok := tenant.KeyFromContext(ctx); ok {
 			key = &k
 		}
 		s.start(tenantContext(trace.Carry(s.base, ctx), whose, key), r, lives[0])
 		return r, nil
-	case !existing.Idempotency.StandsFor(sub.Idempotency):
-		return Record{}, kept.ErrOtherBody
 	}
-	return *existing, nil
+	if r, err = s.config.Store.Get(ctx, whose.ID, existing[0]); err != nil {
+		return Record{}, fmt.Errorf("agentrun: %w", err)
+	}
+	return r, nil
 }
 
 // tenantContext is that of whoever has something done. key may be nil.

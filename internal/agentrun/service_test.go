@@ -18,6 +18,7 @@ import (
 	"glovebox/internal/agentrun"
 	"glovebox/internal/agentrun/agentruntest"
 	"glovebox/internal/kept"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/ledger"
 	"glovebox/internal/queue"
 	"glovebox/internal/quota"
@@ -234,9 +235,9 @@ func TestARunThatWaitsForADiskThatIsFull(t *testing.T) {
 		"it begins": {func(time.Duration) (tenant.Tenant, bool, error) { return tenant.Tenant{}, true, nil }, agent.Complete, ""},
 		"its tenant is suspended": {func(after time.Duration) (tenant.Tenant, bool, error) {
 			return tenant.Tenant{Suspended: after > 30*time.Second}, true, nil
-		}, agent.SandboxFailed, "suspended"},
+		}, agent.Cancelled, "suspended"},
 		"its tenant cannot be looked up for a while": {func(after time.Duration) (tenant.Tenant, bool, error) {
-			if after < 30*time.Second {
+			if after > 0 && after < 30*time.Second {
 				return tenant.Tenant{}, false, errors.New("the disk is full")
 			}
 			return tenant.Tenant{}, true, nil
@@ -264,7 +265,7 @@ func TestARunThatWaitsForADiskThatIsFull(t *testing.T) {
 // A packedStore has no room.
 type packedStore struct{ agentrun.Store }
 
-func (packedStore) Add(context.Context, agentrun.Record) (*agentrun.Record, error) {
+func (packedStore) AddAll(context.Context, []agentrun.Record, kept.Judge) ([]string, error) {
 	return nil, errors.New("the disk is full")
 }
 
@@ -342,7 +343,7 @@ func TestWhatAServerLeftIsTakenUp(t *testing.T) {
 				r.Agent = "gone"
 			}
 			r.Task = []byte(`{"task":"quick"}`)
-			if _, err := store.Add(t.Context(), r); err != nil {
+			if err := kepttest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if name == "ran" {
@@ -386,7 +387,7 @@ func TestEndsAreTold(t *testing.T) {
 		for _, tenantID := range []string{"lost", "cancelled"} {
 			r := agentruntest.Queued(tenantID, time.Now().UTC())
 			r.Agent = "gone"
-			if _, err := store.Add(t.Context(), r); err != nil {
+			if err := kepttest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if tenantID == "lost" {
@@ -429,7 +430,7 @@ func TestATenantThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := agentrun.NewMemory()
 		r := agentruntest.Queued("gone", time.Now().UTC())
-		if _, err := store.Add(t.Context(), r); err != nil {
+		if err := kepttest.Add(t.Context(), store, r); err != nil {
 			t.Fatal(err)
 		}
 		config := agentrun.Config{Store: store, Tenant: func(context.Context, string) (tenant.Tenant, bool, error) { return tenant.Tenant{}, false, nil }}

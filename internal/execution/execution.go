@@ -64,16 +64,9 @@ var (
 // A Store keeps records. Its methods are safe for concurrent use, and what they were told is durable when they return, as far as
 // the store is. Records that it returns are the caller's own.
 type Store interface {
-	// AddAll keeps new records: all, or none. Where a record's tenant has one with the same idempotency key, that stands in its place in what is returned,
-	// which is nil elsewhere, and nothing of it is kept. It may have to pass a judge, with the place in records; what that says against one is the
-	// error, and nothing is kept then. A nil judge has nothing against any. It must not use the store.
-	AddAll(ctx context.Context, records []Record, judge func(i int, existing Record) error) (existing []*Record, err error)
 	// Note keeps records of executions that have ended, and whose callers have been told: without request, salt and result, unless
 	// KeepData. It keeps all or none.
 	Note(ctx context.Context, ended []Record) error
-	// Begin marks a queued execution as running, and appends entries to the ledger, in one step: both or, where there is an error, neither. False says
-	// that it is not queued any more; there are no entries then. A store without a ledger takes none: the error is [kept.ErrNoLedger].
-	Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error)
 	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has
 	// ended already, or is gone.
 	End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error)

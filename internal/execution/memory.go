@@ -22,7 +22,7 @@ func NewMemory() *Memory {
 	return &Memory{kept.NewTable[Record, api.ResultCode](kept.Form[Record]{
 		Head: (*Record).head, Size: size, Forget: (*Record).forget,
 		Listed: func(r Record) Record {
-			r.Request, r.Result = nil, nil
+			r.Request, r.Salt, r.Result = nil, nil, nil
 			return r
 		},
 	})}
@@ -50,7 +50,7 @@ func size(r *Record) int {
 }
 
 // AddAll implements [Store].
-func (m *Memory) AddAll(_ context.Context, records []Record, judge func(int, Record) error) ([]*Record, error) {
+func (m *Memory) AddAll(_ context.Context, records []Record, judge kept.Judge) (existing []string, err error) {
 	return m.table.AddAll(records, judge)
 }
 

@@ -12,6 +12,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
@@ -105,7 +106,7 @@ func TestAcceptedRunsForItsTenant(t *testing.T) {
 		left := executiontest.Queued("acme", time.Now().UTC())
 		left.Request.Code, gone.Request.Code = "libraries", "libraries"
 		for _, r := range []execution.Record{left, gone} {
-			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
+			if err := kepttest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -195,8 +195,8 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 	if err != nil {
 		return nil, err
 	}
-	existing, err := s.config.Store.AddAll(ctx, all, func(i int, existing Record) error {
-		if !existing.Idempotency.StandsFor(subs[i].Idempotency) {
+	existing, err := s.config.Store.AddAll(ctx, all, func(i int, first Idempotency) error {
+		if !first.StandsFor(subs[i].Idempotency) {
 			return ErrOtherBody
 		}
 		return nil
@@ -211,12 +211,19 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		return nil, &kept.NotBegunError{Err: fmt.Errorf("execution: %w", err)}
 	}
 	for i, r := range all {
-		if existing[i] != nil {
+		if existing[i] == "" {
+			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
+		} else {
 			s.board.Release(lives[i])
-			all[i] = *existing[i]
+		}
+	}
+	for i, id := range existing {
+		if id == "" {
 			continue
 		}
-		s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
+		if all[i], err = s.config.Store.Get(ctx, subs[i].Tenant, id); err != nil {
+			return nil, fmt.Errorf("execution: %w", err)
+		}
 	}
 	return all, nil
 }

@@ -18,6 +18,7 @@ import (
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/kept"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/ledger"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
@@ -400,7 +401,7 @@ func TestWhatAServerLeftIsTakenUp(t *testing.T) {
 		for name, begun := range map[string]bool{"waited": false, "ran": true, "ran, may be repeated": true} {
 			r := executiontest.Queued("acme", time.Now().UTC())
 			r.Request.Code, r.SafeToRepeat = "quick", name == "ran, may be repeated"
-			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
+			if err := kepttest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if begun {
@@ -520,7 +521,7 @@ func TestTheEndIsToldBehindLogsThatAreLost(t *testing.T) {
 		again := executiontest.Queued("acme", time.Now().UTC())
 		again.Request.Code = "slow"
 		for _, r := range []execution.Record{lost, again} {
-			if _, err := executiontest.Add(t.Context(), store, r); err != nil {
+			if err := kepttest.Add(t.Context(), store, r); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil {
@@ -591,8 +592,8 @@ func TestABatchThatIsRefusedLeavesNothing(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		store.broken = true
-		if _, err := b.SubmitAll(t.Context(), batch("c", 5)); err == nil {
-			t.Error("what is not kept is accepted")
+		if _, err := b.SubmitAll(t.Context(), batch("c", 5)); !kept.NotBegun(err) {
+			t.Errorf("what is not kept: %v", err)
 		}
 		store.broken = false
 		synctest.Wait()
@@ -620,7 +621,7 @@ type brokenStore struct {
 	broken bool
 }
 
-func (s *brokenStore) AddAll(ctx context.Context, records []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
+func (s *brokenStore) AddAll(ctx context.Context, records []execution.Record, judge kept.Judge) ([]string, error) {
 	if s.broken {
 		return nil, errors.New("the disk is full")
 	}
@@ -664,38 +665,6 @@ func TestABatchIsAcceptedAsAWhole(t *testing.T) {
 			if ended := b.wait(t, r.ID); ended.ResultCode != api.Success || (string(ended.Result.Output) == "2") != (i == 0) {
 				t.Errorf("%d: %+v", i, ended)
 			}
-		}
-	})
-}
-
-// A packedStore keeps nothing new while it is full.
-type packedStore struct {
-	execution.Store
-	full bool
-}
-
-func (p *packedStore) AddAll(ctx context.Context, all []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
-	if p.full {
-		return nil, errors.New("the disk is full")
-	}
-	return p.Store.AddAll(ctx, all, judge)
-}
-
-// What cannot be kept is not accepted, and may be sent again; its places are free for what comes next.
-func TestWhatCannotBeKeptIsNotAccepted(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := &packedStore{execution.NewMemory(), true}
-		b := open(t, store, newFake())
-		defer b.close(t, time.Minute)
-		batch := []execution.Submission{submission("quick"), submission("quick"), submission("quick"), submission("quick"), submission("quick")}
-		for range 2 {
-			if _, err := b.SubmitAll(t.Context(), batch); !kept.NotBegun(err) {
-				t.Error(err)
-			}
-		}
-		store.full = false
-		if all, err := b.SubmitAll(t.Context(), batch); err != nil || len(all) != len(batch) {
-			t.Errorf("%d, %v", len(all), err)
 		}
 	})
 }
@@ -745,7 +714,7 @@ func TestEndsAreTold(t *testing.T) {
 		store, fake := execution.NewMemory(), newFake()
 		lost := executiontest.Queued("lost", time.Now())
 		lost.SafeToRepeat = false
-		if _, err := executiontest.Add(t.Context(), store, lost); err != nil {
+		if err := kepttest.Add(t.Context(), store, lost); err != nil {
 			t.Fatal(err)
 		}
 		if begun, err := store.Begin(t.Context(), lost.ID, time.Now()); err != nil || !begun {

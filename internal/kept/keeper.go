@@ -7,11 +7,22 @@ import (
 	"time"
 
 	"glovebox/api"
+	"glovebox/internal/ledger"
 )
 
-// A Store is as much of one as a [Keeper] needs: R is a record, and F picks some. Its methods are safe for concurrent use, and what they
+// A Judge says whether what an idempotency key stands for may stand for the i-th of new records too: its error is what comes of them then. It must not
+// use the store.
+type Judge func(i int, first Idempotency) error
+
+// A Store is what is common to those of what is accepted: R is a record, and F picks some. Its methods are safe for concurrent use, and what they
 // were told is durable when they return, as far as the store is. Records that it returns are the caller's own.
 type Store[R, F any] interface {
+	// AddAll keeps new records, all or none. Where a record's tenant has one with the same idempotency key, nothing of it is kept, and the id of
+	// that one stands in its place in what is returned, where it is "" elsewhere: the judge may refuse it, and then nothing is kept.
+	AddAll(ctx context.Context, records []R, judge Judge) (existing []string, err error)
+	// Begin marks a queued one as running, and appends entries to the ledger, in one step: both or, where there is an error, neither. False says
+	// that it is not queued any more; there are no entries then. A store without a ledger takes none: the error is [ErrNoLedger].
+	Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error)
 	// Get returns a tenant's record, or [ErrNotFound].
 	Get(ctx context.Context, tenant, id string) (R, error)
 	// List returns records without what is their tenant's own.

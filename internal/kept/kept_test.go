@@ -36,9 +36,13 @@ func ids(t *Table[thing, string]) (all []string) {
 // Where there is too much, the oldest that have ended go, with their keys, and nothing that has not ended.
 func TestATableIsBounded(t *testing.T) {
 	things := newThings()
-	put := func(id string, state api.ExecutionState, size int) *thing {
+	put := func(id string, state api.ExecutionState, size int) (existing string) {
 		t.Helper()
-		return things.Add(thing{Head{ID: id, State: state, Idempotency: Idempotency{Key: id}}, size})
+		all, err := things.AddAll([]thing{{Head{ID: id, State: state, Idempotency: Idempotency{Key: id}}, size}}, func(int, Idempotency) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
 	}
 	const third = tableBytes/3 + 1
 	put("1", api.ExecutionQueued, third)
@@ -51,7 +55,7 @@ func TestATableIsBounded(t *testing.T) {
 	if got := ids(things); !slices.Equal(got, []string{"1", "3"}) {
 		t.Errorf("%v is left", got)
 	}
-	if put("2", api.ExecutionQueued, 1) != nil {
+	if put("2", api.ExecutionQueued, 1) != "" {
 		t.Error("its key is still taken")
 	}
 	// What ends may be what goes.

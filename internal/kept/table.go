@@ -42,40 +42,29 @@ func NewTable[R any, C ~string](form Form[R]) *Table[R, C] {
 
 func keyOf(h Head) string { return h.Tenant + "\x00" + h.Idempotency.Key }
 
-// Add keeps a new record. Where its tenant has one with the same idempotency key, that is returned, and nothing is kept.
-func (t *Table[R, C]) Add(r R) (existing *R) {
-	all, _ := t.AddAll([]R{r}, nil) // which nobody has anything against
-	return all[0]
-}
-
-// AddAll keeps new records, all or none. Those whose tenants have one with the same idempotency key are not kept: that stands in their places in what is
-// returned, where it is nil elsewhere. Where a judge, that may be nil, says something against one of those, that is the error, and nothing is kept.
-func (t *Table[R, C]) AddAll(records []R, judge func(i int, existing R) error) ([]*R, error) {
+// AddAll keeps new records; see [Store].
+func (t *Table[R, C]) AddAll(records []R, judge Judge) (existing []string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	existing := make([]*R, len(records))
+	existing = make([]string, len(records))
 	for i := range records {
 		h := t.form.Head(&records[i])
 		id, ok := t.keys[keyOf(h)]
 		if h.Idempotency.Key == "" || !ok {
 			continue
 		}
-		first := *t.records[id]
-		if judge != nil {
-			if err := judge(i, first); err != nil {
-				return nil, err
-			}
+		if err := judge(i, t.form.Head(t.records[id]).Idempotency); err != nil {
+			return nil, err
 		}
-		existing[i] = &first
+		existing[i] = id
 	}
 	for i, r := range records {
 		h := t.form.Head(&r)
-		if id, ok := t.keys[keyOf(h)]; ok && h.Idempotency.Key != "" { // by another of these, where it is not in existing
-			first := *t.records[id]
-			existing[i] = &first
-			continue
-		}
 		if h.Idempotency.Key != "" {
+			if id, ok := t.keys[keyOf(h)]; ok { // that of another of these, maybe
+				existing[i] = id
+				continue
+			}
 			t.keys[keyOf(h)] = h.ID
 		}
 		t.put(r)

@@ -9,6 +9,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agent"
 	"glovebox/internal/agentrun"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 )
@@ -116,17 +117,16 @@ func runValues(r agentrun.Record) []any {
 		r.KeepData, key, keyBody, r.TaskDigest, string(r.ResultCode), r.Salt, keySalt, r.Task, nil, nil, nil}
 }
 
-// Add implements [agentrun.Store].
-func (a agentRuns) Add(ctx context.Context, r agentrun.Record) (existing *agentrun.Record, err error) {
-	row := keptRow{runValues(r), r.Idempotency.Key, queuedLine(r.ID, r.Tenant, r.Agent, r.TaskDigest, r.Idempotency)}
-	all, err := addKept(ctx, a.keptTable, scanRun, runColumns, insertRun, []keptRow{row}, nil)
-	if err != nil {
-		return nil, err
+// AddAll implements [kept.Store].
+func (a agentRuns) AddAll(ctx context.Context, records []agentrun.Record, judge kept.Judge) (existing []string, err error) {
+	rows := make([]keptRow, len(records))
+	for i, r := range records {
+		rows[i] = keptRow{runValues(r), r.Idempotency.Key, queuedLine(r.ID, r.Tenant, r.Agent, r.TaskDigest, r.Idempotency)}
 	}
-	return all[0], nil
+	return a.addAll(ctx, insertRun, rows, judge)
 }
 
-// Begin implements [agentrun.Store].
+// Begin implements [kept.Store].
 func (a agentRuns) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
 	return a.begin(ctx, id, at, entries)
 }

@@ -14,6 +14,7 @@ import (
 	"glovebox/internal/agentrun"
 	"glovebox/internal/agentrun/agentruntest"
 	"glovebox/internal/kept"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -34,8 +35,8 @@ func TestAgentRuns(t *testing.T) {
 
 func acceptRun(t *testing.T, a agentrun.Store, r agentrun.Record) agentrun.Record {
 	t.Helper()
-	if existing, err := a.Add(t.Context(), r); err != nil || existing != nil {
-		t.Fatalf("%+v, %v", existing, err)
+	if err := kepttest.Add(t.Context(), a, r); err != nil {
+		t.Fatal(err)
 	}
 	return r
 }
@@ -67,8 +68,8 @@ func TestARunOutlivesItsProcess(t *testing.T) {
 	if left, err := a.Unfinished(t.Context()); err != nil || len(left) != 1 || !reflect.DeepEqual(left[0], queued) {
 		t.Errorf("%+v, %v", left, err)
 	}
-	if existing, err := a.Add(t.Context(), queued); err != nil || existing == nil || existing.ID != queued.ID {
-		t.Errorf("its key stands for %+v, %v", existing, err)
+	if existing, err := a.AddAll(t.Context(), []agentrun.Record{queued}, kepttest.Any); err != nil || existing[0] != queued.ID {
+		t.Errorf("its key stands for %v, %v", existing, err)
 	}
 }
 

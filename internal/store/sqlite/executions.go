@@ -9,6 +9,7 @@ import (
 
 	"glovebox/api"
 	"glovebox/internal/execution"
+	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
 	"glovebox/internal/store"
 )
@@ -171,8 +172,8 @@ func valuesOf(r execution.Record) ([]any, error) {
 		r.Salt, keySalt, request, result, code, input, output}, nil
 }
 
-// AddAll implements [execution.Store].
-func (e executions) AddAll(ctx context.Context, records []execution.Record, judge func(int, execution.Record) error) ([]*execution.Record, error) {
+// AddAll implements [kept.Store].
+func (e executions) AddAll(ctx context.Context, records []execution.Record, judge kept.Judge) (existing []string, err error) {
 	rows := make([]keptRow, len(records))
 	for i, r := range records {
 		values, err := valuesOf(r)
@@ -181,7 +182,7 @@ func (e executions) AddAll(ctx context.Context, records []execution.Record, judg
 		}
 		rows[i] = keptRow{values, r.Idempotency.Key, queuedLine(r.ID, r.Tenant, r.CodeDigest, r.InputDigest, r.Idempotency)}
 	}
-	return addKept(ctx, e.keptTable, scanExecution, executionColumns, insertExecution, rows, judge)
+	return e.addAll(ctx, insertExecution, rows, judge)
 }
 
 // Note implements [execution.Store].
@@ -209,7 +210,7 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 	})
 }
 
-// Begin implements [execution.Store].
+// Begin implements [kept.Store].
 func (e executions) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
 	return e.begin(ctx, id, at, entries)
 }

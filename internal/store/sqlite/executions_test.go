@@ -16,7 +16,9 @@ import (
 	"glovebox/internal/execution"
 	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/kept"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/ledger"
+	"glovebox/internal/queue"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
 )
@@ -40,8 +42,8 @@ func TestExecutions(t *testing.T) {
 
 func accept(t testing.TB, e execution.Store, r execution.Record) execution.Record {
 	t.Helper()
-	if existing, err := executiontest.Add(t.Context(), e, r); err != nil || existing != nil {
-		t.Fatalf("%+v, %v", existing, err)
+	if err := kepttest.Add(t.Context(), e, r); err != nil {
+		t.Fatal(err)
 	}
 	return r
 }
@@ -59,6 +61,46 @@ func wantRecord(t *testing.T, e execution.Store, want execution.Record) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v\n%v", got, want, err)
 	}
+}
+
+// A hundred clients of one tenant that each read a large result had every reader to themselves: another's request waited for 50 s, and its key could
+// not be looked up. Under an idempotency key whoever writes waited, too.
+func TestATenantsResultsKeepNobodyFromReading(t *testing.T) {
+	s, e := openExecutions(t, filepath.Join(t.TempDir(), "data"))
+	keyed := executiontest.Queued("greedy", began)
+	keyed.Idempotency = execution.Idempotency{Key: "k", Body: [32]byte{1}}
+	greedy, other := accept(t, e, keyed), accept(t, e, executiontest.Queued("other", began))
+	var places []*queue.Place
+	for range 10 { // as many reads as it likes
+		if place, err := s.whole.TryEnter(queue.Share{ID: "greedy", Running: 1}); err == nil {
+			places = append(places, place)
+		}
+	}
+	if len(places) != 1 {
+		t.Fatalf("it reads %d at once", len(places))
+	}
+	wantRecord(t, e, other)
+	late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := e.Get(late, "greedy", greedy.ID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	again := executiontest.Queued("greedy", began)
+	again.Idempotency = keyed.Idempotency
+	answered := make(chan error, 1)
+	go func() {
+		existing, err := e.AddAll(t.Context(), []execution.Record{again}, kepttest.Any)
+		if err == nil && existing[0] != greedy.ID {
+			err = errors.New("it is accepted once more")
+		}
+		answered <- err
+	}()
+	accept(t, e, executiontest.Queued("other", began))
+	places[0].Leave()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	wantRecord(t, e, greedy)
 }
 
 // Whatever an execution is, it is the same in the next process: to the byte, since digests are of bytes.
@@ -92,8 +134,8 @@ func TestAnExecutionOutlivesItsProcess(t *testing.T) {
 	if left, err := e.Unfinished(t.Context()); err != nil || len(left) != 1 || !reflect.DeepEqual(left[0], queued) {
 		t.Errorf("%+v, %v", left, err)
 	}
-	if existing, err := executiontest.Add(t.Context(), e, queued); err != nil || existing == nil || existing.ID != queued.ID {
-		t.Errorf("its key stands for %+v, %v", existing, err)
+	if existing, err := e.AddAll(t.Context(), []execution.Record{queued}, kepttest.Any); err != nil || existing[0] != queued.ID {
+		t.Errorf("its key stands for %v, %v", existing, err)
 	}
 }
 
@@ -362,13 +404,12 @@ func BenchmarkBatch(b *testing.B) {
 	}
 	for name, add := range map[string]func(context.Context, execution.Store, []execution.Record) error{
 		"as a whole": func(ctx context.Context, e execution.Store, all []execution.Record) error {
-			_, err := e.AddAll(ctx, all, nil)
+			_, err := e.AddAll(ctx, all, kepttest.Any)
 			return err
 		},
 		"one by one": func(ctx context.Context, e execution.Store, all []execution.Record) (err error) {
 			for _, r := range all {
-				_, one := executiontest.Add(ctx, e, r)
-				err = errors.Join(err, one)
+				err = errors.Join(err, kepttest.Add(ctx, e, r))
 			}
 			return err
 		},
@@ -389,7 +430,7 @@ func BenchmarkExecution(b *testing.B) {
 	ctx := b.Context()
 	life := func(b *testing.B, e execution.Store) {
 		r := executiontest.Queued("", time.Now().UTC())
-		_, err := executiontest.Add(ctx, e, r)
+		err := kepttest.Add(ctx, e, r)
 		if err == nil {
 			_, err = e.Begin(ctx, r.ID, r.CreatedAt)
 		}

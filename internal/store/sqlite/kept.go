@@ -10,6 +10,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/kept"
 	"glovebox/internal/ledger"
+	"glovebox/internal/queue"
 	"glovebox/internal/store"
 )
 
@@ -89,6 +90,15 @@ func (k keptTable) Forget(ctx context.Context, tenant, id string) error {
 
 // getKept returns a tenant's record, or [kept.ErrNotFound].
 func getKept[R any](ctx context.Context, k keptTable, read scan[R], columns, tenant, id string) (r R, err error) {
+	share := queue.Share{ID: tenant}
+	if tenant != "" {
+		share.Running = 1
+	}
+	place, err := k.store.whole.Enter(ctx, share)
+	if err != nil {
+		return r, k.store.failed(k.what+" "+id, err)
+	}
+	defer place.Leave()
 	found, err := all(ctx, k.store, k.store.reader, k.what+" "+id, read, "SELECT "+columns+" FROM "+k.name+" WHERE id = ? AND tenant = ?", id, tenant)
 	if err != nil {
 		return r, err
@@ -106,12 +116,21 @@ type keptRow struct {
 	said   stated
 }
 
-// addKept keeps new rows, all or none, and returns the records that have the idempotency keys of those that it did not keep for that; judge, which may
-// be nil, is asked about each. See [execution.Store].
-func addKept[R any](ctx context.Context, k keptTable, read scan[R], columns, insert string, rows []keptRow, judge func(i int, existing R) error) ([]*R, error) {
-	existing := make([]*R, len(rows))
+// A firstRow is one that has an idempotency key which another asks for.
+type firstRow struct {
+	id  string
+	key keptKey
+}
+
+func scanFirst(row func(into ...any) error) (r firstRow, err error) {
+	return r, row(&r.id, &r.key.key, &r.key.salt, &r.key.body)
+}
+
+// addAll keeps new rows; see [kept.Store].
+func (k keptTable) addAll(ctx context.Context, insert string, rows []keptRow, judge kept.Judge) (existing []string, err error) {
+	existing = make([]string, len(rows))
 	doing := "accept what is to stand in " + k.name
-	err := k.store.write(ctx, doing, func(tx *transaction) error {
+	err = k.store.write(ctx, doing, func(tx *transaction) error {
 		add, err := tx.PrepareContext(ctx, insert+" ON CONFLICT (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING")
 		if err != nil {
 			return k.store.failed(doing, err)
@@ -129,15 +148,20 @@ func addKept[R any](ctx context.Context, k keptTable, read scan[R], columns, ins
 				tx.said = row.said.append(tx.said)
 				continue
 			}
-			first, err := one(ctx, k.store, tx, k.what+" of key", row.key, read,
-				"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ? AND idempotency_key = ?", row.said.tenant, row.key)
-			if err == nil && judge != nil {
-				err = judge(i, first)
-			}
+			// Without its documents, which may be large: nobody who writes waits for those.
+			first, err := one(ctx, k.store, tx, k.what+" of key", row.key, scanFirst,
+				"SELECT id, idempotency_key, idempotency_salt, idempotency_body FROM "+k.name+" WHERE tenant = ? AND idempotency_key = ?", row.said.tenant, row.key)
 			if err != nil {
 				return err
 			}
-			existing[i] = &first
+			key, whole := first.key.read()
+			if !whole {
+				return fmt.Errorf("%w: the idempotency key of %s %s", store.ErrCorrupt, k.what, first.id)
+			}
+			if err := judge(i, key); err != nil {
+				return err
+			}
+			existing[i] = first.id
 		}
 		return nil
 	})

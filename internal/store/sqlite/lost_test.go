@@ -16,7 +16,7 @@ import (
 	"glovebox/api"
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
-	"glovebox/internal/execution/executiontest"
+	"glovebox/internal/kept/kepttest"
 	"glovebox/internal/ledger"
 	"glovebox/internal/tenant"
 )
@@ -79,8 +79,7 @@ func TestADamagedLogIsFoundAndWhatItHadIsNamed(t *testing.T) {
 	}{
 		"an execution that was accepted": {
 			func(ctx context.Context, s *Store) error {
-				_, err := executiontest.Add(ctx, s.Executions(), queued(last))
-				return err
+				return kepttest.Add(ctx, s.Executions(), queued(last))
 			},
 			func(l Loss, _ uint64) bool { return l.To == 0 && slices.Equal(l.Executions, []string{last}) },
 			last,
@@ -325,7 +324,7 @@ func TestARunThatIsGoneIsNamed(t *testing.T) {
 	s := open(t, dir, Server)
 	defer s.Close()
 	run := agentrun.Record{ID: ulid.Make().String(), Agent: "codesmith", State: api.ExecutionQueued, CreatedAt: began, Task: []byte(`{"task":"t"}`), TaskDigest: "d"}
-	if _, err := s.AgentRuns().Add(t.Context(), run); err != nil {
+	if err := kepttest.Add(t.Context(), s.AgentRuns(), run); err != nil {
 		t.Fatal(err)
 	}
 	left := crash(t, dir)

@@ -17,6 +17,7 @@ import (
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
 	"glovebox/internal/kept"
+	"glovebox/internal/kept/kepttest"
 )
 
 // atVersion makes a database as an earlier Glovebox has left it, and has it changed by hand.
@@ -90,8 +91,8 @@ func TestOldKeysGetSalts(t *testing.T) {
 	}
 	r, err := s.AgentRuns().Get(t.Context(), "", run)
 	stands(run, r.Idempotency, err, false)
-	if existing, err := s.AgentRuns().Add(t.Context(), agentrun.Record{ID: ulid.Make().String(), Agent: "codesmith", State: "queued", Task: []byte("{}"), TaskDigest: "d",
-		Idempotency: kept.IdempotencyKey{Key: "run", Body: request}.Keep()}); err != nil || existing == nil || existing.ID != run {
+	if existing, err := s.AgentRuns().AddAll(t.Context(), []agentrun.Record{{ID: ulid.Make().String(), Agent: "codesmith", State: "queued", Task: []byte("{}"), TaskDigest: "d",
+		Idempotency: kept.IdempotencyKey{Key: "run", Body: request}.Keep()}}, kepttest.Any); err != nil || existing[0] != run {
 		t.Errorf("%+v, %v", existing, err)
 	}
 	// What they count for was made up for, too.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"glovebox/internal/ledger"
 	"glovebox/internal/private"
+	"glovebox/internal/queue"
 	"glovebox/internal/store"
 )
 
@@ -27,6 +29,10 @@ const FileName = "glovebox.db"
 
 // readers is how many read at once. Each has a connection with a cache of its own.
 const readers = 4
+
+// wholeReaders is how many of them may read records whole, results included, of which one may take a while: one at once for a tenant, and tenants
+// take turns. The rest is for keys and lists.
+const wholeReaders = readers / 2
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -47,6 +53,8 @@ type Store struct {
 	reader *sql.DB
 	writer *sql.DB // of one connection: SQLite has one writer at a time, and who waits here need not poll
 	lock   *os.File
+	// whole has the places of wholeReaders.
+	whole *queue.Queue
 	// witness is told what was kept.
 	witness *witness
 	lost    Loss
@@ -62,7 +70,7 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, FileName)}
+	s := &Store{path: filepath.Join(dir, FileName), whole: queue.New(wholeReaders, math.MaxInt)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
