@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// What a server that is at rest may have more of than it had at its first rest: connections to its database that are made when they are
-// needed, up to a bound.
+// What a server that is at rest may have more of than it had at its first rest behind a whole round: connections to its database, to webhooks and
+// to the model that are made when they are needed, up to a bound.
 const (
 	moreDescriptors = 16
 	moreGoroutines  = 24
@@ -25,18 +25,19 @@ const (
 // A leakWatch compares what a server's process has when it is at rest.
 type leakWatch struct {
 	load        *load
-	pid         int
+	pid         int // of the process that was asked for things all through a round
 	descriptors int
 	goroutines  int
 	leaks       []string
 }
 
-// look waits until nothing runs, notes what the process has, and holds it against its first rest.
-func (w *leakWatch) look(ctx context.Context, r *round) error {
+// look waits until nothing runs, notes what the process has, and holds it against its first rest behind a whole round. before is the process
+// that there was when the round began.
+func (w *leakWatch) look(ctx context.Context, r *round, before int) error {
 	if err := w.load.rest(ctx); err != nil {
 		return err
 	}
-	pid := w.load.server.cmd.Process.Pid
+	pid := w.load.server.pid()
 	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
 	if err != nil {
 		return err
@@ -46,11 +47,11 @@ func (w *leakWatch) look(ctx context.Context, r *round) error {
 		return err
 	}
 	r.descriptors, r.goroutines = len(open), int(metrics["go_goroutines"])
-	if pid != w.pid { // it was started anew
+	switch {
+	case pid != before: // it was started anew, and may not have seen much yet
+	case pid != w.pid:
 		w.pid, w.descriptors, w.goroutines = pid, r.descriptors, r.goroutines
-		return nil
-	}
-	if r.descriptors > w.descriptors+moreDescriptors || r.goroutines > w.goroutines+moreGoroutines {
+	case r.descriptors > w.descriptors+moreDescriptors || r.goroutines > w.goroutines+moreGoroutines:
 		w.leaks = append(w.leaks, fmt.Sprintf("after %s: %d descriptors and %d goroutines at rest, where there were %d and %d",
 			r.name, r.descriptors, r.goroutines, w.descriptors, w.goroutines))
 	}

@@ -190,6 +190,9 @@ func (s *server) start(ctx context.Context) error {
 	}
 }
 
+// pid is the server's process.
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
 // kill ends the server as a machine does that has no memory left, and waits until it is gone.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()

@@ -129,12 +129,13 @@ func (st stage) drive(ctx context.Context, l *load, each time.Duration, r *stage
 	watch := leakWatch{load: l}
 	for _, name := range st.rounds(l.server.options.faults) {
 		say("%s: %s, for %v ...", st.name, name, each.Round(time.Second))
+		before := l.server.pid()
 		round, err := l.through(ctx, name, each, l.server.options.concurrency)
 		if err != nil {
 			return err
 		}
 		r.rounds = append(r.rounds, round)
-		if err := watch.look(ctx, round); err != nil {
+		if err := watch.look(ctx, round, before); err != nil {
 			return err
 		}
 	}
