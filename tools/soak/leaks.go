@@ -47,6 +47,8 @@ func (w *leakWatch) look(ctx context.Context, r *round, before int) error {
 		return err
 	}
 	r.descriptors, r.goroutines = len(open), int(metrics["go_goroutines"])
+	// What a webhook has refused waits to be told again: then its tenant has a goroutine.
+	r.goroutines -= min(int(metrics[pendingDeliveries]), len(w.load.keys))
 	switch {
 	case pid != before: // it was started anew, and may not have seen much yet
 	case pid != w.pid:
@@ -64,16 +66,17 @@ const restTime = 1200 * time.Millisecond
 // pendingDeliveries is the metric of what webhooks have not been told yet.
 const pendingDeliveries = "glovebox_webhook_pending_deliveries"
 
-// rest waits until the server runs nothing, and has nothing waiting.
+// rest waits until the server runs nothing, and has nothing waiting but what webhooks are to be told again, in some seconds.
 func (l *load) rest(ctx context.Context) error {
 	var since time.Time
+	pending := 0.0
 	return until(ctx, settleLimit, func(ctx context.Context) (bool, error) {
 		metrics, err := l.metrics(ctx)
 		switch {
 		case err != nil:
 			return false, err
-		case metrics["glovebox_executions_in_flight"]+metrics["glovebox_boxes"]+metrics[pendingDeliveries] != 0: // or not known
-			since = time.Time{}
+		case metrics["glovebox_executions_in_flight"]+metrics["glovebox_boxes"] > 0 || metrics[pendingDeliveries] != pending: // or not known
+			since, pending = time.Time{}, metrics[pendingDeliveries]
 		case since.IsZero():
 			since = time.Now()
 		}
