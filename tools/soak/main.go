@@ -1,6 +1,6 @@
-// Command soak drives `glovebox serve` as many tenants would, does to it meanwhile what a machine can do, and tells what callers saw,
-// what was lost, how long it took to come back, and what was left behind. It runs as root; the faults of Docker's daemon come to a
-// daemon of its own.
+// Command soak drives `glovebox serve` as many tenants would, with scripts, runs of the agent and calls of /mcp, does to it meanwhile what a
+// machine can do, and tells what callers and webhooks saw, what was lost, how long it took to come back, and what was left behind. It runs as
+// root; the model and the webhooks' receiver are its own, and the faults of Docker's daemon come to a daemon of its own.
 package main
 
 import (
