@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -337,5 +338,61 @@ func TestARunThatIsGoneIsNamed(t *testing.T) {
 	r, err := damaged.AgentRuns().Get(t.Context(), "", run.ID)
 	if err != nil || r.State != api.ExecutionRunning || r.Agent != "codesmith" || r.TaskDigest != "d" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A witness's line is read as it was written, whatever is in it, and what is no whole line is none.
+func FuzzWitnessLine(f *testing.F) {
+	f.Add("executions", "01JZ8Q6V9T3YB5C2N7K4M1XH0D", "queued", "acme", "hmac-sha256:c", "", "a key \"of\" \\ its own", uint64(7))
+	f.Add("agent_runs", "\x00\n\xff", "`", "\u2028 é", " ", "\"", "\\\"", uint64(1<<63))
+	f.Fuzz(func(t *testing.T, table, id, state, tenant, first, second, key string, seq uint64) {
+		if table == "" || strings.ContainsAny(table, " \t\r\n") {
+			t.Skip() // a table has a name
+		}
+		said := stated{line: 1, table: table, id: id, state: api.ExecutionState(state), tenant: tenant, about: [4]string{first, second, key}}
+		entry := entered{line: 2, seq: seq, hash: ledger.Hash{1, 2, 3}, kind: ledger.Kind(first), subject: second}
+		lines := string(entry.append(said.append(nil)))
+		var heard testimony
+		for line := range strings.Lines(lines) {
+			heard.add(line)
+		}
+		if len(heard.stated) != 1 || heard.stated[0] != said || len(heard.entered) != 1 || heard.entered[0] != entry || heard.lines != 2 {
+			t.Fatalf("%q is read as %+v", lines, heard)
+		}
+		for line := range strings.Lines(lines) {
+			var none testimony
+			for _, broken := range []string{line[:len(line)-1], line[:len(line)/2] + "\n", line[:len(line)-1] + " \n", line[:len(line)-1] + "x\n", "x" + line, strings.Replace(line, " ", "  ", 1), "\n"} {
+				if none.add(broken); len(none.stated)+len(none.entered) > 0 {
+					t.Fatalf("%q is read as %+v", broken, none)
+				}
+			}
+		}
+	})
+}
+
+// What two full files cost a server that starts to read.
+func BenchmarkWitness(b *testing.B) {
+	w := &witness{path: filepath.Join(b.TempDir(), WitnessFileName)}
+	digest := "hmac-sha256:" + strings.Repeat("c0", 32)
+	for _, path := range []string{w.path, w.path + oldWitness} {
+		var lines []byte
+		for len(lines) < witnessLimit {
+			id := ulid.Make().String()
+			for _, entry := range []ledger.Kind{ledger.KindBegan, ledger.KindEnded} {
+				lines = entered{seq: 12345, hash: ledger.Hash{1}, kind: entry, subject: id}.append(lines)
+			}
+			lines = stated{table: "executions", id: id, state: api.ExecutionQueued, tenant: "acme", about: [4]string{digest, digest, "a key"}}.append(lines)
+			for _, state := range []api.ExecutionState{api.ExecutionRunning, api.ExecutionEnded} {
+				lines = stated{table: "executions", id: id, state: state}.append(lines)
+			}
+		}
+		if err := os.WriteFile(path, lines, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if heard, err := w.hear(); err != nil || len(heard.stated) < 1000 || len(heard.entered) < 1000 {
+			b.Fatal(err)
+		}
 	}
 }

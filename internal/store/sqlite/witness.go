@@ -1,12 +1,13 @@
 package sqlite
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"glovebox/api"
@@ -184,30 +185,79 @@ func (w *witness) hear() (t testimony, err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return t, err
 		}
-		for line := range bytes.Lines(body) {
+		for line := range strings.Lines(string(body)) {
 			t.add(line)
 		}
 	}
 	return t, nil
 }
 
-func (t *testimony) add(line []byte) {
-	if !bytes.HasSuffix(line, []byte{'\n'}) {
+// add takes in a line, if it is one that append wrote. That is read by hand: fmt's Sscanf took most of a server's start for it.
+func (t *testimony) add(line string) {
+	if !strings.HasSuffix(line, "\n") {
 		return
 	}
 	t.lines++
-	e, x := entered{line: t.lines}, stated{line: t.lines}
-	var hash, kind string
-	if n, err := fmt.Sscanf(string(line), enteredForm, &e.seq, &hash, &kind, &e.subject); err == nil && n == 4 && e.hash.UnmarshalText([]byte(hash)) == nil {
-		e.kind = ledger.Kind(kind)
-		t.entered = append(t.entered, e)
-		return
-	}
-	var state string
-	if n, err := fmt.Sscanf(string(line), statedForm, &x.table, &x.id, &state, &x.tenant, &x.about[0], &x.about[1], &x.about[2],
-		&x.about[3]); err == nil && n == 8 {
-		x.state = api.ExecutionState(state)
-		t.plain = t.plain || x.about[3] != ""
-		t.stated = append(t.stated, x)
+	switch r := (lineReader{rest: line[:len(line)-1]}); r.word() {
+	case "entered":
+		e := entered{line: t.lines}
+		seq, notNumber := strconv.ParseUint(r.word(), 10, 64)
+		notHash := e.hash.UnmarshalText([]byte(r.word()))
+		e.seq, e.kind, e.subject = seq, ledger.Kind(r.quoted()), r.quoted()
+		if r.whole() && notNumber == nil && notHash == nil {
+			t.entered = append(t.entered, e)
+		}
+	case "stated":
+		x := stated{line: t.lines, table: r.word(), id: r.quoted(), state: api.ExecutionState(r.quoted()), tenant: r.quoted()}
+		for i := range x.about {
+			x.about[i] = r.quoted()
+		}
+		if r.whole() {
+			t.plain = t.plain || x.about[3] != ""
+			t.stated = append(t.stated, x)
+		}
 	}
 }
+
+// A lineReader reads what stands in a line, with one space between, as %s and %q write it.
+type lineReader struct {
+	rest string
+	read bool // something was
+	bad  bool // something else stands there
+}
+
+// next is past the space before what comes next.
+func (r *lineReader) next() string {
+	if r.read {
+		var spaced bool
+		r.rest, spaced = strings.CutPrefix(r.rest, " ")
+		r.bad = r.bad || !spaced
+	}
+	r.read = true
+	return r.rest
+}
+
+func (r *lineReader) word() string {
+	word, _, _ := strings.Cut(r.next(), " ")
+	r.rest = r.rest[len(word):]
+	r.bad = r.bad || word == ""
+	return word
+}
+
+func (r *lineReader) quoted() string {
+	rest := r.next()
+	if end := strings.IndexByte(rest[min(1, len(rest)):], '"'); end >= 0 && rest[0] == '"' {
+		if text := rest[1 : 1+end]; !strings.Contains(text, `\`) { // as nearly all are
+			r.rest = rest[end+2:]
+			return text
+		}
+	}
+	prefix, err := strconv.QuotedPrefix(rest)
+	r.rest = rest[len(prefix):]
+	text, notText := strconv.Unquote(prefix)
+	r.bad = r.bad || err != nil || notText != nil
+	return text
+}
+
+// whole reports whether all was there, and nothing else.
+func (r *lineReader) whole() bool { return !r.bad && r.rest == "" }
