@@ -34,28 +34,36 @@ func saltKeys(ctx context.Context, tx *sql.Tx) error {
 }
 
 func saltKeysOf(ctx context.Context, tx *sql.Tx, table string) error {
-	plain := map[string]kept.IdempotencyKey{} // by the id of what it stands for
+	type plainKey struct {
+		id string
+		kept.IdempotencyKey
+	}
+	var plain []plainKey // as they stand in the file, of which each page is then written once
 	rows, err := tx.QueryContext(ctx, "SELECT id, idempotency_key, idempotency_body FROM "+table+" WHERE idempotency_key IS NOT NULL AND (ended_at IS NULL OR result IS NOT NULL)")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var id string
-		var key kept.IdempotencyKey
+		var key plainKey
 		var body []byte
-		if err := rows.Scan(&id, &key.Key, &body); err != nil {
+		if err := rows.Scan(&key.id, &key.Key, &body); err != nil {
 			return err
 		}
 		copy(key.Body[:], body)
-		plain[id] = key
+		plain = append(plain, key)
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for id, key := range plain {
+	salt, err := tx.PrepareContext(ctx, "UPDATE "+table+" SET idempotency_salt = ?, idempotency_body = ? WHERE id = ?")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = salt.Close() }()
+	for _, key := range plain {
 		salted := key.Keep()
-		if _, err := tx.ExecContext(ctx, "UPDATE "+table+" SET idempotency_salt = ?, idempotency_body = ? WHERE id = ?", salted.Salt[:], salted.Body[:], id); err != nil {
+		if _, err := salt.ExecContext(ctx, salted.Salt[:], salted.Body[:], key.id); err != nil {
 			return err
 		}
 	}
