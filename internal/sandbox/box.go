@@ -45,8 +45,7 @@ func Open(ctx context.Context, c Container, io Stdio, spec Spec, limits Limits, 
 		trace.Of(ctx).Event("attested")
 		go b.watch()
 		go func() {
-			defer close(b.waiting.looked)
-			b.look(ctx)
+			b.firstLook(ctx)
 			b.waiting.mu.Lock()
 			defer b.waiting.mu.Unlock()
 			b.attested.attestation()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,5 +360,42 @@ func TestLimitsOf(t *testing.T) {
 	want := sandbox.Limits{MemoryBytes: 128 * api.MiB, CPUs: 1, Timeout: 1500 * time.Millisecond}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// slowLook is slow to tell what a box has cost, when it is asked for the first time.
+type slowLook struct {
+	sandbox.Container
+	asked *atomic.Bool
+	by    time.Duration
+}
+
+func (s slowLook) Usage(ctx context.Context) (sandbox.Usage, error) {
+	if s.asked.CompareAndSwap(false, true) {
+		time.Sleep(s.by)
+	}
+	return s.Container.Usage(ctx)
+}
+
+// What a box has cost before its job was read beside the job on a busy machine: so a script's time was taken for its box's, and was nobody's.
+func TestWhatAScriptCostsIsNotItsBoxs(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   time.Duration // how late the first look is
+		want float64       // what the job waits, in milliseconds
+	}{"a look at files": {time.Millisecond, 1}, "a daemon far away": {50 * time.Millisecond, 5}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := drivertest.NewFake().Teach("code", drivertest.Burn(20*time.Millisecond), drivertest.Output("1")).
+					Wrap(func(box sandbox.Container) sandbox.Container { return slowLook{box, new(atomic.Bool), c.by} })
+				executor := newExecutor(t, fake, 1, 0)
+				result, err := executor.Execute(t.Context(), request("code"), nil)
+				if err != nil || result.QueueTimeMs != c.want || result.Usage.CPUMs < 20 || result.Usage.CPUMs > 25 {
+					t.Errorf("%v ms of queue, %+v, %v", result.QueueTimeMs, result.Usage, err)
+				}
+				if err := executor.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

@@ -44,8 +44,12 @@ var (
 	errSlept = errors.New("the box did not answer an order to warm up")
 )
 
-// lookLimit bounds a look at counters beside a job's hand-over: a daemon far away is slow to tell.
-const lookLimit = 100 * time.Millisecond
+const (
+	// lookLimit bounds a look at counters beside a job's hand-over: a daemon far away is slow to tell.
+	lookLimit = 100 * time.Millisecond
+	// lookPatience is how long a job waits for the first look at its box, which is at files as a rule and over before.
+	lookPatience = 5 * time.Millisecond
+)
 
 // The limits of a box that waits are read back now and then, when it costs nobody time, so that a job which wants the same
 // need not wait for that: freshLimit is for how long they are taken to be in force still.
@@ -54,15 +58,35 @@ const (
 	freshLimit   = 2 * recheckEvery
 )
 
-// look reads what the box has cost: its start, its warming. That is not the script's. It is read while the box waits, when it
-// costs nobody time; where it cannot be read, the box's start counts as the script's.
-func (b *box) look(ctx context.Context) {
+// cost reads what the box has cost until now: its start, its warming. That is not the script's.
+func (b *box) cost(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	defer cancel()
-	if usage, err := b.container.Usage(ctx); err == nil {
-		b.waiting.mu.Lock()
-		b.waiting.before = usage.CPU
-		b.waiting.mu.Unlock()
+	usage, err := b.container.Usage(ctx)
+	return usage.CPU, err
+}
+
+// firstLook reads what the box's start has cost, while it waits, when that costs nobody time. Where it cannot be read, or only once the box
+// has its job, the start counts as the script's.
+func (b *box) firstLook(ctx context.Context) {
+	w := b.waiting
+	defer close(w.looked)
+	cost, err := b.cost(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil && !w.isTaken {
+		w.before = max(w.before, cost) // it may have been warmed meanwhile
+	}
+}
+
+// awaitLook gives the first look a moment to be over.
+func (w *waiting) awaitLook(ctx context.Context) {
+	late := time.NewTimer(lookPatience)
+	defer late.Stop()
+	select {
+	case <-w.looked:
+	case <-late.C:
+	case <-ctx.Done(): // as whoever takes the box finds out
 	}
 }
 
@@ -138,6 +162,7 @@ func (b *box) take(ctx context.Context, limits Limits) error {
 		return w.why
 	default:
 	}
+	w.awaitLook(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.isTaken = true
@@ -236,7 +261,13 @@ func (r *run) begun(ctx context.Context) {
 	if !r.box.waiting.asked { // nobody watches any more who would change it
 		return
 	}
-	defer r.box.look(ctx) // what was dropped has cost something too
+	defer func() { // what was dropped has cost something too
+		if cost, err := r.box.cost(ctx); err == nil {
+			r.box.waiting.mu.Lock()
+			r.box.waiting.before = cost
+			r.box.waiting.mu.Unlock()
+		}
+	}()
 	late := time.NewTimer(handLimit)
 	defer late.Stop()
 	select {

@@ -100,13 +100,19 @@ func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
 		return usage, nil
 	}
 	err := m.refresh(ctx)
-	// The daemon watches for the same event, and remembers.
-	state, inspectErr := m.box.driver.client.ContainerInspect(ctx, m.box.name, client.ContainerInspectOptions{})
-	if inspectErr == nil && state.Container.State != nil && state.Container.State.OOMKilled {
-		m.last.OOMKilled = true
-	}
 	if err != nil && m.last != (sandbox.Usage{}) {
 		err = nil // it has died since the last reading
+	}
+	var inspectErr error
+	select {
+	case <-m.box.exited:
+		// The daemon watches for the same event, and remembers.
+		var state client.ContainerInspectResult
+		state, inspectErr = m.box.driver.client.ContainerInspect(ctx, m.box.name, client.ContainerInspectOptions{})
+		if inspectErr == nil && state.Container.State != nil && state.Container.State.OOMKilled {
+			m.last.OOMKilled = true
+		}
+	default: // who lives did not run out of memory, and the daemon takes its time
 	}
 	if err = errors.Join(err, inspectErr); err != nil {
 		return m.last, fmt.Errorf("docker: usage: %w", err)
