@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -39,6 +42,37 @@ func bareMain() {
 	err = syscall.Exec(program, args, env)
 	fmt.Fprintln(os.Stderr, "bare:", err)
 	os.Exit(99)
+}
+
+// sharedMain runs a program as on a machine whose mounts are shared, as systemd has them: what is mounted in a namespace that was copied from
+// there is mounted there too, unless somebody sees to it. What is left of that is an error.
+func sharedMain() {
+	runtime.LockOSThread()
+	err := unix.Unshare(unix.CLONE_NEWNS)
+	for _, propagation := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} { // shared among what the program starts, and nobody else
+		if err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|propagation, "")
+		}
+	}
+	before, readErr := os.ReadFile("/proc/thread-self/mountinfo")
+	if err := errors.Join(err, readErr); err != nil {
+		fmt.Fprintln(os.Stderr, "shared:", err)
+		os.Exit(99)
+	}
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = cmd.Run()
+	status := cmd.ProcessState.ExitCode()
+	if status < 0 {
+		fmt.Fprintln(os.Stderr, "shared:", err)
+		status = 99
+	}
+	after, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil || !bytes.Equal(before, after) {
+		fmt.Fprintf(os.Stderr, "shared: before:\n%safter:\n%s%v\n", before, after, err)
+		status = 99
+	}
+	os.Exit(status)
 }
 
 // nobodyMain runs glovebox as a user who may nothing, with a state directory of that user's.

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 		"glovebox": main,
 		"bare":     bareMain,
 		"nobody":   nobodyMain,
+		"shared":   sharedMain,
 		"client":   clientMain,
 		"receiver": receiverMain,
 	})
@@ -169,10 +170,10 @@ func condition(cond string, f found) (bool, error) {
 			return false, fmt.Errorf("the runner is required by %s and missing: %w", testenv.EnvRequire, err)
 		}
 		return err == nil, nil
-	case "runsc": // beside runc
-		_, err := oci.FindRuntime(context.Background(), sandbox.KindRunsc, oci.SearchDirs())
-		if err != nil && testenv.Required(testenv.Runsc) {
-			return false, fmt.Errorf("runsc is required by %s and missing: %w", testenv.EnvRequire, err)
+	case "runsc", "crun": // beside runc
+		_, err := oci.FindRuntime(context.Background(), sandbox.Kind(cond), oci.SearchDirs())
+		if err != nil && testenv.Required(testenv.Thing(cond)) {
+			return false, fmt.Errorf("%s is required by %s and missing: %w", cond, testenv.EnvRequire, err)
 		}
 		return err == nil, nil
 	}

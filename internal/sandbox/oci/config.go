@@ -134,7 +134,13 @@ func (b bundle) mounts() []specs.Mount {
 	bare := []string{"nosuid", "noexec", "nodev"}
 	mounts := []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc", Options: bare}}
 	sealed := append([]string{"bind", "ro"}, bare...)
-	mounts = append(mounts, specs.Mount{Destination: "/dev", Type: "bind", Source: path.Join(b.rootfs, "dev"), Options: sealed})
+	dev := specs.Mount{Destination: "/dev", Type: "bind", Source: path.Join(b.rootfs, "dev"), Options: sealed}
+	if b.kind == sandbox.KindCrun {
+		// It copies the mount before it leaves the host's namespace. Where mounts are shared there, as systemd has it, what is then mounted upon
+		// the copy would be mounted upon the host's root file system of all boxes as well.
+		dev.Options = append(slices.Clone(sealed), "private")
+	}
+	mounts = append(mounts, dev)
 	if b.kind == sandbox.KindRunsc {
 		for _, place := range []string{"/sys", "/tmp"} {
 			mounts = append(mounts, specs.Mount{Destination: place, Type: "tmpfs", Source: "tmpfs", Options: append([]string{"ro"}, bare...)})
