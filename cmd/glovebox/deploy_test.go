@@ -71,12 +71,13 @@ func flagOf(t *testing.T, cmd *cobra.Command, name string) string {
 
 // unitDirectives are the names that may stand in the unit: systemd goes on with a warning over one that it does not know.
 var unitDirectives = map[string][]string{
-	"Unit": {"Description", "After"},
+	"Unit": {"Description", "After", "StartLimitIntervalSec"},
 	"Service": {
 		"Type", "ExecStart", "ExecStopPost", "KillMode", "TimeoutStopSec", "Restart", "RestartSec", "RestartPreventExitStatus", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
-		"NoNewPrivileges", "CapabilityBoundingSet", "ProtectSystem", "ReadWritePaths", "ProtectHome", "PrivateTmp", "ProtectKernelModules",
-		"DevicePolicy", "RestrictRealtime", "LockPersonality", "SystemCallArchitectures", "IPAddressDeny", "IPAddressAllow",
+		"NoNewPrivileges", "CapabilityBoundingSet", "ProtectSystem", "ReadWritePaths", "ProtectHome", "PrivateTmp", "PrivateDevices",
+		"ProtectKernelModules", "ProtectClock", "DevicePolicy", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "UMask",
+		"RestrictAddressFamilies", "SystemCallArchitectures", "SystemCallFilter", "SystemCallErrorNumber", "IPAddressDeny", "IPAddressAllow",
 	},
 	"Install": {"WantedBy"},
 }
@@ -160,10 +161,13 @@ func TestSystemdUnit(t *testing.T) {
 	}
 
 	checkPatience(t, unit["TimeoutStopSec"])
+	if unit["Restart"] != "on-failure" || unit["StartLimitIntervalSec"] != "0" { // else five failures, and it stays away
+		t.Errorf("after a failure it is tried again %s, within %s", unit["Restart"], unit["StartLimitIntervalSec"])
+	}
 	if unit["Type"] != "exec" { // serve speaks no sd_notify(3)
 		t.Errorf("Type is %s", unit["Type"])
 	}
-	for _, controller := range []string{"cpu", "memory", "pids"} {
+	for _, controller := range []string{"cpu", "cpuset", "memory", "pids"} { // cpuset is gVisor's, which fails where it has to turn it on itself
 		if !slices.Contains(strings.Fields(unit["Delegate"]), controller) {
 			t.Errorf("%s is not delegated", controller)
 		}
