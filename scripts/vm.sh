@@ -107,8 +107,10 @@ cp scripts/vm/go "$cache/ours/vm/bin/go"
 cp examples/monthly-sales.js examples/sales.json "$cache/ours/vm/examples/"
 printf '%s\n' "$*" > "$cache/ours/vm/checks"
 printf '%s\n' "${VM_RUN:-}" > "$cache/ours/vm/run"
+# A machine that is a virtual one itself may have a /dev/kvm that no processor can be made of.
+kvm_works() { [ -w /dev/kvm ] && [ "$arch" = "$native" ] && { [ "$arch" != amd64 ] || grep -qwE 'vmx|svm' /proc/cpuinfo; }; }
 accel=kvm slow=
-if [ ! -w /dev/kvm ] || [ "$arch" != "$native" ]; then
+if ! kvm_works; then
   accel=tcg,thread=multi slow='///(cpu|all_the_logs)$|////endless_logs$'
 fi
 printf '%s' "$slow" > "$cache/ours/vm/slow"

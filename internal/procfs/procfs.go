@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -29,6 +30,7 @@ type Process struct {
 	GIDMap     []protocol.IDMapping
 	Rlimits    []protocol.Rlimit
 	Env        []string // names, as the process was started with
+	EnvHidden  bool     // the kernel keeps Env from a reader that is neither root nor of the process's own user
 	Interfaces []string // network interfaces
 }
 
@@ -44,6 +46,9 @@ func Read(dir string) (Process, error) {
 	errs[4] = err
 	p.Rlimits, errs[5] = ParseLimits(string(limits))
 	p.Env, errs[6] = environment(dir)
+	if os.Geteuid() != 0 && errors.Is(errs[6], fs.ErrPermission) {
+		p.EnvHidden, errs[6] = true, nil
+	}
 	p.Interfaces, errs[7] = Interfaces(dir)
 	return p, errors.Join(errs[:]...)
 }

@@ -292,7 +292,11 @@ func (l look) process(p procfs.Process) {
 		l.untold("rlimits", "gVisor's kernel keeps the box's own")
 		return
 	}
-	l.environment(p.Env)
+	if p.EnvHidden {
+		l.untold("environment", "a user without privileges may not read another's, and the box's user is another")
+	} else {
+		l.environment(p.Env)
+	}
 	// Each /proc tells the same of the machine.
 	l.mounts(p.Mounts, func(path string) bool { _, err := os.Lstat(path); return err == nil })
 	for _, limit := range l.spec.Rlimits {

@@ -212,6 +212,9 @@ func TestAttestAllows(t *testing.T) {
 			e.Mounts = map[string]Mounted{"/dev": {OfRoot: true}, "/sys": {Below: true}}
 			r.Mounts = append(r.Mounts, protocol.Mount{Point: "/sys", Type: "sysfs"}, protocol.Mount{Point: "/sys/fs/cgroup", Type: "cgroup2"})
 		}, ""},
+		{"an environment that the kernel keeps from a user without privileges", func(_ *protocol.Ready, o *Outside, _ *Spec, _ *Expect) {
+			o.Process.Env, o.Process.EnvHidden = nil, true
+		}, "environment"},
 		{"a daemon elsewhere", func(_ *protocol.Ready, o *Outside, _ *Spec, _ *Expect) {
 			o.Process, o.Cgroup = nil, nil
 			o.Untold = []api.Untold{{Claim: "process", Where: api.Outside, Why: "far"}, {Claim: "cgroup", Where: api.Outside, Why: "far"}}
