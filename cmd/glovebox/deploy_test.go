@@ -259,6 +259,107 @@ func TestComposeFile(t *testing.T) {
 	checkPatience(t, service.StopGracePeriod)
 }
 
+// podFile is what docs/operations.md uses of a Pod: a member that is not here is a slip of the pen.
+type podFile struct {
+	APIVersion string            `yaml:"apiVersion"`
+	Kind       string            `yaml:"kind"`
+	Metadata   map[string]string `yaml:"metadata"`
+	Spec       struct {
+		AutomountServiceAccountToken  *bool               `yaml:"automountServiceAccountToken"`
+		EnableServiceLinks            *bool               `yaml:"enableServiceLinks"`
+		TerminationGracePeriodSeconds int                 `yaml:"terminationGracePeriodSeconds"`
+		NodeSelector                  map[string]string   `yaml:"nodeSelector"`
+		Tolerations                   []map[string]string `yaml:"tolerations"`
+		Containers                    []struct {
+			Name    string   `yaml:"name"`
+			Image   string   `yaml:"image"`
+			Command []string `yaml:"command"`
+			Env     []struct {
+				Name  string `yaml:"name"`
+				Value string `yaml:"value"`
+			} `yaml:"env"`
+			SecurityContext struct {
+				Privileged             bool `yaml:"privileged"`
+				ReadOnlyRootFilesystem bool `yaml:"readOnlyRootFilesystem"`
+			} `yaml:"securityContext"`
+			ReadinessProbe podProbe `yaml:"readinessProbe"`
+			LivenessProbe  podProbe `yaml:"livenessProbe"`
+			VolumeMounts   []struct {
+				Name      string `yaml:"name"`
+				MountPath string `yaml:"mountPath"`
+				ReadOnly  bool   `yaml:"readOnly"`
+			} `yaml:"volumeMounts"`
+		} `yaml:"containers"`
+		Volumes []map[string]any `yaml:"volumes"`
+	} `yaml:"spec"`
+}
+
+type podProbe struct {
+	HTTPGet struct {
+		Path        string              `yaml:"path"`
+		Port        int                 `yaml:"port"`
+		Scheme      string              `yaml:"scheme"`
+		HTTPHeaders []map[string]string `yaml:"httpHeaders"`
+	} `yaml:"httpGet"`
+}
+
+// The pod in docs/operations.md has settings that serve knows and could start with, room where it writes, and probes that it answers.
+func TestOperationsShowAPod(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(page, []byte("```yaml\napiVersion:"))
+	example, _, found := bytes.Cut(rest, []byte("```"))
+	if !found {
+		t.Fatal("there is no pod")
+	}
+	var pod podFile
+	decoder := yaml.NewDecoder(bytes.NewReader(append([]byte("apiVersion:"), example...)))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&pod); err != nil {
+		t.Fatal(err)
+	}
+	checkPatience(t, fmt.Sprintf("%ds", pod.Spec.TerminationGracePeriodSeconds))
+	container := pod.Spec.Containers[0]
+	serve := parsed(t, container.Command[1:])
+	given, environ := map[string]string{}, []string{}
+	for _, v := range container.Env {
+		given[v.Name], environ = v.Value, append(environ, v.Name+"="+v.Value)
+	}
+	if strange := config.Strange(environ, settingsOf(serve), nil); len(strange) > 0 {
+		t.Error(strange)
+	}
+	if _, err := config.Apply(serve.Flags(), func(name string) string { return given[name] }, nil); err != nil {
+		t.Error(err)
+	}
+	if driver := flagOf(t, serve, "driver"); driver != "oci" || !container.SecurityContext.Privileged {
+		t.Errorf("the driver is %s, privileged %v", driver, container.SecurityContext.Privileged)
+	}
+	if err := controller.CheckListenAddress(flagOf(t, serve, "listen"), controller.Exposure{Keys: true, TLS: true}); err != nil {
+		t.Error(err)
+	}
+	var mounted []string
+	for _, m := range container.VolumeMounts {
+		if !slices.ContainsFunc(pod.Spec.Volumes, func(v map[string]any) bool { return v["name"] == m.Name }) {
+			t.Errorf("no volume %s", m.Name)
+		}
+		mounted = append(mounted, m.MountPath)
+	}
+	for _, setting := range []string{"state-dir", "data-dir", "tls-cert", "tls-key"} {
+		if value := flagOf(t, serve, setting); !slices.Contains(mounted, path.Dir(value)) {
+			t.Errorf("%s is %s, in no volume", setting, value)
+		}
+	}
+	for _, probe := range []podProbe{container.ReadinessProbe, container.LivenessProbe} {
+		get := probe.HTTPGet
+		if !strings.HasSuffix(flagOf(t, serve, "listen"), fmt.Sprintf(":%d", get.Port)) || get.Scheme != "HTTPS" ||
+			!strings.Contains(flagOf(t, serve, "allow-host"), get.HTTPHeaders[0]["value"]) {
+			t.Errorf("nobody answers %s on %d by %v", get.Path, get.Port, get.HTTPHeaders)
+		}
+	}
+}
+
 // The example in docs/operations.md has every setting of serve's but one that it cannot know, and serve could start with it.
 func TestOperationsShowEverySetting(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
