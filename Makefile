@@ -83,6 +83,7 @@ soak: build gvisor docker ## 50 tenants and faults (SOAK="--duration 1h" for lon
 	@GLOVEBOX_SOAK=2000 scripts/test.sh -v -run 'TestDriver.*/soak' -timeout 120m ./internal/sandbox/docker
 
 install: ## what is built of glovebox, runc and runsc, into $(DESTDIR)$(PREFIX)/bin
+	@[ -x bin/glovebox ] || { echo "make: bin/glovebox is not there. Type: make build" >&2; exit 1; }
 	@install -d "$(DESTDIR)$(PREFIX)/bin"
 	@install -m 0755 bin/glovebox $(wildcard bin/runc bin/runsc) "$(DESTDIR)$(PREFIX)/bin/"
 
