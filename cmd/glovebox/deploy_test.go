@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +173,31 @@ func TestSystemdUnit(t *testing.T) {
 		if !slices.Contains(strings.Fields(unit["Delegate"]), controller) {
 			t.Errorf("%s is not delegated", controller)
 		}
+	}
+}
+
+// systemd knows every line of the unit, where it is at hand.
+func TestSystemdVerifiesTheUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("needs systemd-analyze")
+	}
+	unit, err := os.ReadFile("../../deploy/systemd/glovebox.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable() // glovebox is not installed here
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "glovebox.service")
+	if err := os.WriteFile(file, bytes.ReplaceAll(unit, []byte("/usr/local/bin/glovebox"), []byte(program)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// What it says of is not always a failure to it. It reads the machine's units too, which are not ours to judge.
+	out, err := exec.Command(analyze, "verify", "--recursive-errors=no", "--man=no", file).CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("glovebox.service")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
