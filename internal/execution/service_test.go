@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +17,6 @@ import (
 	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/kept"
 	"glovebox/internal/kept/kepttest"
-	"glovebox/internal/ledger"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/tenant"
@@ -95,127 +92,6 @@ func (b *bench) wait(t *testing.T, id string) execution.Record {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// A fullStore has no place for so many results.
-type fullStore struct {
-	execution.Store
-	refusals int
-}
-
-func (f *fullStore) End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error) {
-	if f.refusals > 0 {
-		f.refusals--
-		return false, errors.New("the disk is full")
-	}
-	return f.Store.End(ctx, id, result, at)
-}
-
-// A shutStore keeps for a while not that anything begins.
-type shutStore struct {
-	execution.Store
-	until time.Time
-	tries atomic.Int32
-}
-
-func (s *shutStore) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
-	s.tries.Add(1)
-	if time.Now().Before(s.until) {
-		return false, errors.New("the disk is full")
-	}
-	return s.Store.Begin(ctx, id, at, entries...)
-}
-
-// On a disk that was full each of what had been accepted failed at once, though nothing of it had run.
-func TestWhatIsAcceptedWaitsToBeginForADiskThatIsFull(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Minute)}
-		b := open(t, store, newFake())
-		defer b.close(t, time.Minute)
-		var all []execution.Record
-		for range 5 {
-			all = append(all, b.submit(t, submission("quick")))
-		}
-		cancelled := all[4]
-		time.Sleep(30 * time.Second)
-		if r, err := b.Cancel(t.Context(), "acme", cancelled.ID); err != nil || r.ResultCode != api.Cancelled || r.Result.QueueTimeMs != 30_000 {
-			t.Errorf("%+v, %v", r, err)
-		}
-		began := time.Now()
-		for _, r := range all[:4] {
-			if r = b.wait(t, r.ID); r.ResultCode != api.Success {
-				t.Errorf("%+v", r)
-			}
-		}
-		if waited := time.Since(began); waited < 20*time.Second || waited > 40*time.Second {
-			t.Errorf("they ended after %v more", waited)
-		}
-		if tries := store.tries.Load(); tries > 40 {
-			t.Errorf("%d tries in a minute", tries)
-		}
-	})
-	// Once one has begun everybody may, however long that one takes.
-	inBubble(t, func(t *testing.T) {
-		b := openFor(t, &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Minute)}, newFake(), 10)
-		defer b.close(t, time.Minute)
-		for range 2 {
-			b.submit(t, submissionOf("", "slow"))
-		}
-		time.Sleep(time.Minute + 6*time.Second)
-		synctest.Wait()
-		if b.fake.Living() != 2 {
-			t.Errorf("%d run beside each other", b.fake.Living())
-		}
-	})
-}
-
-// A server that stops while the disk is full does not wait for it: what had not begun is the next one's.
-func TestWhatWaitsForAFullDiskIsLeftToTheNextServer(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := &shutStore{Store: execution.NewMemory(), until: time.Now().Add(time.Hour)}
-		b := open(t, store, newFake())
-		var all []execution.Record
-		for range 5 {
-			all = append(all, b.submit(t, submission("quick")))
-		}
-		time.Sleep(20 * time.Second)
-		closing := time.Now()
-		b.close(t, time.Minute)
-		if took := time.Since(closing); took > time.Second {
-			t.Errorf("it took %v", took)
-		}
-		next := open(t, store.Store, newFake())
-		defer next.close(t, time.Minute)
-		for _, r := range all {
-			if r = next.wait(t, r.ID); r.ResultCode != api.Success {
-				t.Errorf("%+v", r)
-			}
-		}
-	})
-}
-
-// A result that could not be kept was let go of, and its execution stood as running until the server started anew.
-func TestAResultWaitsForADiskThatIsFull(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := open(t, &fullStore{execution.NewMemory(), 3}, newFake())
-		defer b.close(t, time.Minute)
-		if r := b.wait(t, b.submit(t, submission("quick")).ID); r.ResultCode != api.Success || string(r.Result.Output) != "1" {
-			t.Errorf("%+v", r)
-		}
-	})
-	inBubble(t, func(t *testing.T) {
-		store := &fullStore{execution.NewMemory(), 1 << 20}
-		b := open(t, store, newFake())
-		r := b.submit(t, submission("quick"))
-		synctest.Wait() // it has its result
-		b.close(t, time.Minute)
-		store.refusals = 0
-		next := open(t, store, newFake())
-		defer next.close(t, time.Minute)
-		if r := next.wait(t, r.ID); r.ResultCode != api.ExecutionFailed {
-			t.Errorf("%+v", r)
-		}
-	})
 }
 
 // What a tenant had waiting when it was suspended was run all the same.
@@ -466,93 +342,6 @@ func TestCloseLeavesWhatHasNotBegun(t *testing.T) {
 	}
 }
 
-func TestEvents(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := open(t, execution.NewMemory(), newFake())
-		defer b.close(t, time.Minute)
-		r := b.submit(t, submission("slow"))
-		start := time.Now()
-		follow := func(after int) (told []string) {
-			t.Helper()
-			err := b.Events(t.Context(), "acme", r.ID, after, func(e execution.Event) error {
-				text := fmt.Sprint(e.N)
-				if e.Log != nil {
-					text += " " + e.Log.Message
-				} else {
-					text += " " + string(e.End.ResultCode)
-				}
-				told = append(told, fmt.Sprintf("%s at %v", text, time.Since(start)))
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-			return told
-		}
-		if got := follow(0); !slices.Equal(got, []string{"1 one at 0s", "2 two at 10s", "1000000 SUCCESS at 10s"}) {
-			t.Errorf("live: %q", got)
-		}
-		for after, want := range map[int][]string{
-			0: {"1 one at 10s", "2 two at 10s", "1000000 SUCCESS at 10s"}, 1: {"2 two at 10s", "1000000 SUCCESS at 10s"}, 2: {"1000000 SUCCESS at 10s"},
-			3: {"1000000 SUCCESS at 10s"}, execution.EndEvent: nil, execution.EndEvent + 1: nil,
-			-1: {"1 one at 10s", "2 two at 10s", "1000000 SUCCESS at 10s"},
-		} {
-			if got := follow(after); !slices.Equal(got, want) {
-				t.Errorf("after %d: %q, want %q", after, got, want)
-			}
-		}
-		gone := errors.New("gone")
-		if err := b.Events(t.Context(), "acme", r.ID, 0, func(execution.Event) error { return gone }); !errors.Is(err, gone) {
-			t.Errorf("%v", err)
-		}
-		if err := b.Events(t.Context(), "other", r.ID, 0, nil); !errors.Is(err, execution.ErrNotFound) {
-			t.Errorf("%v", err)
-		}
-	})
-}
-
-// Whoever had been told more than is left was told nothing more, as if that had been the end: of what a server had begun when it was killed, and of
-// what was forgotten.
-func TestTheEndIsToldBehindLogsThatAreLost(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := execution.NewMemory()
-		lost := executiontest.Queued("acme", time.Now().UTC())
-		lost.Request.Code, lost.SafeToRepeat = "quick", false
-		again := executiontest.Queued("acme", time.Now().UTC())
-		again.Request.Code = "slow"
-		for _, r := range []execution.Record{lost, again} {
-			if err := kepttest.Add(t.Context(), store, r); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := store.Begin(t.Context(), r.ID, time.Now().UTC()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b := open(t, store, newFake()) // which knows nothing of what was told before
-		defer b.close(t, time.Minute)
-		forgotten := b.submit(t, submission("quick"))
-		b.wait(t, forgotten.ID)
-		if err := b.Forget(t.Context(), "acme", forgotten.ID); err != nil {
-			t.Fatal(err)
-		}
-		for name, c := range map[string]struct {
-			id    string
-			after int
-			code  api.ResultCode
-		}{"had begun": {lost.ID, 5, api.ExecutionFailed}, "run again": {again.ID, 5, api.Success}, "forgotten": {forgotten.ID, 2, api.Success}} {
-			var told []execution.Event
-			err := b.Events(t.Context(), "acme", c.id, c.after, func(e execution.Event) error { told = append(told, e); return nil })
-			if err != nil || len(told) != 1 || told[0].End == nil || told[0].N != execution.EndEvent || told[0].End.ResultCode != c.code {
-				t.Errorf("%s: %+v, %v: want the end", name, told, err)
-			}
-			err = b.Events(t.Context(), "acme", c.id, execution.EndEvent, func(e execution.Event) error { return fmt.Errorf("%+v is told behind the end", e) })
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-	})
-}
-
 func TestResultsAreForgotten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := open(t, execution.NewMemory(), newFake())
@@ -567,65 +356,6 @@ func TestResultsAreForgotten(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
-}
-
-// Of a batch that was refused halfway a part had been kept, and ran until it was cancelled.
-func TestABatchThatIsRefusedLeavesNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store := &brokenStore{Store: execution.NewMemory()}
-		b := open(t, store, newFake())
-		defer b.close(t, time.Minute)
-		batch := func(body string, parts int) (all []execution.Submission) {
-			for i := range parts {
-				s := submission("quick")
-				s.Idempotency = execution.IdempotencyKey{Key: fmt.Sprint("k ", i), Body: sha256.Sum256([]byte(body))}
-				all = append(all, s)
-			}
-			return all
-		}
-		first, err := b.SubmitAll(t.Context(), batch("a", 2)[1:]) // the second part alone
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.wait(t, first[0].ID)
-		if _, err := b.SubmitAll(t.Context(), batch("b", 3)); !errors.Is(err, execution.ErrOtherBody) {
-			t.Errorf("%v", err)
-		}
-		store.broken = true
-		if _, err := b.SubmitAll(t.Context(), batch("c", 5)); !kept.NotBegun(err) {
-			t.Errorf("what is not kept: %v", err)
-		}
-		store.broken = false
-		synctest.Wait()
-		all, err := b.List(t.Context(), "acme", execution.Filter{Limit: 10})
-		if err != nil || len(all) != 1 || b.fake.Created() != 1 {
-			t.Errorf("%d are kept, and %d had a box, %v; want one", len(all), b.fake.Created(), err)
-		}
-		// No place is taken still, and the key is there as it was.
-		again, err := b.SubmitAll(t.Context(), batch("a", 5))
-		if err != nil || len(again) != 5 || again[1].ID != first[0].ID {
-			t.Fatalf("%+v, %v", again, err)
-		}
-		for _, r := range again {
-			b.wait(t, r.ID)
-		}
-		if b.fake.Created() != 5 {
-			t.Errorf("%d boxes were made", b.fake.Created())
-		}
-	})
-}
-
-// A brokenStore takes nothing while it is broken.
-type brokenStore struct {
-	execution.Store
-	broken bool
-}
-
-func (s *brokenStore) AddAll(ctx context.Context, records []execution.Record, judge kept.Judge) ([]string, error) {
-	if s.broken {
-		return nil, errors.New("the disk is full")
-	}
-	return s.Store.AddAll(ctx, records, judge)
 }
 
 // What is too much does not wait until retention is looked after: in a minute that can become very much.
@@ -644,39 +374,6 @@ func TestWhatIsTooMuchIsLetGoOfSoon(t *testing.T) {
 			if got := b.wait(t, r.ID); (got.Result != nil) != has || got.ResultCode != api.Success {
 				t.Errorf("%+v, want a result: %v", got, has)
 			}
-		}
-	})
-}
-
-func TestABatchIsAcceptedAsAWhole(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := open(t, execution.NewMemory(), newFake())
-		defer b.close(t, time.Minute)
-		b.submit(t, submission("slow"))
-		batch := []execution.Submission{submission("quick"), submission("slow"), submission("quick"), submission("quick"), submission("quick")}
-		if _, err := b.SubmitAll(t.Context(), batch); !errors.Is(err, execution.ErrFull) {
-			t.Errorf("five beside one, where five may be: %v", err)
-		}
-		all, err := b.SubmitAll(t.Context(), batch[1:])
-		if err != nil || len(all) != 4 {
-			t.Fatal(all, err)
-		}
-		for i, r := range all {
-			if ended := b.wait(t, r.ID); ended.ResultCode != api.Success || (string(ended.Result.Output) == "2") != (i == 0) {
-				t.Errorf("%d: %+v", i, ended)
-			}
-		}
-	})
-}
-
-func TestWhatIsHeldIsBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := open(t, execution.NewMemory(), newFake())
-		defer b.close(t, time.Minute)
-		big := submission("slow")
-		big.Request.InputData = json.RawMessage("[" + strings.Repeat(" ", 300<<20) + "]")
-		if _, err := b.Submit(t.Context(), big); !errors.Is(err, execution.ErrFull) {
-			t.Errorf("300 MB at once: %v", err)
 		}
 	})
 }
@@ -704,45 +401,6 @@ func TestNotesAreKeptSoonAndAtTheEnd(t *testing.T) {
 		b.close(t, time.Minute)
 		if _, err := store.Get(t.Context(), "acme", "c"); err != nil {
 			t.Errorf("the last note is lost: %v", err)
-		}
-	})
-}
-
-// Whoever wants to know hears of each end once, when the store has it: also of those that a crash has made.
-func TestEndsAreTold(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		store, fake := execution.NewMemory(), newFake()
-		lost := executiontest.Queued("lost", time.Now())
-		lost.SafeToRepeat = false
-		if err := kepttest.Add(t.Context(), store, lost); err != nil {
-			t.Fatal(err)
-		}
-		if begun, err := store.Begin(t.Context(), lost.ID, time.Now()); err != nil || !begun {
-			t.Fatal(begun, err)
-		}
-		executor, err := sandbox.NewExecutor(sandbox.ExecutorConfig{Driver: fake, Spec: sandbox.Sealed("image", "runc"), Concurrency: 1, Queue: 2,
-			Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var told []string // by one goroutine after another
-		service, err := execution.Open(t.Context(), execution.Config{Executor: executor, Store: store, Ended: func(tenantID string) {
-			left, err := store.Unfinished(t.Context())
-			if err != nil || len(left) != 0 {
-				t.Errorf("%s is told before the store has it: %+v, %v", tenantID, left, err)
-			}
-			told = append(told, tenantID)
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := &bench{service, store, fake, executor}
-		defer b.close(t, time.Minute)
-		b.wait(t, b.submit(t, submission("quick")).ID)
-		b.Note(execution.Note{Submission: submission("quick"), ID: "noted"}) // its caller knows
-		time.Sleep(time.Second)
-		if !slices.Equal(told, []string{"lost", "acme"}) {
-			t.Errorf("%v", told)
 		}
 	})
 }
