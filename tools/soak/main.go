@@ -58,21 +58,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "soak: --tenants, --concurrency and --duration must be more than 0")
 		return 2
 	}
-	report, err := soak(ctx, o, func(format string, args ...any) { fmt.Fprintf(stderr, "soak: "+format+"\n", args...) })
+	fmt.Fprintf(stdout, "%d tenants, %d requests at once, on %s.\n", o.tenants, o.concurrency, o.runtime)
+	good, err := soak(ctx, o, func(format string, args ...any) { fmt.Fprintf(stderr, "soak: "+format+"\n", args...) }, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "soak:", err)
 		return 1
 	}
-	report.write(stdout)
-	if !report.good() {
+	if !good {
 		return 1
 	}
 	return 0
 }
 
-// soak goes through the stages whose faults are asked for, each with a share of the time.
-func soak(ctx context.Context, o options, say func(string, ...any)) (*report, error) {
-	r := &report{options: o}
+// soak goes through the stages whose faults are asked for, each with a share of the time, tells of each once it is over, and reports whether
+// all of them were good.
+func soak(ctx context.Context, o options, say func(string, ...any), out io.Writer) (good bool, err error) {
+	good = true
 	rounds := 0
 	for _, st := range stages {
 		rounds += len(st.rounds(o.faults))
@@ -83,9 +84,10 @@ func soak(ctx context.Context, o options, say func(string, ...any)) (*report, er
 		}
 		done, err := st.run(ctx, o, o.duration/time.Duration(rounds), say)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", st.name, err)
+			return false, fmt.Errorf("%s: %w", st.name, err)
 		}
-		r.stages = append(r.stages, done)
+		done.write(out)
+		good = good && done.good()
 	}
-	return r, nil
+	return good, nil
 }

@@ -10,22 +10,9 @@ import (
 	"time"
 )
 
-// A report is what all of it came to.
-type report struct {
-	options options
-	stages  []*stageReport
-}
-
 // good reports whether nothing was lost, wrong, run twice, left behind or leaked.
-func (r *report) good() bool {
-	for _, st := range r.stages {
-		for _, list := range st.faultsFound() {
-			if len(list) > 0 {
-				return false
-			}
-		}
-	}
-	return true
+func (st *stageReport) good() bool {
+	return !slices.ContainsFunc(st.faultsFound(), func(list []string) bool { return len(list) > 0 })
 }
 
 // faultsFound are all that must not be.
@@ -35,13 +22,6 @@ func (st *stageReport) faultsFound() [][]string {
 		found = append(found, a.lost, a.wrong)
 	}
 	return found
-}
-
-func (r *report) write(w io.Writer) {
-	fmt.Fprintf(w, "%d tenants, %d requests at once, on %s.\n", r.options.tenants, r.options.concurrency, r.options.runtime)
-	for _, st := range r.stages {
-		st.write(w)
-	}
 }
 
 func (st *stageReport) write(w io.Writer) {
