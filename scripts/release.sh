@@ -23,6 +23,7 @@ git clone --quiet --no-hardlinks . "$work/src"
 rm -rf "$out"
 mkdir -p "$out"
 cd "$work/src"
+go build -C tools/sbom -trimpath -o "$work/merge" ./merge
 for arch in amd64 arm64; do
   # Each embeds its own runner and probe, and none other.
   rm -f internal/runnerimage/dist/runner-linux-* internal/probe/probeimage/dist/probe-linux-*
@@ -30,7 +31,10 @@ for arch in amd64 arm64; do
   name=glovebox-$version-linux-$arch
   mkdir -p "$work/$name"
   GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version -X main.commit=$commit" -o "$work/$name/glovebox" ./cmd/glovebox
-  GOARCH=$arch "$sbom" app -json -licenses -noserial -notimestamp -output-version 1.6 -main cmd/glovebox -output "$work/$name/sbom.cdx.json" .
+  for program in glovebox runner probe; do # the last two are in the first
+    GOARCH=$arch "$sbom" app -json -licenses -std -noserial -notimestamp -output-version 1.6 -main "cmd/$program" -output "$work/$program.cdx.json" .
+  done
+  "$work/merge" image/lib/package-lock.json "$work/glovebox.cdx.json" "$work/runner.cdx.json" "$work/probe.cdx.json" > "$work/$name/sbom.cdx.json"
   cp internal/runnerimage/dist/NOTICES.txt LICENSE README.md SECURITY.md CHANGELOG.md "$work/$name/"
   cp -r examples deploy docs "$work/$name/"
   tar --create --sort=name --mtime="$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w -C "$work" "$name" | gzip --no-name -9 > "$out/$name.tar.gz"

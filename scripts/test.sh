@@ -47,6 +47,7 @@ if [ $# -gt 0 ]; then exec go test "$@"; fi
 alone='^TestSoakOfADaemon$'
 go test -timeout 20m -skip "$alone" ./...
 go test -timeout 20m -run "$alone" ./tools/soak
+go test -C tools/sbom ./merge # a module of its own
 
 # What many use at once is tested once more, with the race detector; it needs a C compiler. (The server that tools/soak drives has it too.)
 if ! command -v "${CC:-gcc}" >/dev/null; then
