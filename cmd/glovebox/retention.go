@@ -28,8 +28,8 @@ type retentionFlags struct {
 func (f *retentionFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.policy.Result, "result-retention", kept.DefaultPolicy.Result, "how long after its end a result is kept that nobody has read, of tenants that do not have their data kept; one that was read goes after five minutes")
 	flags.DurationVar(&f.policy.Record, "record-retention", kept.DefaultPolicy.Record, "how long after its end anything is kept of an execution or a run: digests, times and codes; and of tenants that have their data kept everything; 24h at least")
-	flags.IntVar(&f.policy.Records, "record-limit", kept.DefaultPolicy.Records, "how many executions, and how many runs, are kept at most, the newest; 10000 at least")
-	flags.StringVar(&f.data, "data-limit", units.BytesSize(float64(kept.DefaultPolicy.Data)), "`SIZE` of what is kept of executions, and of what is kept of runs, as in 4GiB: beyond it the oldest results go, and then the oldest records; 512MiB at least")
+	flags.IntVar(&f.policy.Records, "record-limit", kept.DefaultPolicy.Records, "how many executions, and how many runs, are kept at most: beyond it the oldest go, of the tenant that has most; 10000 at least")
+	flags.StringVar(&f.data, "data-limit", units.BytesSize(float64(kept.DefaultPolicy.Data)), "`SIZE` of what is kept of executions, and of what is kept of runs, as in 4GiB: beyond it the oldest results go, and then the oldest records, of the tenant that holds most; 512MiB at least")
 }
 
 func (f *retentionFlags) check() error {

@@ -77,12 +77,13 @@ func (f Filter[C]) takes(h Head) bool {
 type Policy struct {
 	// Result is how long after its end a result stays that nobody has read, unless KeepData; one that was read goes after [ReadGrace].
 	Result time.Duration
-	// Record is how long after its end anything stays; Records is how many stay at most.
+	// Record is how long after its end anything stays; Records is how many stay at most, of those of whoever has more than is theirs (see [Fair]) the
+	// last that ended.
 	Record  time.Duration
 	Records int
 	// Data is how many bytes a store's records hold at most, what has not ended too: their documents, and [RecordBytes] of each. Beyond it the
-	// results of those that ended first go, read or not, and KeepData or not, and where no results are left those records; see [Policy.Over].
-	// 0 is no bound.
+	// results of those that ended first go, read or not, and KeepData or not, of whoever holds more than is theirs, and where they have no results left
+	// their records; see [Policy.Over]. What has not ended stays, and nobody else gives way to it: for that much more can be there. 0 is no bound.
 	Data int64
 }
 

@@ -74,6 +74,33 @@ func TestATableIsBounded(t *testing.T) {
 	}
 }
 
+// Whoever has most in a table gives way, and not who has the oldest.
+func TestATableIsShared(t *testing.T) {
+	things := newThings()
+	put := func(id, tenant string, size int) {
+		things.Put(thing{Head{ID: id, Tenant: tenant, State: api.ExecutionEnded}, size})
+	}
+	there := func(id, tenant string) bool {
+		_, err := things.Get(tenant, id)
+		return err == nil
+	}
+	put("1", "other", tableBytes/4)
+	put("2", "greedy", tableBytes/2)
+	put("3", "greedy", tableBytes/2)
+	if !there("1", "other") || there("2", "greedy") || !there("3", "greedy") {
+		t.Error("it is not the greedy one's that has gone")
+	}
+	for i := range tableRecords {
+		put(fmt.Sprintf("a%06d", i), "greedy", 0)
+	}
+	if !there("1", "other") || there("3", "greedy") || there("a000000", "greedy") || !there("a000001", "greedy") {
+		t.Errorf("%d are left", len(things.order))
+	}
+	if want := (sum{0, tableRecords - 1}); things.sums["greedy"] != want {
+		t.Errorf("%+v is counted, want %+v", things.sums["greedy"], want)
+	}
+}
+
 func TestWhatIsOnABoard(t *testing.T) {
 	closed := errors.New("closed")
 	b := NewBoard[int](4, 100, closed)

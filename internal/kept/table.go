@@ -1,6 +1,7 @@
 package kept
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ type Form[R any] struct {
 	Listed func(R) R
 }
 
-// A Table keeps records for as long as the process lives, within bounds: the oldest that have ended go first. It is safe for
+// A Table keeps records for as long as the process lives, within bounds: the oldest that have ended go first, of who holds most. It is safe for
 // concurrent use. What it returns is the caller's own.
 type Table[R any, C ~string] struct {
 	form Form[R]
@@ -26,8 +27,15 @@ type Table[R any, C ~string] struct {
 	records map[string]*R
 	order   []string          // ids, oldest first
 	keys    map[string]string // tenant NUL key → id
-	bytes   int
+	sums    map[string]sum    // by tenant, of those that have records
+	bytes   int64
 }
+
+// A sum is what a tenant holds.
+type sum struct{ bytes, records int64 }
+
+func bytesOf(s sum) int64   { return s.bytes }
+func recordsOf(s sum) int64 { return s.records }
 
 // tableBytes and tableRecords bound what a Table holds of what has ended.
 const (
@@ -37,7 +45,7 @@ const (
 
 // NewTable returns a table without records.
 func NewTable[R any, C ~string](form Form[R]) *Table[R, C] {
-	return &Table[R, C]{form: form, records: map[string]*R{}, keys: map[string]string{}}
+	return &Table[R, C]{form: form, records: map[string]*R{}, keys: map[string]string{}, sums: map[string]sum{}}
 }
 
 func keyOf(h Head) string { return h.Tenant + "\x00" + h.Idempotency.Key }
@@ -87,31 +95,80 @@ func (t *Table[R, C]) put(r R) {
 	t.records[id] = &r
 	at, _ := slices.BinarySearch(t.order, id)
 	t.order = slices.Insert(t.order, at, id)
-	t.bytes += t.form.Size(&r)
+	t.count(&r, 1, 1)
 	t.shrink()
+}
+
+// count adds what a record holds, or takes it away, and so many records. mu is held.
+func (t *Table[R, C]) count(r *R, sign, records int64) {
+	tenant, bytes := t.form.Head(r).Tenant, sign*int64(t.form.Size(r))
+	t.bytes += bytes
+	all := t.sums[tenant]
+	all.bytes += bytes
+	all.records += records
+	if t.sums[tenant] = all; all == (sum{}) {
+		delete(t.sums, tenant)
+	}
+}
+
+// overdrawn returns who holds too much where all may hold so much, and how much each of these may hold. mu is held.
+func (t *Table[R, C]) overdrawn(of func(sum) int64, most int64) map[string]int64 {
+	all := make([]Holding, 0, len(t.sums))
+	for tenant, s := range t.sums {
+		all = append(all, Holding{tenant, of(s)})
+	}
+	may := map[string]int64{}
+	for _, h := range Fair(all, most) {
+		may[h.Tenant] = h.Held
+	}
+	return may
 }
 
 // shrink removes the oldest that have ended until the bounds hold. mu is held.
 func (t *Table[R, C]) shrink() {
-	full := func() bool { return t.bytes > tableBytes || len(t.records) > tableRecords }
-	if !full() {
-		return
+	if len(t.records) > tableRecords {
+		t.removeOver(recordsOf, tableRecords, t.oldest)
 	}
-	t.order = slices.DeleteFunc(t.order, func(id string) bool {
-		if t.form.Head(t.records[id]).State != api.ExecutionEnded || !full() {
-			return false
+	if t.bytes > tableBytes {
+		t.removeOver(bytesOf, tableBytes, t.oldest)
+	}
+}
+
+// removeOver removes the first of those that are given until nobody holds more than is theirs where all may hold so much, and returns how many
+// went. mu is held.
+func (t *Table[R, C]) removeOver(of func(sum) int64, most int64, first iter.Seq[*R]) (removed int) {
+	removed = t.eachOver(of, most, first, func(r *R) bool { t.drop(r); return true })
+	if removed > 0 {
+		t.order = slices.DeleteFunc(t.order, func(id string) bool { return t.records[id] == nil })
+	}
+	return removed
+}
+
+// eachOver lets go of the first of those that are given, by a function that reports whether there was anything to let go of, until nobody holds more
+// than is theirs where all may hold so much. It returns of how many it did. mu is held.
+func (t *Table[R, C]) eachOver(of func(sum) int64, most int64, first iter.Seq[*R], letGo func(*R) bool) (n int) {
+	may := t.overdrawn(of, most)
+	if len(may) == 0 {
+		return 0
+	}
+	for r := range first {
+		tenant := t.form.Head(r).Tenant
+		if most, over := may[tenant]; !over || of(t.sums[tenant]) <= most {
+			continue
 		}
-		t.drop(id)
-		return true
-	})
+		if letGo(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // drop removes a record from all but the order. mu is held.
-func (t *Table[R, C]) drop(id string) {
-	r := t.records[id]
-	t.bytes -= t.form.Size(r)
-	delete(t.records, id)
-	if h := t.form.Head(r); h.Idempotency.Key != "" {
+func (t *Table[R, C]) drop(r *R) {
+	t.count(r, -1, -1)
+	h := t.form.Head(r)
+	delete(t.records, h.ID)
+	if h.Idempotency.Key != "" {
 		delete(t.keys, keyOf(h))
 	}
 }
@@ -130,8 +187,8 @@ func (t *Table[R, C]) Change(id string, f func(*R) bool) bool {
 
 // change must be called with mu held.
 func (t *Table[R, C]) change(r *R, f func(*R) bool) bool {
-	t.bytes -= t.form.Size(r)
-	defer func() { t.bytes += t.form.Size(r) }()
+	t.count(r, -1, 0)
+	defer t.count(r, 1, 0)
 	return f(r)
 }
 
@@ -195,72 +252,57 @@ func (t *Table[R, C]) Forget(tenant, id string) error {
 func (t *Table[R, C]) Bytes() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return int64(t.bytes)
+	return t.bytes
 }
 
 // Expire does to all what the policy says of them at a time, and returns how many were forgotten and how many went.
 func (t *Table[R, C]) Expire(p Policy, now time.Time) (forgotten, removed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	forgotten, removed = t.expire(p, now)
-	over := p.Over(int64(t.bytes))
-	if over == 0 {
-		return forgotten, removed
-	}
-	most := int64(t.bytes) - over
-	ended := t.ended()
-	for _, r := range ended {
-		if int64(t.bytes) <= most {
-			break
-		}
-		if t.form.Head(r).HasResult {
-			forgotten++
-			t.change(r, func(r *R) bool { t.form.Forget(r); return true })
-		}
-	}
-	for _, r := range ended {
-		if int64(t.bytes) <= most {
-			break
-		}
-		removed++
-		id := t.form.Head(r).ID
-		t.drop(id)
-		t.order = slices.DeleteFunc(t.order, func(other string) bool { return other == id })
-	}
-	return forgotten, removed
-}
-
-// ended returns what has ended, in that order. mu is held.
-func (t *Table[R, C]) ended() (all []*R) {
-	for _, id := range t.order {
-		if r := t.records[id]; t.form.Head(r).State == api.ExecutionEnded {
-			all = append(all, r)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *R) int { return t.form.Head(a).EndedAt.Compare(t.form.Head(b).EndedAt) })
-	return all
-}
-
-// expire does what the policy says of age and number. mu is held.
-func (t *Table[R, C]) expire(p Policy, now time.Time) (forgotten, removed int) {
-	over := len(t.records) - p.Records
 	t.order = slices.DeleteFunc(t.order, func(id string) bool {
 		r := t.records[id]
-		h := t.form.Head(r)
-		if h.State != api.ExecutionEnded {
+		if h := t.form.Head(r); h.State != api.ExecutionEnded || now.Sub(h.EndedAt) < p.Record {
 			return false
 		}
-		if over > 0 || now.Sub(h.EndedAt) >= p.Record {
-			over--
-			removed++
-			t.drop(id)
-			return true
-		}
-		if p.expired(h, now) {
-			forgotten++
-			t.change(r, func(r *R) bool { t.form.Forget(r); return true })
-		}
-		return false
+		removed++
+		t.drop(r)
+		return true
 	})
+	removed += t.removeOver(recordsOf, int64(p.Records), t.ended)
+	for r := range t.oldest {
+		if p.expired(t.form.Head(r), now) {
+			forgotten++
+			t.forget(r)
+		}
+	}
+	if over := p.Over(t.bytes); over > 0 {
+		most := t.bytes - over
+		forgotten += t.eachOver(bytesOf, most, t.ended, t.forget)
+		removed += t.removeOver(bytesOf, most, t.ended)
+	}
 	return forgotten, removed
+}
+
+// forget forgets what there is of a record, and reports whether there was a result. mu is held.
+func (t *Table[R, C]) forget(r *R) bool {
+	return t.form.Head(r).HasResult && t.change(r, func(r *R) bool { t.form.Forget(r); return true })
+}
+
+// oldest are those that have ended, in the order in which they were accepted. mu is held.
+func (t *Table[R, C]) oldest(yield func(*R) bool) {
+	for _, id := range t.order {
+		if r := t.records[id]; t.form.Head(r).State == api.ExecutionEnded && !yield(r) {
+			return
+		}
+	}
+}
+
+// ended are those that have ended, in the order in which they did. mu is held.
+func (t *Table[R, C]) ended(yield func(*R) bool) {
+	all := slices.SortedStableFunc(t.oldest, func(a, b *R) int { return t.form.Head(a).EndedAt.Compare(t.form.Head(b).EndedAt) })
+	for _, r := range all {
+		if !yield(r) {
+			return
+		}
+	}
 }

@@ -66,7 +66,8 @@ func (s Suite[S, R, F, C]) Test(t *testing.T, open func(*testing.T) S) {
 	for name, run := range map[string]func(*test){
 		"data that is kept": (*test).keptData, "what is not there": (*test).absent, "idempotency": (*test).idempotency, "at once": (*test).atOnce, "a batch": (*test).batch,
 		"begun with its entry": (*test).begunWithItsEntry, "lists": (*test).lists, "unfinished": (*test).unfinished, "expiry": (*test).expiry,
-		"too many": (*test).tooMany, "too many bytes": (*test).tooMuch, "forgetting": (*test).forgetting,
+		"too many": (*test).tooMany, "too many bytes": (*test).tooMuch, "too many of one tenant": (*test).tooManyOfOne,
+		"too many bytes of one tenant": (*test).tooMuchOfOne, "forgetting": (*test).forgetting,
 	} {
 		t.Run(name, func(t *testing.T) { run(&test{s, t, open(t)}) })
 	}

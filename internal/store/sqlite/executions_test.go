@@ -268,8 +268,8 @@ func TestWhatIsTooMuchIsRecorded(t *testing.T) {
 		t.Fatal(forgotten, removed, err)
 	}
 	want := []ledger.Act{
-		{Subject: "executions", Details: map[string]string{"forgotten": "3", "over": "data-limit", "unread": "2"}},
-		{Subject: "executions", Details: map[string]string{"removed": "3", "over": "data-limit"}},
+		{Subject: "executions", Details: map[string]string{"forgotten": "3", "over": "data-limit", "tenant": "acme", "unread": "2"}},
+		{Subject: "executions", Details: map[string]string{"removed": "3", "over": "data-limit", "tenant": "acme"}},
 	}
 	told := retentions(t, s)
 	if len(told) != len(want) {
