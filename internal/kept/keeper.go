@@ -117,16 +117,19 @@ const (
 func (k *Keeper[R, F, E]) ExpireUntil(ctx context.Context) {
 	ticker := time.NewTicker(weighEvery)
 	defer ticker.Stop()
-	futile := false // more is kept than may be, and nothing can be let go of
+	futile := int64(-1) // how much was kept when it was more than may be, and nothing could be let go of
 	for next := time.Now(); ; {
-		now := time.Now()
+		now, held := time.Now(), k.overweight(ctx)
 		due := !now.Before(next)
-		if due || !futile && k.overweight(ctx) {
+		if due || held > 0 && held != futile {
 			forgotten, removed, err := k.store.Expire(ctx, k.policy, Now())
 			if err != nil && ctx.Err() == nil {
 				k.log.Error("what is old could not be forgotten", "error", err)
 			}
-			if futile = forgotten+removed == 0 && k.overweight(ctx); due {
+			if futile = -1; forgotten+removed == 0 {
+				futile = held
+			}
+			if due {
 				next = now.Add(expireEvery)
 			}
 		}
@@ -138,10 +141,13 @@ func (k *Keeper[R, F, E]) ExpireUntil(ctx context.Context) {
 	}
 }
 
-// overweight reports whether more is kept than may be. Where nobody knows, that is told when retention is looked after.
-func (k *Keeper[R, F, E]) overweight(ctx context.Context) bool {
+// overweight returns how much is kept where that is more than may be, or else 0. Where nobody knows, that is told when retention is looked after.
+func (k *Keeper[R, F, E]) overweight(ctx context.Context) int64 {
 	held, err := k.store.Bytes(ctx)
-	return err == nil && k.policy.Over(held) > 0
+	if err != nil || k.policy.Over(held) == 0 {
+		return 0
+	}
+	return held
 }
 
 // ErrStops is the cause of what ends because its server does.
