@@ -174,7 +174,7 @@ func TestWhatWasKeptBeforeIsCountedByTenant(t *testing.T) {
 		}
 		return errors.Join(errs...)
 	}
-	atVersion(t, dir, 7, insert)
+	atVersion(t, dir, 5, insert)
 	s, e := openExecutions(t, dir)
 	if has, want := perTenant(t, s, "executions")["acme"], (tenantHas{2, 2, 2 * (kept.RecordBytes + 2)}); has != want {
 		t.Errorf("%+v, want %+v", has, want)

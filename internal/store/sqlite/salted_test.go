@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"github.com/pressly/goose/v3"
 
 	"glovebox/internal/agentrun"
 	"glovebox/internal/execution"
@@ -31,11 +29,7 @@ func atVersion(t *testing.T, dir string, version int64, statements ...func(*sql.
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(saltedKeys()))
+	steps, err := migrationsOf(db)
 	if err != nil {
 		t.Fatal(err)
 	}

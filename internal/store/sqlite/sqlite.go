@@ -150,11 +150,7 @@ func (s *Store) migrate(ctx context.Context, dir string) error {
 		return err
 	}
 	defer unlock()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	steps, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(saltedKeys()))
+	steps, err := migrationsOf(s.writer)
 	if err != nil {
 		return fmt.Errorf("store: migrations: %w", err)
 	}
@@ -172,6 +168,15 @@ func (s *Store) migrate(ctx context.Context, dir string) error {
 		return s.failed("bring it to this Glovebox's form", err)
 	}
 	return nil
+}
+
+// migrationsOf are all migrations, for a database.
+func migrationsOf(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(saltedKeys()))
 }
 
 // failed makes one of package store's errors of SQLite's, or wraps it.

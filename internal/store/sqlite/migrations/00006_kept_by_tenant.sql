@@ -1,6 +1,13 @@
 -- +goose Up
+-- What a row counts for: its documents, and 1024 for the rest of it and its places in indexes. It is worked out where it is asked for, so that no row is
+-- written for it; of a document only its length is read then.
+ALTER TABLE executions ADD COLUMN bytes INTEGER NOT NULL GENERATED ALWAYS AS (1024 + coalesce(length(request), 0) + coalesce(length(result), 0) +
+    coalesce(length(code), 0) + coalesce(length(input), 0) + coalesce(length(output), 0)) VIRTUAL;
+ALTER TABLE agent_runs ADD COLUMN bytes INTEGER NOT NULL GENERATED ALWAYS AS (1024 + coalesce(length(task), 0) + coalesce(length(result), 0) +
+    coalesce(length(output), 0) + coalesce(length(steps), 0)) VIRTUAL;
+
 -- What each tenant's rows of a table count for, and how many they are, kept up by triggers: commands change rows too. A tenant without rows has none
--- here. It stands in the place of what all rows count for, which is the sum.
+-- here. What all rows count for is the sum.
 CREATE TABLE kept_by_tenant (
     name    TEXT    NOT NULL, -- of the table
     tenant  TEXT    NOT NULL,
@@ -10,14 +17,6 @@ CREATE TABLE kept_by_tenant (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO kept_by_tenant SELECT 'executions', tenant, sum(bytes), count(*) FROM executions GROUP BY tenant;
 INSERT INTO kept_by_tenant SELECT 'agent_runs', tenant, sum(bytes), count(*) FROM agent_runs GROUP BY tenant;
-
-DROP TRIGGER executions_count_new;
-DROP TRIGGER executions_count_changed;
-DROP TRIGGER executions_count_gone;
-DROP TRIGGER agent_runs_count_new;
-DROP TRIGGER agent_runs_count_changed;
-DROP TRIGGER agent_runs_count_gone;
-DROP TABLE kept_bytes;
 
 -- +goose StatementBegin
 CREATE TRIGGER executions_count_new AFTER INSERT ON executions
@@ -62,8 +61,6 @@ END;
 -- +goose StatementEnd
 
 -- What a tenant has had for longest: of what has ended, and of that what has its result still.
-DROP INDEX executions_by_result;
-DROP INDEX agent_runs_by_result;
 CREATE INDEX executions_oldest ON executions (tenant, ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX agent_runs_oldest ON agent_runs (tenant, ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX executions_oldest_result ON executions (tenant, ended_at, id) WHERE result IS NOT NULL;
