@@ -56,7 +56,9 @@ func (s *sessions) use(whose, id string, ended bool) {
 	if its = slices.Delete(its, i, i+1); !ended {
 		its = append(its, one)
 	}
-	s.of[whose] = its
+	if s.of[whose] = its; len(its) == 0 {
+		delete(s.of, whose)
+	}
 }
 
 // seen has a request count as a use of its session.
