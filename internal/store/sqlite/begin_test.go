@@ -83,6 +83,16 @@ func (l recordingLog) Append(ctx context.Context, drafts ...ledger.Draft) (ledge
 	return head, err
 }
 
+// telling tells before something is done, and once it is.
+func (l *life) telling(what string, do func() (bool, error)) (bool, error) {
+	l.at("before " + what)
+	done, err := do()
+	if done {
+		l.at("once " + what)
+	}
+	return done, err
+}
+
 // toldExecutions and toldRuns tell of what is kept.
 type toldExecutions struct {
 	execution.Store
@@ -90,19 +100,11 @@ type toldExecutions struct {
 }
 
 func (k toldExecutions) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
-	k.life.at("before it is kept as begun")
-	done, err := k.Store.Begin(ctx, id, at, entries...)
-	if done {
-		k.life.at("once it is kept as begun")
-	}
-	return done, err
+	return k.life.telling("it is kept as begun", func() (bool, error) { return k.Store.Begin(ctx, id, at, entries...) })
 }
 
 func (k toldExecutions) End(ctx context.Context, id string, r api.Result, at time.Time) (bool, error) {
-	k.life.at("before its end is kept")
-	done, err := k.Store.End(ctx, id, r, at)
-	k.life.at("once its end is kept")
-	return done, err
+	return k.life.telling("its end is kept", func() (bool, error) { return k.Store.End(ctx, id, r, at) })
 }
 
 type toldRuns struct {
@@ -111,19 +113,11 @@ type toldRuns struct {
 }
 
 func (k toldRuns) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
-	k.life.at("before it is kept as begun")
-	done, err := k.Store.Begin(ctx, id, at, entries...)
-	if done {
-		k.life.at("once it is kept as begun")
-	}
-	return done, err
+	return k.life.telling("it is kept as begun", func() (bool, error) { return k.Store.Begin(ctx, id, at, entries...) })
 }
 
 func (k toldRuns) End(ctx context.Context, id string, o agent.Outcome, steps []agentrun.Step, at time.Time) (bool, error) {
-	k.life.at("before its end is kept")
-	done, err := k.Store.End(ctx, id, o, steps, at)
-	k.life.at("once its end is kept")
-	return done, err
+	return k.life.telling("its end is kept", func() (bool, error) { return k.Store.End(ctx, id, o, steps, at) })
 }
 
 // Execute implements [execution.Executor].
