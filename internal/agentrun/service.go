@@ -208,12 +208,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	existing, err := s.config.Store.AddAll(ctx, []Record{r}, func(_ int, first kept.Idempotency) error {
-		if !first.StandsFor(sub.Idempotency) {
-			return kept.ErrOtherBody
-		}
-		return nil
-	})
+	existing, err := s.config.Store.AddAll(ctx, []Record{r}, kept.Same(sub.Idempotency))
 	if err != nil || existing[0] != "" {
 		s.board.Release(lives[0])
 	}

@@ -182,9 +182,9 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 // everybody's, that the key of one stands for another request, or that the store fails: the error is a *[kept.NotBegunError] then. Their requests have been
 // admitted: see [quota.Guard.Admit].
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
-	all, items := make([]Record, len(subs)), make([]kept.Item, len(subs))
+	all, items, keys := make([]Record, len(subs)), make([]kept.Item, len(subs)), make([]IdempotencyKey, len(subs))
 	for i, sub := range subs {
-		all[i] = sub.record()
+		all[i], keys[i] = sub.record(), sub.Idempotency
 		items[i] = all[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
@@ -195,12 +195,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 	if err != nil {
 		return nil, err
 	}
-	existing, err := s.config.Store.AddAll(ctx, all, func(i int, first Idempotency) error {
-		if !first.StandsFor(subs[i].Idempotency) {
-			return ErrOtherBody
-		}
-		return nil
-	})
+	existing, err := s.config.Store.AddAll(ctx, all, kept.Same(keys...))
 	if err != nil {
 		for _, l := range lives {
 			s.board.Release(l)

@@ -14,6 +14,17 @@ import (
 // use the store.
 type Judge func(i int, first Idempotency) error
 
+// Same is the judge of records that are asked for under keys, each in its place: what a key stands for must be the same request, or the error is
+// [ErrOtherBody].
+func Same(keys ...IdempotencyKey) Judge {
+	return func(i int, first Idempotency) error {
+		if !first.StandsFor(keys[i]) {
+			return ErrOtherBody
+		}
+		return nil
+	}
+}
+
 // A Store is what is common to those of what is accepted: R is a record, and F picks some. Its methods are safe for concurrent use, and what they
 // were told is durable when they return, as far as the store is. Records that it returns are the caller's own.
 type Store[R, F any] interface {
