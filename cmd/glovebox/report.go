@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
+	"glovebox/internal/sandbox"
 	"glovebox/internal/terminal"
 )
 
@@ -73,8 +75,12 @@ func noResult(code api.ResultCode, name, message string) api.Result {
 	}
 }
 
-// noBox says where to learn why there is no box to be had.
+// noBox says where to learn why there is no box to be had; there was one where somebody killed it.
 func noBox(err error) error {
+	var killed *sandbox.KilledError
+	if errors.As(err, &killed) {
+		return sandboxError(fmt.Errorf("%w\nrun it again, if it may run twice", err))
+	}
 	return sandboxError(fmt.Errorf("%w\nglovebox doctor tells what this machine lacks", err))
 }
 

@@ -9,12 +9,17 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"glovebox/image"
 	"glovebox/image/engine"
 )
 
 func main() {
+	// What asks for an end politely comes from the host alone (a daemon that stops, an administrator). Go would end with a status
+	// that reads like the script's own doing. The controller's word is SIGKILL, and so is that of whoever means it.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	os.Exit(image.Run(os.Stdin, os.Stdout, os.Stderr, func() (engine.Engine, error) {
 		return engine.NewGoja(engine.BundledModules())
 	}))

@@ -66,6 +66,16 @@ func (e *NotHandedError) Error() string {
 // Unwrap returns why.
 func (e *NotHandedError) Unwrap() error { return e.Why }
 
+// A KilledError says that a box was killed while its job ran, and neither by us nor by the kernel for want of memory in it: by
+// an administrator, by a daemon that was stopped, by a host that shuts down or that frees memory. The job may have done
+// anything before.
+type KilledError struct{ Exit Exit }
+
+func (e *KilledError) Error() string {
+	return "sandbox: the box was killed by somebody else on the host, while its script ran (" + e.Exit.String() +
+		"; its memory was not at its limit)"
+}
+
 // Swept counts what a sweep removed.
 type Swept struct {
 	Boxes []string // the ids of the boxes that were removed
@@ -112,6 +122,8 @@ type Usage struct {
 	// MemoryAtLimit is true where the box's memory has run into its limit (failcnt, memory.events
 	// max): no verdict by itself, but one beside a SIGKILL that nobody sent.
 	MemoryAtLimit bool
+	// Lasting is true where the counters outlive the box: a kill for want of memory that they do not tell of was none.
+	Lasting bool
 }
 
 // Exit is how a box's process ended: by a signal, or with a status.

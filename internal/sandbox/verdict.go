@@ -71,6 +71,8 @@ func (e *evidence) verdict() (verdict, error) {
 	case e.lingered && e.exit.Killed():
 		return failed(api.SecurityError, "ProtocolError",
 			"the box broke the protocol between runner and controller: it closed its stdout and lived on"), nil
+	case e.exit.Killed() && e.usage.Lasting:
+		return verdict{}, &KilledError{e.exit}
 	default:
 		return e.death(), nil
 	}
@@ -82,8 +84,8 @@ func (e *evidence) said() verdict {
 	return verdict{code: r.Code, output: r.Output, err: r.Error, warnings: r.Warnings, logsTruncated: r.LogsTruncated}
 }
 
-// death judges a runner that ended without a result and without our doing. It is never our fault:
-// the job had been handed over, and the script did this, whatever it did.
+// death judges a runner that ended without a result, without our doing and, as far as can be seen, without anybody else's. It is
+// never our fault: the job had been handed over, and the script did this, whatever it did.
 func (e *evidence) death() verdict {
 	switch {
 	case e.fatal == fatalStack:

@@ -44,8 +44,8 @@ func (st *stageReport) write(w io.Writer) {
 	}
 	_ = table.Flush() // w's errors are w's
 	for _, a := range st.accepted {
-		fmt.Fprintf(w, "Of %d accepted (%s) %d ended as they must, %d as %s, %d in a box that was killed; lost: %d, wrong: %d.\n",
-			a.accepted, a.sort.name, a.asExpected, a.retryable, a.sort.failed, a.killed, len(a.lost), len(a.wrong))
+		fmt.Fprintf(w, "Of %d accepted (%s) %d ended as they must, %d as %s; lost: %d, wrong: %d.\n",
+			a.accepted, a.sort.name, a.asExpected, a.retryable, a.sort.failed, len(a.lost), len(a.wrong))
 	}
 	d := st.told
 	fmt.Fprintf(w, "Webhooks were told %d ends in %d posts: %d were refused, %d slow, %d hung up on, and %d came though they had been answered; lost: %d, wrong: %d.\n",

@@ -110,7 +110,7 @@ var failures = []string{executions.failed, agentRuns.failed, "CANCELLED"}
 func (l *load) compare(t *tally, what string, k kind, code, output string) {
 	switch {
 	case code == k.code && (k.output == "" || output == k.output):
-	case code != k.code && l.round.name != calm && (slices.Contains(failures, code) || l.round.name == faultBoxes):
+	case code != k.code && l.round.name != calm && slices.Contains(failures, code):
 		t.others[code]++
 	default:
 		l.wrong("%s %s: %s %.60s in place of %s %s", what, k.name, code, output, k.code, k.output)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -15,7 +14,6 @@ type settlement struct {
 	sort                 *sort
 	accepted, asExpected int
 	retryable            int // that say that they failed, and may be asked for again
-	killed               int // whose box was killed
 	lost, wrong          []string
 }
 
@@ -80,8 +78,6 @@ func (l *load) look(ctx context.Context, a *accepted, s *settlement) error {
 			s.asExpected++
 		case d.ResultCode == a.sort.failed && d.Retryable:
 			s.retryable++
-		case slices.Contains(l.server.options.faults, faultBoxes) && d.ResultCode != "SUCCESS" && a.sort == executions:
-			s.killed++
 		default:
 			s.wrong = append(s.wrong, fmt.Sprintf("%s %s %s: %s in place of %s: %.200s", a.sort.name, a.kind.name, a.id, d.ResultCode, a.kind.code, got.body))
 		}

@@ -113,7 +113,8 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 				Image: box.imageRef, Hostname: spec.Hostname, User: id + ":" + id,
 				AttachStdin: true, AttachStdout: true, AttachStderr: true, OpenStdin: true, StdinOnce: true,
 				Entrypoint: image.Entrypoint(), WorkingDir: "/", NetworkDisabled: true,
-				Labels: map[string]string{sandbox.OwnerLabel: box.owner, labelBox: box.id, labelPIDs: box.pidNS},
+				StopSignal: "SIGKILL", // a daemon that stops waits for no runner, which hears nothing else
+				Labels:     map[string]string{sandbox.OwnerLabel: box.owner, labelBox: box.id, labelPIDs: box.pidNS},
 			},
 			HostConfig: host,
 		},

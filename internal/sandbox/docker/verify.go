@@ -81,6 +81,7 @@ func checkInspect(want plan, got container.InspectResponse) (checks []api.Check)
 	same("Entrypoint", c.Entrypoint, gc.Entrypoint)
 	same("Cmd", c.Cmd, gc.Cmd)
 	same("Tty", c.Tty, gc.Tty)
+	same("StopSignal", c.StopSignal, gc.StopSignal)
 	return checks
 }
 

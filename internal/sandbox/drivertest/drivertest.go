@@ -55,6 +55,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("hostile", h.testHostile)
 	t.Run("limits", h.testLimits)
 	t.Run("scripts", h.testScripts)
+	t.Run("ended by others", h.testEndedByOthers)
 	if !h.NoBombs {
 		t.Run("bombs", h.testBombs)
 	}
