@@ -122,8 +122,9 @@ type Usage struct {
 	// MemoryAtLimit is true where the box's memory has run into its limit (failcnt, memory.events
 	// max): no verdict by itself, but one beside a SIGKILL that nobody sent.
 	MemoryAtLimit bool
-	// Lasting is true where the counters outlive the box: a kill for want of memory that they do not tell of was none.
-	Lasting bool
+	// Final is true where the counters were read after all that they count: a kill for want of memory that they do not tell of
+	// was none.
+	Final bool
 }
 
 // Exit is how a box's process ended: by a signal, or with a status.

@@ -71,7 +71,7 @@ func (e *evidence) verdict() (verdict, error) {
 	case e.lingered && e.exit.Killed():
 		return failed(api.SecurityError, "ProtocolError",
 			"the box broke the protocol between runner and controller: it closed its stdout and lived on"), nil
-	case e.exit.Killed() && e.usage.Lasting:
+	case e.exit.Killed() && e.usage.Final:
 		return verdict{}, &KilledError{e.exit}
 	default:
 		return e.death(), nil

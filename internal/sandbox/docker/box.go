@@ -163,7 +163,7 @@ func (b *box) watch(pid int) error {
 	}
 	return process.await(b.gone, func() {
 		b.ending.died()
-		b.meter.glance()
+		b.meter.died()
 		// Where the kernel tells how it ended, the daemon need not: it is late (see ending).
 		if status, ok := process.reaped(b.exited); ok {
 			b.settle(exitOf(shellStatus(status)), nil)

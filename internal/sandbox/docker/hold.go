@@ -108,7 +108,7 @@ func (h *hold) listen() error {
 // usage reads the counters. It is called by one at a time.
 func (h *hold) usage() (sandbox.Usage, error) {
 	usage, err := h.fs.group(h.path).Usage()
-	usage.Lasting = err == nil
+	usage.Final = err == nil
 	if h.oom == nil { // version 2 counts in its events what happens below, too
 		return usage, err
 	}

@@ -25,6 +25,7 @@ type meter struct {
 
 	mu   sync.Mutex
 	leaf string // the container's own cgroup, once it is known and there is no hold
+	dead bool   // the box's process was seen to have ended
 	last sandbox.Usage
 }
 
@@ -88,6 +89,14 @@ func (m *meter) glance() {
 	}
 }
 
+// died reads the counters of a box whose process was seen to have ended, if it is quicker than who removes them.
+func (m *meter) died() {
+	m.mu.Lock()
+	m.dead = true
+	m.mu.Unlock()
+	m.glance()
+}
+
 // read returns the counters, of a dead box too.
 func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
 	m.mu.Lock()
@@ -98,6 +107,11 @@ func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
 			return usage, fmt.Errorf("docker: usage: %w", err)
 		}
 		return usage, nil
+	}
+	select {
+	case <-m.box.exited:
+		m.dead = true
+	default:
 	}
 	err := m.refresh(ctx)
 	if err != nil && m.last != (sandbox.Usage{}) {
@@ -130,6 +144,7 @@ func (m *meter) refresh(ctx context.Context) error {
 		usage, err = m.ask(ctx)
 	default:
 		usage, err = fsys.group(m.leaf).Usage()
+		usage.Final = err == nil && m.dead // nothing comes any more
 	}
 	// Counters only grow: a reading of a dying cgroup takes nothing back.
 	m.last = sandbox.Usage{
@@ -137,6 +152,7 @@ func (m *meter) refresh(ctx context.Context) error {
 		PeakMemoryBytes: max(m.last.PeakMemoryBytes, usage.PeakMemoryBytes),
 		OOMKilled:       m.last.OOMKilled || usage.OOMKilled,
 		MemoryAtLimit:   m.last.MemoryAtLimit || usage.MemoryAtLimit,
+		Final:           m.last.Final || usage.Final,
 	}
 	return err
 }

@@ -69,6 +69,25 @@ func TestCountersAreReadWhileTheyAreThere(t *testing.T) {
 	})
 }
 
+// That the kernel did not kill a box is known where it is looked at once more between its death and its cgroup's end.
+func TestCountersOfTheDeadAreFinal(t *testing.T) {
+	for _, quick := range []bool{true, false} {
+		fsys := tree(t, true, map[string]string{"box/cpu.stat": "usage_usec 1000\n", "box/memory.peak": "4096\n", "box/memory.events": "max 0\noom_kill 0\n"})
+		m := &meter{box: &box{driver: &Driver{cgroups: fsys}}, leaf: "/box"}
+		if m.glance(); m.last.Final {
+			t.Error("who lives may still run out of memory")
+		}
+		if !quick {
+			if err := os.RemoveAll(filepath.Join(fsys.all[0].mount, "box")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.died(); m.last.Final != quick || m.last.CPU != time.Millisecond {
+			t.Errorf("looked at in time %v: %+v", quick, m.last)
+		}
+	}
+}
+
 func TestWarningsSayWhatIsWeaker(t *testing.T) {
 	d := &Driver{runtime: "runc", version: "1.4.0", cgroups: &cgroupFS{}}
 	if got := d.Warnings(); len(got) > 0 {

@@ -217,7 +217,7 @@ func (g group) usage() (sandbox.Usage, error) {
 	if err != nil {
 		return sandbox.Usage{}, fmt.Errorf("oci: usage: %w", err)
 	}
-	usage.Lasting = true // the cgroup is ours to remove
+	usage.Final = true // the cgroup is ours to remove
 	return usage, nil
 }
 

@@ -121,21 +121,21 @@ func TestUsage(t *testing.T) {
 		{"v1", false, map[string]string{
 			"cpuacct/cpuacct.usage": "5000000", "memory/memory.max_usage_in_bytes": "4096", "memory/memory.failcnt": "0",
 			"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0",
-		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, Lasting: true}, false},
+		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, Final: true}, false},
 		{"v1 out of memory", false, map[string]string{
 			"cpuacct/cpuacct.usage": "1", "memory/memory.max_usage_in_bytes": "8192", "memory/memory.failcnt": "12",
 			"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1",
-		}, sandbox.Usage{CPU: 1, PeakMemoryBytes: 8192, OOMKilled: true, MemoryAtLimit: true, Lasting: true}, false},
+		}, sandbox.Usage{CPU: 1, PeakMemoryBytes: 8192, OOMKilled: true, MemoryAtLimit: true, Final: true}, false},
 		{"v1 without counters", false, map[string]string{"cpuacct/cpuacct.usage": "1"}, sandbox.Usage{}, true},
 		{"v1 with garbage", false, map[string]string{"cpuacct/cpuacct.usage": "x"}, sandbox.Usage{}, true},
 		{"v2", true, map[string]string{
 			"cpu.stat": "usage_usec 5000\nuser_usec 1", "memory.peak": "4096", "memory.events": "low 0\nmax 0\noom 0\noom_kill 0",
-		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, Lasting: true}, false},
+		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, Final: true}, false},
 		{"v2 out of memory", true, map[string]string{
 			"cpu.stat": "usage_usec 5000", "memory.peak": "4096", "memory.events": "max 3\noom 1\noom_kill 1\noom_group_kill 1",
-		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, OOMKilled: true, MemoryAtLimit: true, Lasting: true}, false},
+		}, sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 4096, OOMKilled: true, MemoryAtLimit: true, Final: true}, false},
 		{"v2 before 5.19", true, map[string]string{"cpu.stat": "usage_usec 5000", "memory.events": "max 0\noom_kill 0", "memory.current": "2048"},
-			sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 2048, Lasting: true}, false},
+			sandbox.Usage{CPU: 5 * time.Millisecond, PeakMemoryBytes: 2048, Final: true}, false},
 		{"v2 without counters", true, nil, sandbox.Usage{}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
