@@ -75,10 +75,10 @@ func noResult(code api.ResultCode, name, message string) api.Result {
 	}
 }
 
-// noBox says where to learn why there is no box to be had; there was one where somebody killed it.
+// noBox says where to learn why there is no box to be had; there was one where somebody else ended it.
 func noBox(err error) error {
 	var killed *sandbox.KilledError
-	if errors.As(err, &killed) {
+	if errors.As(err, &killed) || errors.Is(err, sandbox.ErrUnseen) {
 		return sandboxError(fmt.Errorf("%w\nrun it again, if it may run twice", err))
 	}
 	return sandboxError(fmt.Errorf("%w\nglovebox doctor tells what this machine lacks", err))

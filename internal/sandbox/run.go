@@ -161,6 +161,7 @@ func (r *run) awaitExit(caller, ctx context.Context) {
 		switch {
 		case caller.Err() != nil:
 			r.evidence.cancelled = true
+		case errors.Is(err, ErrUnseen): // who ended its stdout may have been somebody else
 		case first.Err() == nil: // it is Wait that failed
 		case patience < quietLimit:
 			r.evidence.hardTimeout = true

@@ -61,7 +61,7 @@ func (e *evidence) verdict() (verdict, error) {
 		return verdict{}, fmt.Errorf("sandbox: %w while it ran", errDestroyed)
 	case e.fatal == fatalMemory:
 		return e.memory(), nil
-	case e.exit.Killed() && e.usage.MemoryAtLimit:
+	case e.exit.Killed() && e.usage.MemoryAtLimit && e.waitError == nil:
 		// gVisor's kernel dies whole, and nobody counts an OOM kill of ours.
 		return e.memory(), nil
 	case e.handError != nil:

@@ -68,6 +68,10 @@ func TestVerdict(t *testing.T) {
 		{"it was only slow to end, out of stack", evidence{lingered: true, killed: true, fatal: fatalStack, exit: Exit{Status: 2}}, api.RuntimeError},
 		{"it was only slow to end, out of memory", evidence{lingered: true, killed: true, usage: Usage{OOMKilled: true}, exit: Exit{Signal: 9}}, api.MemoryLimit},
 
+		{"it was lost sight of, and we killed it", evidence{waitError: ErrUnseen, killed: true, exit: Exit{Signal: 9}}, ours},
+		{"it was lost sight of at its memory limit", evidence{waitError: ErrUnseen, killed: true, usage: Usage{MemoryAtLimit: true}, exit: Exit{Signal: 9}}, ours},
+		{"it was lost sight of, and ended as its stdin did", evidence{waitError: ErrUnseen, exit: Exit{Status: 1}}, ours},
+		{"it was lost sight of, and the kernel had killed it", evidence{waitError: ErrUnseen, usage: Usage{OOMKilled: true}, exit: Exit{Signal: 9}}, api.MemoryLimit},
 		{"it could not be killed", evidence{hardTimeout: true, killed: true, killError: errTest, waitError: errTest}, ours},
 		{"its end cannot be told", evidence{waitError: errTest, killed: true}, ours},
 		{"its time ran out and its end cannot be told", evidence{hardTimeout: true, killed: true, waitError: errTest}, api.Timeout},

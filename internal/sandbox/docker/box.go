@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -39,6 +40,7 @@ type box struct {
 
 	exited  chan struct{} // closed once exit and waitErr are set
 	settled sync.Once
+	broke   atomic.Bool // the connection on which the daemon was to tell: it went away
 	exit    sandbox.Exit
 	waitErr error
 	endWait context.CancelFunc // of the question to the daemon
@@ -234,6 +236,7 @@ func (b *box) await(ctx context.Context, waiting chan<- struct{}) {
 		}
 		b.settle(exitOf(int(answer.StatusCode)), err)
 	case <-result.Error:
+		b.broke.Store(ctx.Err() == nil)
 		b.settle(b.pollExit(ctx))
 	}
 }
@@ -280,10 +283,19 @@ func exitOf(status int) sandbox.Exit {
 func (b *box) Wait(ctx context.Context) (sandbox.Exit, error) {
 	select {
 	case <-b.exited:
-		return b.exit, b.waitErr
+		return b.exit, errors.Join(b.waitErr, b.unseen())
 	case <-ctx.Done():
-		return sandbox.Exit{}, fmt.Errorf("docker: wait: %w", context.Cause(ctx))
+		return sandbox.Exit{}, errors.Join(fmt.Errorf("docker: wait: %w", context.Cause(ctx)), b.unseen())
 	}
+}
+
+// unseen says whether the daemon went away, and took along the box's streams: with its stdin a runner may have ended, and all of
+// them with a daemon that has its containers live on.
+func (b *box) unseen() error {
+	if b.broke.Load() {
+		return fmt.Errorf("docker: the daemon went away: %w", sandbox.ErrUnseen)
+	}
+	return nil
 }
 
 // Usage implements [sandbox.Container].

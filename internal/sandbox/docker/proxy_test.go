@@ -178,25 +178,28 @@ func TestASlowDaemonDoesNotKeepABoxAlive(t *testing.T) {
 	t.Logf("it ended %v after it was cancelled", took)
 }
 
-// A daemon that restarts takes its boxes' streams with it: the box is told to have died, and is removed
-// once the daemon answers again.
+// A daemon that restarts takes its boxes' streams with it, also where the boxes live on: their scripts are not to blame, and
+// they are removed once the daemon answers again.
 func TestADaemonThatGoesAway(t *testing.T) {
-	p := newProxy(t)
-	stateDir := t.TempDir() + "/state"
-	d := newDriver(t, stateDir, "runc", drivertest.HostileImage(t, drivertest.Honest))
-	box := createBox(t, d)
-	time.AfterFunc(300*time.Millisecond, p.breakAll)
-	result, err := box.Run(t.Context(), request("hang"), nil)
-	if err == nil && result.Success {
-		t.Errorf("a box whose daemon went away succeeded: %+v", result)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := box.Destroy(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if left := leftBehind(t, stateDir); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+	for _, code := range []string{"hang", "beat", "sleep 1h"} {
+		t.Run(code, func(t *testing.T) {
+			p := newProxy(t)
+			stateDir := t.TempDir() + "/state"
+			d := newDriver(t, stateDir, "runc", drivertest.HostileImage(t, drivertest.Honest))
+			box := createBox(t, d)
+			result, err := box.Run(t.Context(), request(code), func(api.Log) { p.breakAll() })
+			if !errors.Is(err, sandbox.ErrUnseen) {
+				t.Errorf("a box whose daemon went away: %s (%+v), %v", result.ResultCode, result.Error, err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := box.Destroy(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if left := leftBehind(t, stateDir); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
 	}
 }
 
