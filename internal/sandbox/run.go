@@ -162,6 +162,7 @@ func (r *run) awaitExit(caller, ctx context.Context) {
 		case caller.Err() != nil:
 			r.evidence.cancelled = true
 		case errors.Is(err, ErrUnseen): // who ended its stdout may have been somebody else
+		case errors.Is(err, ErrDead): // it did not live on
 		case first.Err() == nil: // it is Wait that failed
 		case patience < quietLimit:
 			r.evidence.hardTimeout = true

@@ -71,6 +71,9 @@ func (e *NotHandedError) Unwrap() error { return e.Why }
 // need not have ended by its own doing then, and how it ended, where that is known, need not either.
 var ErrUnseen = errors.New("the box was lost sight of while its script ran")
 
+// ErrDead is what [Container.Wait] wraps where the box is seen to have died, and how is not told yet.
+var ErrDead = errors.New("the box has died, and nobody has told how yet")
+
 // A KilledError says that a box was killed while its job ran, and neither by us nor by the kernel for want of memory in it: by
 // an administrator, by a daemon that was stopped, by a host that shuts down or that frees memory. The job may have done
 // anything before.
@@ -104,7 +107,7 @@ type Container interface {
 	// Weight gives the box only processor time that nobody else on the host wants, or its usual weight back. It is
 	// called before the job is handed over, by one at a time. Where it cannot be done the error says why.
 	Weight(ctx context.Context, idle bool) error
-	// Wait blocks until the runner has ended and says how, or ctx has. An error may wrap [ErrUnseen]. It may be called by several.
+	// Wait blocks until the runner has ended and says how, or ctx has. An error may wrap [ErrUnseen] or [ErrDead]. It may be called by several.
 	Wait(ctx context.Context) (Exit, error)
 	// Remove kills what still runs and removes everything of the box: container, cgroup, mounts, files,
 	// and the claim on its ids. It is idempotent.

@@ -285,7 +285,7 @@ func (b *box) Wait(ctx context.Context) (sandbox.Exit, error) {
 	case <-b.exited:
 		return b.exit, errors.Join(b.waitErr, b.unseen())
 	case <-ctx.Done():
-		return sandbox.Exit{}, errors.Join(fmt.Errorf("docker: wait: %w", context.Cause(ctx)), b.unseen())
+		return sandbox.Exit{}, errors.Join(fmt.Errorf("docker: wait: %w", context.Cause(ctx)), b.unseen(), b.ending.dying())
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"glovebox/internal/sandbox"
 )
 
 // An ending ends the streams of a box that has died. The daemon ends them too, but only once it has
@@ -72,6 +74,17 @@ func (e *ending) died() {
 	defer e.mu.Unlock()
 	e.dead = true
 	e.wait()
+}
+
+// dying is [sandbox.ErrDead] of a box whose process was seen to be dead. Linux before 6.15 does not tell how it ended (see
+// pidfd.exit), and a busy daemon is late to.
+func (e *ending) dying() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.dead {
+		return sandbox.ErrDead
+	}
+	return nil
 }
 
 // heard says that something came.
