@@ -31,7 +31,8 @@ const (
 	faultDaemon = "daemon"
 )
 
-// faults do something to the server while it is asked for scripts, and return before ctx ends or then.
+// faults do something to the server while it is asked for scripts, which it is until they return. ctx ends when their time is up; what must be for
+// there to have been a fault is waited for beyond that, within startLimit.
 var faults = map[string]func(ctx context.Context, l *load) error{
 	calm:        func(context.Context, *load) error { return nil },
 	faultKill:   killServer,
@@ -86,31 +87,41 @@ func (l *load) recovered(since time.Time) {
 	l.round.recovery = time.Since(since)
 }
 
-// killBoxes kills a process of some box, again and again.
+// killBoxes kills a process of some box, again and again, and once at least.
 func killBoxes(ctx context.Context, l *load) error {
-	killed := 0
-	for ctx.Err() == nil {
-		claims, err := l.server.claims()
-		if err != nil {
-			return err
-		}
-		for _, claim := range claims {
-			if pid := processOf(claim.ID); pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
-				killed++
-				break
-			}
-		}
-		const pause = 250 * time.Millisecond
+	err := until(context.WithoutCancel(ctx), startLimit, func(context.Context) (bool, error) { return l.killBox() },
+		func() error { return errors.New("no box was found to be killed") })
+	const pause = 250 * time.Millisecond
+	again := time.NewTicker(pause)
+	defer again.Stop()
+	killed := 1
+	for err == nil {
 		select {
-		case <-time.After(pause):
 		case <-ctx.Done():
+			l.tell("%d boxes killed", killed)
+			return nil
+		case <-again.C:
+		}
+		var one bool
+		if one, err = l.killBox(); one {
+			killed++
 		}
 	}
-	l.tell("%d boxes killed", killed)
-	if killed == 0 {
-		return errors.New("no box was found to be killed")
+	return err
+}
+
+// killBox kills a process of a box, and reports whether there was one.
+func (l *load) killBox() (killed bool, err error) {
+	claims, err := l.server.claims()
+	if err != nil {
+		return false, err
 	}
-	return nil
+	for _, claim := range claims {
+		if pid := processOf(claim.ID); pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (l *load) tell(format string, args ...any) {
@@ -137,7 +148,7 @@ func slowClients(ctx context.Context, l *load) error {
 	const clients = 20
 	dialer := &net.Dialer{}
 	for i := range clients {
-		c, err := dialer.DialContext(ctx, "tcp", l.server.address)
+		c, err := dialer.DialContext(context.WithoutCancel(ctx), "tcp", l.server.address)
 		if err != nil {
 			return err
 		}
@@ -194,14 +205,14 @@ func lockStore(ctx context.Context, l *load) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	deadline, _ := ctx.Deadline()
+	const most = 3 * time.Second
+	hold := min(most, time.Until(deadline))
+	if _, err := c.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE"); err != nil { // its turn may come late
 		return err
 	}
 	began := time.Now()
-	const most = 3 * time.Second
-	hold, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	<-hold.Done()
+	<-time.After(hold)
 	_, err = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	l.tell("locked for %v", time.Since(began).Round(time.Millisecond))
 	return err

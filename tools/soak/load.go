@@ -87,13 +87,13 @@ func shares(clients int) (agents, sessions int) {
 	return max(least, clients/oneIn), max(least, clients/sessionIn)
 }
 
-// through has so many clients ask for a while, in which the fault comes.
+// through has so many clients ask while the fault comes, which has that long. What is done before it takes nothing of its time.
 func (l *load) through(ctx context.Context, name string, while time.Duration, clients int) (*round, error) {
 	l.mu.Lock()
 	l.round = &round{name: name, scripts: newTally(), runs: newTally(), calls: newTally()}
 	l.mu.Unlock()
 	began := time.Now()
-	asking, stop := context.WithTimeout(ctx, while)
+	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup
 	agents, sessions := shares(clients)
@@ -108,8 +108,13 @@ func (l *load) through(ctx context.Context, name string, while time.Duration, cl
 	}
 	err := l.rotate(ctx)
 	if err == nil {
-		err = faults[name](asking, l)
+		fault, end := context.WithTimeout(ctx, while)
+		defer end()
+		if err = faults[name](fault, l); err == nil {
+			<-fault.Done()
+		}
 	}
+	stop()
 	all.Wait()
 	l.client.CloseIdleConnections()
 	l.round.took = time.Since(began)

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"glovebox/internal/sandbox"
 	"glovebox/tools/leftbehind"
@@ -76,16 +78,37 @@ func newServer(ctx context.Context, o options, driver string) (*server, error) {
 	if err := os.Chmod(dir, 0o711); err != nil { // a box must reach its root file system through it
 		return nil, err
 	}
-	// Whoever comes back after a crash finds it where it was: so the port is picked here.
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, release, err := reserve()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{
-		options: o, driver: driver, program: o.glovebox, dir: dir, data: filepath.Join(dir, "data"), address: l.Addr().String(),
+	return &server{
+		options: o, driver: driver, program: o.glovebox, dir: dir, data: filepath.Join(dir, "data"), address: address, undo: []func() error{release},
 		boxes: map[string]bool{}, model: newModel(), receiver: newReceiver(),
+	}, nil
+}
+
+// reserve picks a port of the loopback address for a server that ends and comes back there: between two of them it is given to nobody who asks for
+// any. It is bound, and not listened to, and so whoever asks for just this one may have it, as Go's listeners ask.
+func reserve() (address string, release func() error, err error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", nil, os.NewSyscallError("socket", err)
 	}
-	return s, l.Close()
+	release = func() error { return unix.Close(fd) }
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	}
+	var bound unix.Sockaddr
+	if err == nil {
+		bound, err = unix.Getsockname(fd)
+	}
+	at, ok := bound.(*unix.SockaddrInet4)
+	if err != nil || !ok {
+		return "", nil, errors.Join(fmt.Errorf("a port for the server: %w", err), release())
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String(), release, nil
 }
 
 func (s *server) url(path string) string { return "http://" + s.address + path }
