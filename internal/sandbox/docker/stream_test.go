@@ -6,10 +6,14 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func frame(stream byte, body string) string {
@@ -70,74 +74,74 @@ func FuzzOutput(f *testing.F) {
 // socketPair returns two ends of a connection that has deadlines and can be half closed.
 func socketPair(t *testing.T) (ours, daemons *net.UnixConn) {
 	t.Helper()
-	listener, err := net.Listen("unix", "@"+t.Name())
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		conn, _ := listener.Accept()
-		accepted <- conn
-	}()
-	dialled, err := net.Dial("unix", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	var ends [2]*net.UnixConn
+	for i, fd := range fds {
+		file := os.NewFile(uintptr(fd), "socket")
+		conn, err := net.FileConn(file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ends[i] = conn.(*net.UnixConn)
+		t.Cleanup(func() { _ = conn.Close() })
 	}
-	ours, daemons = dialled.(*net.UnixConn), (<-accepted).(*net.UnixConn)
-	t.Cleanup(func() { _, _ = ours.Close(), daemons.Close() })
-	return ours, daemons
+	return ends[0], ends[1]
 }
 
 // The daemon ends the streams of a dead container late: a script that was killed in time would be told
 // to have taken too long.
 func TestStreamsEndSoonAfterTheProcess(t *testing.T) {
 	for name, c := range map[string]struct {
-		how  func(*ending)
-		most time.Duration
+		how   func(*ending)
+		after time.Duration
 	}{
-		"killed": {(*ending).killed, 20 * quietKilled},
-		"asked":  {(*ending).asked, 20 * quietAsked},
-		"closed": {(*ending).stdoutClosed, 2 * quietByItself},
+		"by itself": {func(*ending) {}, quietByItself},
+		"killed":    {(*ending).killed, quietKilled},
+		"asked":     {(*ending).asked, quietAsked},
+		"closed":    {(*ending).stdoutClosed, quietByItself},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ours, daemons := socketPair(t)
-			e := newEnding(ours, ours)
-			out := newOutput(ours, streamStdout, e)
-			c.how(e)
-			if _, err := io.WriteString(daemons, frame(1, "last words")); err != nil {
-				t.Fatal(err)
-			}
-			if name != "closed" {
-				e.died()
-			}
-			began := time.Now()
-			got, err := io.ReadAll(out)
-			if string(got) != "last words" || err != nil {
-				t.Errorf("got %q, %v", got, err)
-			}
-			if took := time.Since(began); took > c.most {
-				t.Errorf("the stream ended only after %v", took)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				ours, daemons := net.Pipe()
+				defer func() { _ = daemons.Close() }()
+				e := newEnding(ours, ours)
+				c.how(e)
+				if name != "closed" {
+					e.died()
+				}
+				began := time.Now()
+				go func() { _, _ = io.WriteString(daemons, frame(1, "last words")) }()
+				got, err := io.ReadAll(newOutput(ours, streamStdout, e))
+				if string(got) != "last words" || err != nil {
+					t.Errorf("got %q, %v", got, err)
+				}
+				if took := time.Since(began); took != c.after {
+					t.Errorf("the stream ended after %v, not %v", took, c.after)
+				}
+			})
 		})
 	}
 }
 
 func TestWordsOnTheirWayAreHeardAfterDeath(t *testing.T) {
-	ours, daemons := socketPair(t)
-	e := newEnding(ours, ours)
-	out := newOutput(ours, streamStdout, e)
-	e.died() // by itself: there is time
-	go func() {
-		for range 3 {
-			time.Sleep(quietByItself / 10)
-			_, _ = io.WriteString(daemons, frame(1, "word "))
+	synctest.Test(t, func(t *testing.T) {
+		ours, daemons := net.Pipe()
+		e := newEnding(ours, ours)
+		e.died() // by itself: there is time
+		go func() {
+			for range 3 {
+				time.Sleep(quietByItself - time.Millisecond)
+				_, _ = io.WriteString(daemons, frame(1, "word "))
+			}
+			_ = daemons.Close()
+		}()
+		if got, err := io.ReadAll(newOutput(ours, streamStdout, e)); string(got) != "word word word " || err != nil {
+			t.Errorf("got %q, %v", got, err)
 		}
-		_ = daemons.Close()
-	}()
-	if got, err := io.ReadAll(out); string(got) != "word word word " || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
+	})
 }
 
 func TestADeathWithinAFrameIsNoWholeFrame(t *testing.T) {
