@@ -32,32 +32,42 @@ type leakWatch struct {
 }
 
 // look waits until nothing runs, notes what the process has, and holds it against its first rest behind a whole round. before is the process
-// that there was when the round began.
+// that there was when the round began. A connection that has just been closed is not gone yet, and no leak: what is too much must stay.
 func (w *leakWatch) look(ctx context.Context, r *round, before int) error {
 	if err := w.load.rest(ctx); err != nil {
 		return err
 	}
 	pid := w.load.server.pid()
-	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
-	if err != nil {
-		return err
-	}
-	metrics, err := w.load.metrics(ctx)
-	if err != nil {
-		return err
-	}
-	r.descriptors, r.goroutines = len(open), int(metrics["go_goroutines"])
-	// What a webhook has refused waits to be told again: then its tenant has a goroutine.
-	r.goroutines -= min(int(metrics[pendingDeliveries]), len(w.load.keys))
+	whole := pid == before // else it was started anew, and may not have seen much yet
+	leaked := false
+	err := until(ctx, startLimit, func(ctx context.Context) (done bool, err error) {
+		r.descriptors, r.goroutines, err = w.load.holds(ctx, pid)
+		leaked = whole && pid == w.pid && (r.descriptors > w.descriptors+moreDescriptors || r.goroutines > w.goroutines+moreGoroutines)
+		return !leaked, err
+	}, func() error { return nil })
 	switch {
-	case pid != before: // it was started anew, and may not have seen much yet
-	case pid != w.pid:
-		w.pid, w.descriptors, w.goroutines = pid, r.descriptors, r.goroutines
-	case r.descriptors > w.descriptors+moreDescriptors || r.goroutines > w.goroutines+moreGoroutines:
+	case leaked:
 		w.leaks = append(w.leaks, fmt.Sprintf("after %s: %d descriptors and %d goroutines at rest, where there were %d and %d",
 			r.name, r.descriptors, r.goroutines, w.descriptors, w.goroutines))
+		return context.Cause(ctx)
+	case err == nil && whole && pid != w.pid:
+		w.pid, w.descriptors, w.goroutines = pid, r.descriptors, r.goroutines
 	}
-	return nil
+	return err
+}
+
+// holds tells what the server's process has.
+func (l *load) holds(ctx context.Context, pid int) (descriptors, goroutines int, err error) {
+	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
+	if err != nil {
+		return 0, 0, err
+	}
+	metrics, err := l.metrics(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	// What a webhook has refused waits to be told again: then its tenant has a goroutine.
+	return len(open), int(metrics["go_goroutines"]) - min(int(metrics[pendingDeliveries]), len(l.keys)), nil
 }
 
 // restTime is for how long nothing must run: what was accepted and found no place asks again within a second.
