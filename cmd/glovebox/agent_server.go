@@ -13,6 +13,7 @@ import (
 	"glovebox/internal/action"
 	"glovebox/internal/agent"
 	"glovebox/internal/config"
+	"glovebox/internal/kept"
 	"glovebox/metadata"
 )
 
@@ -41,6 +42,7 @@ type smithRules struct {
 	admit   func(context.Context) error // holds tasks against quotas
 	record  action.TaskRecorder
 	observe func(name string, outcome agent.Outcome)
+	watch   *kept.Watch // tells of tenants that have changed
 }
 
 // A smithKind says what agent is made, where the rules are known.
@@ -105,6 +107,9 @@ func (f *agentServerFlags) kind(catalogue *metadata.Catalogue, log *slog.Logger)
 						return codesmith(catalogue, model, executor, limits, log)
 					},
 				})
+				if failed == nil {
+					rules.watch.Tell(made.Reshare)
+				}
 			})
 			return made, failed
 		}

@@ -21,6 +21,7 @@ import (
 	"glovebox/internal/quota"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/store/sqlite"
+	"glovebox/internal/tenant"
 	"glovebox/metadata"
 )
 
@@ -211,18 +212,19 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 			return sandboxError(errors.Join(err, executor.Close(ctx)))
 		}
 	}
+	watch, unwatch := watching(ctx, kept, log)
+	defer unwatch()
+	watch.Tell(func(now tenant.Tenant) { executor.Reshare(quota.ShareOf(now)) })
 	guard := quota.NewGuard(quota.Config{
-		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log, AtBegin: checkedAtBegin,
+		Executor: runs, Isolation: string(sandbox.IsolationOf(boxes.spec.Runtime)), CPU: meter, Log: log, AtBegin: checkedAtBegin, Now: watch.Now,
 	})
 	hooks, err := f.webhook.open(ctx, kept, log)
 	if err != nil {
 		return sandboxError(errors.Join(err, executor.Close(ctx)))
 	}
 	defer hooks.close()
-	watch, unwatch := watching(ctx, kept, log)
-	defer unwatch()
 	tasks := controller.NewAgentMetrics(smiths.names()...)
-	rules.admit, rules.observe = guard.AdmitTask, tasks.Observe
+	rules.admit, rules.observe, rules.watch = guard.AdmitTask, tasks.Observe, watch
 	smith := smiths.under(rules)
 	var accepted acceptance
 	server, err := controller.New(controller.Config{

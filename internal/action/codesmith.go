@@ -180,7 +180,8 @@ func (s *Codesmith) work(ctx context.Context, body []byte, dataAsText bool, onEv
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	place, err := s.places.TryEnter(s.shareOf(ctx))
+	t, _ := tenant.FromContext(ctx)
+	place, err := s.places.TryEnter(s.shareOf(t))
 	if err != nil {
 		return agent.Outcome{}, BusyError{}
 	}
@@ -297,7 +298,8 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func(en
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	place, err := s.places.Enter(ctx, s.shareOf(ctx))
+	t, _ := tenant.FromContext(ctx)
+	place, err := s.places.Enter(ctx, s.shareOf(t))
 	if err != nil {
 		return agent.Outcome{}, err
 	}
@@ -311,10 +313,9 @@ func (s *Codesmith) WorkAccepted(ctx context.Context, body []byte, begin func(en
 
 // shareOf is on whose behalf an agent works. A task may take long, so that a tenant has half of the places at most, and no more of its tasks go on
 // than of its scripts may.
-func (s *Codesmith) shareOf(ctx context.Context) queue.Share {
-	t, ok := tenant.FromContext(ctx)
+func (s *Codesmith) shareOf(t tenant.Tenant) queue.Share {
 	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight()}
-	if ok {
+	if t.ID != "" {
 		share.Running = max(1, s.places.Places()/2)
 		if own := t.Quota.Concurrency; own > 0 {
 			share.Running = min(share.Running, own)
@@ -322,6 +323,9 @@ func (s *Codesmith) shareOf(ctx context.Context) queue.Share {
 	}
 	return share
 }
+
+// Reshare has a tenant's tasks that wait for a place wait by what it may have now.
+func (s *Codesmith) Reshare(now tenant.Tenant) { s.places.Reshare(s.shareOf(now)) }
 
 // task reads a task and its limits. dataAsText has data that is a string read as JSON text, as actions do.
 func (s *Codesmith) task(body []byte, dataAsText bool) (agent.Task, agent.Limits, error) {

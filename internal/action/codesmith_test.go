@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -213,6 +214,39 @@ func TestATenantLeavesPlacesOfTheAgentToOthers(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	works(as("other", tenant.Quota{}))
+}
+
+// What a tenant had waiting for the agent waited by the quota that it had had when it came.
+func TestCodesmithHeedsAQuotaThatIsRaised(t *testing.T) {
+	m := model{answer: runs, asked: make(chan struct{}), may: make(chan struct{})}
+	smith := smithOf(t, m, agent.Limits{Iterations: 1}, &executor{}, nil, func(c *action.CodesmithConfig) { c.Concurrency, c.Admit = 4, nil })
+	acme := tenant.Tenant{ID: "acme", Quota: tenant.Quota{Concurrency: 1}}
+	ctx, cancel := context.WithCancel(tenant.NewContext(t.Context(), acme))
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for range 2 {
+		all.Go(func() {
+			_, _ = smith.WorkAccepted(ctx, []byte(`{"task":"t"}`), func(...ledger.Draft) error { return nil }, nil)
+		})
+	}
+	<-m.asked // by one; the other waits, or will
+	acme.Quota.Concurrency = 2
+	both := make(chan struct{})
+	go func() {
+		<-m.asked
+		close(both)
+	}()
+	for told := false; !told; {
+		smith.Reshare(acme)
+		select {
+		case <-both:
+			told = true
+		case <-time.After(time.Millisecond): // it had not come
+		case <-t.Context().Done():
+			t.Fatal("it waits on")
+		}
+	}
 }
 
 func TestCodesmithAbout(t *testing.T) {

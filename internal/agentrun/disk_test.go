@@ -35,15 +35,15 @@ func TestARunThatWaitsForADiskThatIsFull(t *testing.T) {
 		code   agent.OutcomeCode
 		says   string
 	}{
-		"it begins": {func(time.Duration) (tenant.Tenant, bool, error) { return tenant.Tenant{}, true, nil }, agent.Complete, ""},
+		"it begins": {func(time.Duration) (tenant.Tenant, bool, error) { return tenant.Tenant{ID: "acme"}, true, nil }, agent.Complete, ""},
 		"its tenant is suspended": {func(after time.Duration) (tenant.Tenant, bool, error) {
-			return tenant.Tenant{Suspended: after > 30*time.Second}, true, nil
+			return tenant.Tenant{ID: "acme", Suspended: after > 30*time.Second}, true, nil
 		}, agent.Cancelled, "suspended"},
 		"its tenant cannot be looked up for a while": {func(after time.Duration) (tenant.Tenant, bool, error) {
 			if after > 0 && after < 30*time.Second {
 				return tenant.Tenant{}, false, errors.New("the disk is full")
 			}
-			return tenant.Tenant{}, true, nil
+			return tenant.Tenant{ID: "acme"}, true, nil
 		}, agent.Complete, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {

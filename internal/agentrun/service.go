@@ -196,7 +196,8 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 		return Record{}, err
 	}
 	whose, _ := tenant.FromContext(ctx)
-	if err := s.config.Tenant.MayBegin(ctx, whose.ID); err != nil { // as it is now: the body may have taken its time
+	whose, err := s.config.Tenant.Now(ctx, whose) // the body may have taken its time
+	if err != nil {
 		return Record{}, err
 	}
 	salt := ledger.NewSalt()
@@ -294,7 +295,7 @@ func (s *Service) begin(ctx context.Context, r Record, entries []ledger.Draft) e
 		if s.board.Closed() {
 			return errLeft
 		}
-		if err = s.config.Tenant.MayBegin(always, r.Tenant); err == nil {
+		if _, err = s.config.Tenant.Now(always, tenant.Tenant{ID: r.Tenant}); err == nil {
 			ok, err = s.config.Store.Begin(always, r.ID, kept.Now(), entries...)
 		}
 		if err != nil && !stays(err) {

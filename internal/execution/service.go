@@ -188,7 +188,8 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		items[i] = all[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
-	if err := s.config.Tenant.MayBegin(ctx, whose.ID); err != nil { // as it is now: the body may have taken its time
+	whose, err := s.config.Tenant.Now(ctx, whose) // the body may have taken its time
+	if err != nil {
 		return nil, err
 	}
 	lives, err := s.board.Reserve(whose, items...)
@@ -282,7 +283,7 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 		if s.board.Closed() {
 			return errLeft
 		}
-		switch err := s.config.Tenant.MayBegin(context.WithoutCancel(ctx), r.Tenant); {
+		switch _, err := s.config.Tenant.Now(context.WithoutCancel(ctx), tenant.Tenant{ID: r.Tenant}); {
 		case errors.Is(err, kept.ErrSuspended):
 			return err
 		case err != nil:

@@ -116,16 +116,17 @@ func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 // A Lookup returns a tenant by its id; ok is false where there is none.
 type Lookup func(ctx context.Context, id string) (t tenant.Tenant, ok bool, err error)
 
-// MayBegin returns [ErrSuspended] where what was accepted of a tenant may not begin any more. A nil Lookup is one where nobody keeps tenants.
-func (l Lookup) MayBegin(ctx context.Context, id string) error {
-	if l == nil || id == "" {
-		return nil
+// Now returns a tenant as it is now, or [ErrSuspended] where what was accepted of it may not begin any more. A nil Lookup is one where nobody keeps tenants.
+func (l Lookup) Now(ctx context.Context, whose tenant.Tenant) (tenant.Tenant, error) {
+	if l == nil || whose.ID == "" {
+		return whose, nil
 	}
-	switch t, ok, err := l(ctx, id); {
+	now, ok, err := l(ctx, whose.ID)
+	switch {
 	case err != nil:
-		return err
-	case !ok || t.Suspended:
-		return ErrSuspended
+		return whose, err
+	case !ok || now.Suspended || !whose.CreatedAt.IsZero() && !now.CreatedAt.Equal(whose.CreatedAt): // or another of its id has come
+		return whose, ErrSuspended
 	}
-	return nil
+	return now, nil
 }

@@ -92,3 +92,77 @@ func TestAWatchEndsWhatGoesOnForWhoIsSuspendedOrGone(t *testing.T) {
 	var none *kept.Watch
 	none.Add(acme, func() { t.Error("nobody watches") })()
 }
+
+// Whoever waits with a tenant hears what became of it since, and of nobody else.
+func TestAWatchKnowsATenantAsItIsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		acme := tenant.Tenant{ID: "acme", CreatedAt: time.Unix(1, 0)}
+		raised, again, recreated := acme, acme, acme
+		raised.Quota.Concurrency, again.Quota.Concurrency, recreated.CreatedAt = 2, 3, time.Unix(2, 0)
+		h := &house{tenants: map[string]tenant.Tenant{"acme": acme, "other": {ID: "other"}}}
+		w := kept.NewWatch(h.lookUp, slog.New(slog.DiscardHandler))
+		var told []int // by one goroutine
+		w.Tell(func(now tenant.Tenant) { told = append(told, now.Quota.Concurrency) })
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go w.Until(ctx)
+		done := w.Add(acme, func() { t.Error("it is ended") })
+		know := func(want int) {
+			t.Helper()
+			if now := w.Now(acme).Quota.Concurrency; now != want {
+				t.Errorf("it is known with %d, want %d", now, want)
+			}
+		}
+		h.change(func() { h.tenants["acme"] = raised })
+		know(0)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		know(2)
+		w.Add(again, func() {})() // by whoever has read it since
+		know(3)
+		h.change(func() { h.err = errors.New("the disk is away") })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		know(3)
+		if w.Now(recreated).Quota.Concurrency != 0 {
+			t.Error("another of its id has its quota")
+		}
+		if len(told) != 1 || told[0] != 2 {
+			t.Errorf("%v is told", told)
+		}
+		done()
+		know(0)
+	})
+	var none *kept.Watch
+	none.Tell(nil)
+	if none.Now(tenant.Tenant{ID: "acme"}).ID != "acme" {
+		t.Error("nobody watches")
+	}
+}
+
+// What was read before somebody else has read it anew is older than that.
+func TestAWatchTakesNothingOlderForNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := tenant.Tenant{ID: "acme"}
+		now := old
+		now.Quota.Concurrency = 1
+		read := make(chan struct{})
+		w := kept.NewWatch(func(context.Context, string) (tenant.Tenant, bool, error) {
+			<-read // what was read is slow to come
+			return old, true, nil
+		}, slog.New(slog.DiscardHandler))
+		w.Tell(func(tenant.Tenant) { t.Error("it is told") })
+		ctx, stop := context.WithCancel(t.Context())
+		go w.Until(ctx)
+		w.Add(old, func() {})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.Add(now, func() {})
+		stop()
+		close(read)
+		synctest.Wait()
+		if w.Now(old).Quota.Concurrency != 1 {
+			t.Error("it is known as it was before")
+		}
+	})
+}

@@ -140,6 +140,16 @@ func (q *Queue) TryEnter(share Share) (*Place, error) {
 	return p, nil
 }
 
+// Reshare says what a party may have from now on, where it has anything here: its next request says it again. So whoever waits need not wait for that
+// where more may run now.
+func (q *Queue) Reshare(share Share) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.parties[share.ID] != nil {
+		q.settle(q.of(share))
+	}
+}
+
 // join takes a place or begins to wait for one.
 func (q *Queue) join(share Share) (*Place, error) {
 	q.mu.Lock()

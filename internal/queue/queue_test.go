@@ -458,3 +458,41 @@ func TestTryEnter(t *testing.T) {
 		t.Errorf("%d run and %d wait", running, left)
 	}
 }
+
+// A bound that was raised, or lowered, was heeded once the party's next request came.
+func TestReshare(t *testing.T) {
+	q, open := New(4, 1000), map[*Place]string{}
+	fill(t, q, open, Share{ID: "a", Running: 1}, 5)
+	granted := func() (n int) {
+		for p := range open {
+			if isGranted(p) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct{ may, run int }{{1, 1}, {3, 3}, {0, 4}, {2, 4}} {
+		q.Reshare(Share{ID: "a", Running: c.may})
+		check(t, q)
+		if n := granted(); n != c.run {
+			t.Fatalf("where %d may, %d run, want %d", c.may, n, c.run)
+		}
+	}
+	for p := range open { // of the four, two have to end before the fifth's turn
+		if isGranted(p) {
+			delete(open, p)
+			p.Leave()
+		}
+		if n := granted(); len(open) == 3 {
+			if n != 2 {
+				t.Fatalf("%d run", n)
+			}
+			break
+		}
+	}
+	q.Reshare(Share{ID: "nobody", Running: 1})
+	check(t, q)
+	if len(q.parties) != 1 {
+		t.Errorf("%d parties", len(q.parties))
+	}
+}

@@ -47,6 +47,7 @@ func later(err error) error {
 // checkCPU refuses a tenant that has used up its day's processor time. What runs then may still add to it: as much as may run at
 // once, for as long as it may.
 func (g *Guard) checkCPU(ctx context.Context, t tenant.Tenant) error {
+	t = g.config.Now(t)
 	if t.Quota.CPUSecondsPerDay <= 0 {
 		return nil
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	// Isolation is that of every box: tenant.IsolationStandard or tenant.IsolationGVisor.
 	Isolation string
 	CPU       CPUMeter
+	// Now returns a tenant as it is by now, which whatever waits is held against; nil means that it stays as it was.
+	Now func(tenant.Tenant) tenant.Tenant
 	// AtBegin returns a context with which the Executor calls check once a box is there, and runs nothing where that is an error; nil means that it
 	// cannot, and that what waits in its queue is held against what was used before.
 	AtBegin func(ctx context.Context, check func() error) context.Context
@@ -39,7 +41,17 @@ type Guard struct {
 }
 
 // NewGuard returns a Guard.
-func NewGuard(c Config) *Guard { return &Guard{config: c} }
+func NewGuard(c Config) *Guard {
+	if c.Now == nil {
+		c.Now = func(t tenant.Tenant) tenant.Tenant { return t }
+	}
+	return &Guard{config: c}
+}
+
+// ShareOf is a tenant's share of the queue.
+func ShareOf(t tenant.Tenant) queue.Share {
+	return queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue}
+}
 
 // Execute runs a request of the tenant in ctx. Where there is none no quota holds, and all such requests are one party in the
 // queue. The error is an *[Error], or the executor's. Whoever read the request gave it its defaults by [WithDefaults].
@@ -57,10 +69,12 @@ func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api
 	} else if err := g.Admit(ctx, request); err != nil {
 		return api.Result{}, err
 	}
-	request.Libraries = t.Quota.Libraries
-	share := queue.Share{ID: t.ID, Weight: t.Quota.EffectiveWeight(), Running: t.Quota.Concurrency, Waiting: t.Quota.Queue, Beyond: isFew(ctx)}
+	now := g.config.Now(t)
+	request.Libraries = now.Quota.Libraries
+	share := ShareOf(now)
+	share.Beyond = isFew(ctx)
 	within := ctx
-	if g.config.AtBegin != nil && t.Quota.CPUSecondsPerDay > 0 {
+	if g.config.AtBegin != nil {
 		within = g.config.AtBegin(ctx, mayBegin)
 	}
 	result, err := g.config.Executor.ExecuteAs(within, share, request, onLog)
@@ -68,7 +82,7 @@ func (g *Guard) Execute(ctx context.Context, request api.Request, onLog func(api
 		if isAdmitted(ctx) {
 			return api.Result{}, err
 		}
-		return api.Result{}, asQuota(err, t.Quota)
+		return api.Result{}, asQuota(err, now.Quota)
 	}
 	g.charge(ctx, t, result)
 	return result, nil
@@ -101,6 +115,7 @@ func (g *Guard) AdmitTask(ctx context.Context) error {
 
 // admit counts n requests.
 func (g *Guard) admit(ctx context.Context, t tenant.Tenant, n int) error {
+	t = g.config.Now(t)
 	if t.Quota.Isolation == tenant.IsolationGVisor && g.config.Isolation != tenant.IsolationGVisor {
 		return &Error{Quota: "isolation", Forbidden: true, Allowed: []string{tenant.IsolationGVisor}, detail: "the boxes of this server have " + g.config.Isolation}
 	}
@@ -112,8 +127,8 @@ func (g *Guard) admit(ctx context.Context, t tenant.Tenant, n int) error {
 
 type admittedKey struct{}
 
-// Admitted returns a context for a tenant's request that has been admitted already, by [Guard.Admit]: Execute runs it in its turn, and
-// does not count it again. Where there is no place it returns the executor's own error, and one with the same method RetryAfter where the day's
+// Admitted returns a context for a tenant's request that has been admitted already, by [Guard.Admit]: Execute runs it in its turn, by what the
+// tenant may have then, and does not count it again. Where there is no place it returns the executor's own error, and one with the same method RetryAfter where the day's
 // processor time is used up: it is for the caller to wait.
 func Admitted(ctx context.Context, t tenant.Tenant) context.Context {
 	return context.WithValue(tenant.NewContext(ctx, t), admittedKey{}, true)
@@ -130,7 +145,9 @@ func Few(ctx context.Context) context.Context { return context.WithValue(ctx, fe
 func isFew(ctx context.Context) bool { return ctx.Value(fewKey{}) != nil }
 
 // Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
-func (g *Guard) Rate(t tenant.Tenant) (r Rate, ok bool) { return g.rates.read(t, time.Now()) }
+func (g *Guard) Rate(t tenant.Tenant) (r Rate, ok bool) {
+	return g.rates.read(g.config.Now(t), time.Now())
+}
 
 // asQuota names the quota where one of the tenant's own kept the request from waiting.
 func asQuota(err error, q tenant.Quota) error {

@@ -66,6 +66,9 @@ func NewExecutor(c ExecutorConfig) (*Executor, error) {
 // ErrClosed is returned once the Executor has been closed.
 var ErrClosed = errors.New("sandbox: shutting down")
 
+// Reshare says what a party that has anything here may have from now on; see [queue.Queue.Reshare].
+func (e *Executor) Reshare(share queue.Share) { e.queue.Reshare(share) }
+
 // Load tells how many boxes work, or are being destroyed, and how many requests wait for a place.
 func (e *Executor) Load() (running, waiting int) { return e.queue.Load() }
 
