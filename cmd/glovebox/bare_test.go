@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,11 +69,50 @@ func sharedMain() {
 		status = 99
 	}
 	after, err := os.ReadFile("/proc/thread-self/mountinfo")
-	if err != nil || !bytes.Equal(before, after) {
-		fmt.Fprintf(os.Stderr, "shared: before:\n%safter:\n%s%v\n", before, after, err)
+	if changed := changedMounts(string(before), string(after)); err != nil || len(changed) > 0 {
+		fmt.Fprintf(os.Stderr, "shared: %v, and these mounts came, or went:\n%s", err, strings.Join(changed, ""))
 		status = 99
 	}
 	os.Exit(status)
+}
+
+// changedMounts are the lines of mountinfo that are in one of the two alone. What was mounted in a directory that is there no more has gone with
+// it, in every namespace, and others make and remove such meanwhile, as Docker does for each container.
+func changedMounts(before, after string) (changed []string) {
+	was, is := slices.Collect(strings.Lines(before)), slices.Collect(strings.Lines(after))
+	for _, line := range was {
+		const point = 4
+		if _, err := os.Lstat(strings.Fields(line)[point]); !slices.Contains(is, line) && !errors.Is(err, fs.ErrNotExist) {
+			changed = append(changed, "gone: "+line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			changed = append(changed, "left: "+line)
+		}
+	}
+	return changed
+}
+
+func TestChangedMounts(t *testing.T) {
+	const root = "1 0 254:0 / / rw shared:1 - ext4 /dev/vda rw\n"
+	gone := "2 1 0:1 / " + t.TempDir() + "/removed rw shared:2 - overlay overlay rw\n"
+	there := "3 1 0:2 / " + t.TempDir() + " rw shared:3 - tmpfs tmpfs rw\n"
+	for name, c := range map[string]struct {
+		before, after string
+		want          []string
+	}{
+		"none":                            {root + gone + there, root + gone + there, nil},
+		"one that went with its place":    {root + gone + there, root + there, nil},
+		"one that went from its place":    {root + there, root, []string{"gone: " + there}},
+		"one that came":                   {root, root + there, []string{"left: " + there}},
+		"one that came, of what has gone": {root, root + gone, []string{"left: " + gone}},
+		"one in place of another":         {root + there, root + "4" + there[1:], []string{"gone: " + there, "left: 4" + there[1:]}},
+	} {
+		if got := changedMounts(c.before, c.after); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
 }
 
 // nobodyMain runs glovebox as a user who may nothing, with a state directory of that user's.
