@@ -116,10 +116,11 @@ func Ping(ctx context.Context) error {
 	return ping(ctx, c)
 }
 
+// ping also settles which version of the API is spoken, before anybody else asks: who comes at once with another would read it while it is written.
 func ping(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	if _, err := c.Ping(ctx, client.PingOptions{}); err != nil {
+	if _, err := c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		return fmt.Errorf("docker: %w at %s: %w", ErrNoDaemon, c.DaemonHost(), err)
 	}
 	return nil
