@@ -35,7 +35,7 @@ func tearLog(ctx context.Context, l *load) error {
 		return err
 	}
 	if !torn {
-		l.tell("the log was empty, and nothing was damaged")
+		l.tell("all of the log was in the database, and nothing was damaged")
 		return nil
 	}
 	found, err := l.server.logged(before, "firstLedgerEntry")
@@ -56,14 +56,26 @@ func tearLog(ctx context.Context, l *load) error {
 	return err
 }
 
-// The forms of SQLite's write-ahead log: https://www.sqlite.org/fileformat2.html#walformat
+// The forms of SQLite's write-ahead log, and of the index beside it: https://www.sqlite.org/fileformat2.html#walformat and
+// https://www.sqlite.org/walformat.html#the_wal_index_file_format
 const (
-	walHeader   = 32
-	frameHeader = 24
+	walHeader       = 32
+	frameHeader     = 24
+	copiedFrames    = 128 // where the index has nBackfillAttempted
+	wholeCopiedInfo = copiedFrames + 4
 )
 
-// tear changes the page that was written last by a commit, and reports whether there is one.
+// tear changes the page that was written last by a commit, and reports whether there is one. What SQLite has begun to copy into the database it has
+// had the disk keep before, so no machine that dies tears that; the database would be of two times at once.
 func tear(path string) (bool, error) {
+	index, err := os.ReadFile(strings.TrimSuffix(path, "-wal") + "-shm")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(index) < wholeCopiedInfo {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	copied := int(binary.NativeEndian.Uint32(index[copiedFrames:]))
 	body, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(body) <= walHeader {
 		return false, nil
@@ -79,7 +91,7 @@ func tear(path string) (bool, error) {
 			last = at
 		}
 	}
-	if last < 0 {
+	if last < walHeader+copied*(frameHeader+page) {
 		return false, nil
 	}
 	body[last+frameHeader+page/2] ^= 0xff
