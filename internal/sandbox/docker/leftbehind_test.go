@@ -34,15 +34,17 @@ func noteOwner(t *testing.T, state *sandbox.State) {
 
 // leftBehind lists what is still there of boxes: the claims in a state directory, the containers of
 // those who made boxes in it, and our cgroups around no container. What another test's process is
-// making or removing at this moment is gone, or somebody's, a little later: it looks for a while.
+// making or removing at this moment is gone, or somebody's, a little later: it looks for a while, and
+// what is not there at one look is not left behind, though another process is at the next one then.
 func leftBehind(t *testing.T, stateDir string) (left []string) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Second); ; {
-		if left = look(t, stateDir); left == nil || time.Now().After(deadline) {
-			return left
-		}
+	left = look(t, stateDir)
+	for deadline := time.Now().Add(3 * time.Second); len(left) > 0 && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
+		now := look(t, stateDir)
+		left = slices.DeleteFunc(left, func(it string) bool { return !slices.Contains(now, it) })
 	}
+	return left
 }
 
 func look(t *testing.T, stateDir string) (left []string) {
