@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -20,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"glovebox/api"
+	"glovebox/internal/store/sqlite"
 )
 
 // The commands that scripts have beside testscript's own.
@@ -270,6 +273,24 @@ func cmdRecords(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the ledger does not match %s: %s", args[0], entries)
 		}
 	}
+}
+
+// cmdOlder makes a data directory's database what it was before its last migration: older $GLOVEBOX_DATA_DIR.
+func cmdOlder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: older DIRECTORY")
+	}
+	db, err := sql.Open("sqlite", filepath.Join(args[0], sqlite.FileName))
+	ts.Check(err)
+	for _, change := range []string{
+		"ALTER TABLE executions DROP COLUMN idempotency_salt",
+		"ALTER TABLE agent_runs DROP COLUMN idempotency_salt",
+		"DELETE FROM goose_db_version WHERE version_id > 6",
+	} {
+		_, err := db.Exec(change)
+		ts.Check(err)
+	}
+	ts.Check(db.Close())
 }
 
 // answer leaves a response's body on stdout.

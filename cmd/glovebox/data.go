@@ -68,7 +68,7 @@ func (f *dataFlags) open(cmd *cobra.Command, create bool) (store.Store, error) {
 	if _, err := os.Lstat(filepath.Join(dir, sqlite.FileName)); !create && errors.Is(err, fs.ErrNotExist) {
 		return nil, usageError("nothing is kept in %s: name another with --data-dir, or make it with glovebox tenant create", dir)
 	}
-	s, err := sqlite.Open(ledger.WithActor(cmd.Context(), operator()), dir, sqlite.Command)
+	s, err := sqlite.Open(ledger.WithActor(cmd.Context(), operator()), dir, sqlite.Command, progressTo(cmd.ErrOrStderr()))
 	if err != nil {
 		return nil, storeError(err)
 	}

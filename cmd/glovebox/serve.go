@@ -163,7 +163,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	var kept *sqlite.Store
 	if f.data.dir != "" {
-		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), f.data.dir, sqlite.Server); err != nil {
+		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), f.data.dir, sqlite.Server, func(p sqlite.Progress) { logProgress(log, p) }); err != nil {
 			return storeError(err)
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()

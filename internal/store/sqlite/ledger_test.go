@@ -111,7 +111,7 @@ func TestWhatIsNotRecordedIsNotDone(t *testing.T) {
 
 func TestALedgerIsBegunByWhoeverMakesTheStore(t *testing.T) {
 	ctx := ledger.WithActor(t.Context(), ledger.Actor{Operator: "uid:7"})
-	s, err := Open(ctx, filepath.Join(t.TempDir(), "data"), Command)
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "data"), Command, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

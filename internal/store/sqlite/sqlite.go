@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -65,8 +66,9 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens the store in a directory, and makes both where they are not there. It refuses a directory and a file that others own
-// or may look into. In the mode Server it returns [store.ErrInUse] while another server has it.
-func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
+// or may look into. In the mode Server it returns [store.ErrInUse] while another server has it. tell is called, from this goroutine, where opening may take
+// a while; it may be nil.
+func Open(ctx context.Context, dir string, mode Mode, tell func(Progress)) (_ *Store, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -100,7 +102,7 @@ func Open(ctx context.Context, dir string, mode Mode) (_ *Store, err error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	s.writer.SetMaxOpenConns(1)
-	if err := s.migrate(ctx, dir); err != nil {
+	if err := s.migrate(ctx, dir, tell); err != nil {
 		return nil, err
 	}
 	if s.reader, err = sql.Open("sqlite", s.dsn("&_pragma=query_only(1)")); err != nil {
@@ -144,9 +146,13 @@ func (s *Store) Close() error {
 
 // migrate brings the file to the form that this Glovebox knows. Who opens the store at the same time waits: the steps are one
 // transaction each, and not one together.
-func (s *Store) migrate(ctx context.Context, dir string) error {
-	unlock, err := lockDir(ctx, dir)
-	if err != nil {
+func (s *Store) migrate(ctx context.Context, dir string, tell func(Progress)) error {
+	o := opening{file: s.path, tell: tell, began: time.Now()}
+	var unlock func()
+	if err := o.while(Progress{Phase: Waiting}, func() (err error) {
+		unlock, err = lockDir(ctx, dir)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer unlock()
@@ -161,11 +167,24 @@ func (s *Store) migrate(ctx context.Context, dir string) error {
 	if current > target {
 		return fmt.Errorf("store: %s: %w: its form is %d, and this Glovebox knows %d", s.path, store.ErrNewer, current, target)
 	}
-	if current == target {
-		return nil
+	o.began = time.Now()
+	p := Progress{Phase: Migrating, From: current, To: target, At: current}
+	for p.At < target {
+		if p.From > 0 { // a new one is made at once
+			o.say(p)
+		}
+		if err := o.while(p, func() error {
+			step, err := steps.UpByOne(ctx)
+			if err == nil {
+				p.At = step.Source.Version
+			}
+			return err
+		}); err != nil {
+			return s.failed("bring it to this Glovebox's form", err)
+		}
 	}
-	if _, err := steps.Up(ctx); err != nil {
-		return s.failed("bring it to this Glovebox's form", err)
+	if p.Phase = Migrated; current > 0 && current < target {
+		o.say(p)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (p place) Signer(t testing.TB, of store.Store) *ledger.Signer {
 
 func open(t testing.TB, dir string, mode Mode) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dir, mode)
+	s, err := Open(t.Context(), dir, mode, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestWhatOthersMayLookIntoIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		var notOurs *private.Error
-		if _, err := Open(t.Context(), dir, Server); !errors.As(err, &notOurs) || !strings.Contains(err.Error(), dir) {
+		if _, err := Open(t.Context(), dir, Server, nil); !errors.As(err, &notOurs) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestWhatIsNoDatabaseIsNamed(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), dir, Command); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), file) {
+	if _, err := Open(t.Context(), dir, Command, nil); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v", err)
 	}
 	if after, err := os.ReadFile(file); err != nil || string(after) != text {
@@ -143,7 +143,7 @@ func TestADamagedPageIsFound(t *testing.T) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err = Open(t.Context(), dir, Command)
+	s, err = Open(t.Context(), dir, Command, nil)
 	if err == nil {
 		defer s.Close()
 		_, err = s.Tenants(t.Context())
@@ -179,7 +179,7 @@ func TestALaterFormIsRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), dir, Command); !errors.Is(err, store.ErrNewer) {
+	if _, err := Open(t.Context(), dir, Command, nil); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("%v", err)
 	}
 }
@@ -189,7 +189,7 @@ func TestManyMayMakeItAtOnce(t *testing.T) {
 	var done sync.WaitGroup
 	for range 8 {
 		done.Go(func() {
-			s, err := Open(t.Context(), dir, Command)
+			s, err := Open(t.Context(), dir, Command, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -245,7 +245,7 @@ const envServer = "GLOVEBOX_TEST_SERVER"
 
 // serverMain is a server that holds its store until it is killed.
 func serverMain(dir string) int {
-	if _, err := Open(context.Background(), dir, Server); err != nil {
+	if _, err := Open(context.Background(), dir, Server, nil); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -271,7 +271,7 @@ func TestTwoServersDoNotShareOne(t *testing.T) {
 	if _, err := fmt.Fscanln(out, new(string)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), dir, Server); !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), dir) {
+	if _, err := Open(t.Context(), dir, Server, nil); !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second server: %v", err)
 	}
 	command := open(t, dir, Command) // beside it
@@ -303,7 +303,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Open(ctx, dir, Command); !errors.Is(err, store.ErrBusy) || !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, dir, Command, nil); !errors.Is(err, store.ErrBusy) || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	unlock()
