@@ -17,7 +17,7 @@ import (
 // new, lets what runs end within Config.DrainLimit, cancels the rest, and waits for their boxes to
 // be gone. A drained server returns nil. It may be called once.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	asks, err := s.entry.asks(ctx)
+	asks, err := s.entry.asks(context.WithoutCancel(ctx)) // who stops it at once has it end well
 	if err == nil {
 		err = CheckListenAddress(listener.Addr().String(), Exposure{Keys: asks, TLS: s.config.TLS != nil, InsecureHTTP: s.config.InsecureHTTP})
 	}
