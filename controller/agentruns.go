@@ -165,17 +165,13 @@ func (s *Server) listRuns(c echo.Context) error {
 	if a := s.agent(filter.Agent); a != nil {
 		filter.Agent = a.Name
 	}
-	filter.Limit++ // one more tells whether there is another page
 	ctx := c.Request().Context()
-	records, err := s.runs.List(ctx, tenantOf(ctx), filter)
+	found, err := s.runs.List(ctx, tenantOf(ctx), filter)
 	if err != nil {
 		return failed(err)
 	}
-	for i, r := range records {
-		if i == common.Limit {
-			page.Next = cursorBehind(records[i-1].ID)
-			break
-		}
+	page.Next = cursorOf(found.Next)
+	for _, r := range found.Records {
 		listed := r.Document()
 		listed.Forgotten = false // a list tells of no outcome
 		page.Runs = append(page.Runs, listed)

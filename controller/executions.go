@@ -142,18 +142,12 @@ func (s *Server) listExecutions(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	limit := filter.Limit
-	filter.Limit++ // one more tells whether there is another page
-	records, err := s.executions.List(ctx, tenantOf(ctx), filter)
+	found, err := s.executions.List(ctx, tenantOf(ctx), filter)
 	if err != nil {
 		return failed(err)
 	}
-	page := api.Page{Executions: []api.Execution{}}
-	for i, r := range records {
-		if i == limit {
-			page.Next = cursorBehind(records[i-1].ID)
-			break
-		}
+	page := api.Page{Executions: []api.Execution{}, Next: cursorOf(found.Next)}
+	for _, r := range found.Records {
 		listed := r.Document()
 		listed.Forgotten = false // a list tells of no result
 		page.Executions = append(page.Executions, listed)
@@ -161,8 +155,8 @@ func (s *Server) listExecutions(c echo.Context) error {
 	return s.writeJSON(c, http.StatusOK, jsonType, page)
 }
 
-// cursorBehind names the page behind a record.
-func cursorBehind(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+// cursorOf names the page behind a record; there is none behind "".
+func cursorOf(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
 
 // filterOf reads what every list can be asked for; known says whether there is such a code.
 func filterOf[C ~string](query url.Values, known func(C) bool) (f kept.Filter[C], err error) {

@@ -100,7 +100,8 @@ func (e Executions) Forget(ctx context.Context, id string) (api.Execution, error
 // ExecutionFilter picks executions; the zero value is each.
 type ExecutionFilter = Filter[api.ResultCode]
 
-// List returns a page of executions, newest first, without their results.
+// List returns a page of executions, newest first, without their results. While it has a Next there may be more, however
+// short it is.
 func (e Executions) List(ctx context.Context, f ExecutionFilter) (api.Page, error) {
 	answer, err := e.all.client.ask(ctx, call{path: executionsPath, query: f.query(), most: maxPageBytes})
 	if err != nil {

@@ -59,7 +59,8 @@ func (r Runs) Forget(ctx context.Context, id string) (api.AgentRun, error) {
 // RunFilter picks runs; the zero value is each.
 type RunFilter = Filter[api.AgentOutcomeCode]
 
-// List returns a page of runs, newest first, without their outcomes.
+// List returns a page of runs, newest first, without their outcomes. While it has a Next there may be more, however
+// short it is.
 func (r Runs) List(ctx context.Context, f RunFilter) (api.AgentRunPage, error) {
 	answer, err := r.all.client.ask(ctx, call{path: r.all.path, query: f.query(), most: maxPageBytes})
 	if err != nil {

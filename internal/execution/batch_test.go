@@ -45,8 +45,8 @@ func TestABatchThatIsRefusedLeavesNothing(t *testing.T) {
 		store.broken = false
 		synctest.Wait()
 		all, err := b.List(t.Context(), "acme", execution.Filter{Limit: 10})
-		if err != nil || len(all) != 1 || b.fake.Created() != 1 {
-			t.Errorf("%d are kept, and %d had a box, %v; want one", len(all), b.fake.Created(), err)
+		if err != nil || len(all.Records) != 1 || b.fake.Created() != 1 {
+			t.Errorf("%d are kept, and %d had a box, %v; want one", len(all.Records), b.fake.Created(), err)
 		}
 		// No place is taken still, and the key is there as it was.
 		again, err := b.SubmitAll(t.Context(), batch("a", 5))

@@ -91,7 +91,7 @@ func (m *Memory) Get(_ context.Context, tenant, id string) (Record, error) {
 }
 
 // List implements [Store].
-func (m *Memory) List(_ context.Context, tenant string, f Filter) ([]Record, error) {
+func (m *Memory) List(_ context.Context, tenant string, f Filter) (kept.Page[Record], error) {
 	return m.table.List(tenant, f, nil), nil
 }
 

@@ -37,7 +37,7 @@ type Store[R, F any] interface {
 	// Get returns a tenant's record, or [ErrNotFound].
 	Get(ctx context.Context, tenant, id string) (R, error)
 	// List returns records without what is their tenant's own.
-	List(ctx context.Context, tenant string, f F) ([]R, error)
+	List(ctx context.Context, tenant string, f F) (Page[R], error)
 	// Unfinished returns every record of what has not ended, of all tenants, oldest first.
 	Unfinished(ctx context.Context) ([]R, error)
 	// Read marks that the result was told.
@@ -94,7 +94,7 @@ func (k *Keeper[R, F, E]) Told(ctx context.Context, id string) error {
 }
 
 // List returns a page; see [Store].
-func (k *Keeper[R, F, E]) List(ctx context.Context, tenant string, f F) ([]R, error) {
+func (k *Keeper[R, F, E]) List(ctx context.Context, tenant string, f F) (Page[R], error) {
 	return k.store.List(ctx, tenant, f)
 }
 

@@ -64,7 +64,14 @@ type Filter[C ~string] struct {
 	Since, Until time.Time
 	// Before is the id behind which a page begins; "" is the newest.
 	Before string
-	Limit  int
+	Limit  int // the most records of a page
+}
+
+// A Page is a part of a list, newest first. It may be short, and even empty, where another is behind it: a store looks at a bounded number of records for
+// one page.
+type Page[R any] struct {
+	Records []R
+	Next    string // what Before is to be for the page behind it; "" where there is none
 }
 
 func (f Filter[C]) takes(h Head) bool {

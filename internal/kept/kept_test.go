@@ -26,7 +26,7 @@ func newThings() *Table[thing, string] {
 }
 
 func ids(t *Table[thing, string]) (all []string) {
-	for _, one := range t.List("", Filter[string]{Limit: -1}, nil) {
+	for _, one := range t.List("", Filter[string]{Limit: -1}, nil).Records {
 		all = append(all, one.head.ID)
 	}
 	slices.Reverse(all)

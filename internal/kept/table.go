@@ -204,18 +204,20 @@ func (t *Table[R, C]) Get(tenant, id string) (r R, err error) {
 }
 
 // List returns what a list tells of those that a filter takes and, where it is not nil, also does.
-func (t *Table[R, C]) List(tenant string, f Filter[C], also func(*R) bool) []R {
+func (t *Table[R, C]) List(tenant string, f Filter[C], also func(*R) bool) (page Page[R]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var page []R
+	last := ""
 	for _, id := range slices.Backward(t.order) {
-		if len(page) == f.Limit {
+		r := t.records[id]
+		if h := t.form.Head(r); h.Tenant != tenant || !f.takes(h) || (also != nil && !also(r)) {
+			continue
+		}
+		if len(page.Records) == f.Limit {
+			page.Next = last
 			break
 		}
-		r := t.records[id]
-		if h := t.form.Head(r); h.Tenant == tenant && f.takes(h) && (also == nil || also(r)) {
-			page = append(page, t.form.Listed(*r))
-		}
+		page.Records, last = append(page.Records, t.form.Listed(*r)), id
 	}
 	return page
 }

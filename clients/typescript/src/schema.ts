@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * The executions of the last days, newest first
-         * @description Without their results. A page has a cursor for the next where there is one.
+         * @description Without their results. A page has a cursor for the next where there is one, also where it is short or empty itself, since 10,000 executions at most are looked at for one page.
          */
         get: operations["listExecutions"];
         put?: never;
@@ -163,7 +163,7 @@ export interface paths {
         };
         /**
          * The accepted runs of the last days, newest first
-         * @description Without their outcomes. A page has a cursor for the next where there is one.
+         * @description Without their outcomes. A page has a cursor for the next where there is one, also where it is short or empty itself, since 10,000 runs at most are looked at for one page.
          */
         get: operations["listAgentRuns"];
         put?: never;
@@ -699,7 +699,7 @@ export interface components {
         };
         ExecutionPage: {
             executions: components["schemas"]["Execution"][];
-            /** @description The cursor of the next page; it is left out on the last. */
+            /** @description The cursor of the next page; it is left out on the last. A page may be short, or empty, and have one. */
             next?: string;
         };
         /** @description A problem document (RFC 9457). */
@@ -881,7 +881,7 @@ export interface components {
         /** @description A part of a list of runs, newest first. */
         AgentRunPage: {
             runs: components["schemas"]["AgentRun"][];
-            /** @description The cursor of the next page; absent on the last. */
+            /** @description The cursor of the next page; absent on the last. A page may be short, or empty, and have one. */
             next?: string;
         };
         /** @description What an agent works on, as it is at the end. */

@@ -61,7 +61,7 @@ export interface Failed extends Ended {
 /** A part of a list of executions, newest first. */
 export interface ExecutionPage {
   executions: Execution[];
-  /** The cursor of the next page; it is left out on the last. */
+  /** The cursor of the next page; it is left out on the last. A page may be short, or empty, and have one. */
   next?: string;
 }
 
@@ -94,7 +94,7 @@ export interface AgentRun<Results = unknown> extends Omit<Schemas['AgentRun'], '
 /** A part of a list of runs, newest first. */
 export interface AgentRunPage {
   runs: AgentRun[];
-  /** The cursor of the next page; it is left out on the last. */
+  /** The cursor of the next page; it is left out on the last. A page may be short, or empty, and have one. */
   next?: string;
 }
 

@@ -115,7 +115,7 @@ func ofAnAgent(t *testing.T, s agentrun.Store) {
 	for name, want := range map[string][]string{"": {other.ID, own.ID}, "codesmith": {own.ID}, "nobody": nil} {
 		page, err := s.List(t.Context(), "acme", agentrun.Filter{Filter: filter{Limit: 9}, Agent: name})
 		var got []string
-		for _, r := range page {
+		for _, r := range page.Records {
 			got = append(got, r.ID)
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -26,16 +26,18 @@ func (b *bench[S, R, F, C]) lists() {
 	for name, c := range map[string]struct {
 		filter filter
 		want   []string
+		next   string
 	}{
-		"all":         {filter{}, want(6, 5, 4, 3, 2, 1, 0)},
-		"a page":      {filter{Limit: 2}, want(6, 5)},
-		"the next":    {filter{Limit: 2, Before: b.id(all[5])}, want(4, 3)},
-		"the last":    {filter{Before: b.id(all[0])}, nil},
-		"ended":       {filter{State: api.ExecutionEnded}, want(2)},
-		"queued":      {filter{State: api.ExecutionQueued, Limit: 3}, want(6, 5, 4)},
-		"with a code": {filter{ResultCode: b.Code}, want(2)},
-		"with none":   {filter{ResultCode: b.Other}, nil},
-		"in time":     {filter{Since: Began.Add(time.Minute), Until: Began.Add(3 * time.Minute)}, want(2, 1)},
+		"all":         {filter{}, want(6, 5, 4, 3, 2, 1, 0), ""},
+		"a page":      {filter{Limit: 2}, want(6, 5), b.id(all[5])},
+		"the next":    {filter{Limit: 2, Before: b.id(all[5])}, want(4, 3), b.id(all[3])},
+		"the rest":    {filter{Limit: 3, Before: b.id(all[3])}, want(2, 1, 0), ""},
+		"the last":    {filter{Before: b.id(all[0])}, nil, ""},
+		"ended":       {filter{State: api.ExecutionEnded}, want(2), ""},
+		"queued":      {filter{State: api.ExecutionQueued, Limit: 3}, want(6, 5, 4), b.id(all[4])},
+		"with a code": {filter{ResultCode: b.Code}, want(2), ""},
+		"with none":   {filter{ResultCode: b.Other}, nil, ""},
+		"in time":     {filter{Since: Began.Add(time.Minute), Until: Began.Add(3 * time.Minute)}, want(2, 1), ""},
 	} {
 		if c.filter.Limit == 0 {
 			c.filter.Limit = 100
@@ -45,15 +47,15 @@ func (b *bench[S, R, F, C]) lists() {
 			b.t.Fatal(err)
 		}
 		var got []string
-		for _, r := range page {
+		for _, r := range page.Records {
 			p := b.Parts(&r)
 			if p.Asked != 0 || p.Told || p.Salted {
 				b.t.Errorf("%+v is listed with its data", p)
 			}
 			got = append(got, p.ID)
 		}
-		if !reflect.DeepEqual(got, c.want) {
-			b.t.Errorf("%s: %v, want %v", name, got, c.want)
+		if !reflect.DeepEqual(got, c.want) || page.Next != c.next {
+			b.t.Errorf("%s: %v, and %q behind it, want %v, and %q", name, got, page.Next, c.want, c.next)
 		}
 	}
 }

@@ -148,12 +148,12 @@ func (a agentRuns) Get(ctx context.Context, tenant, id string) (agentrun.Record,
 }
 
 // List implements [agentrun.Store].
-func (a agentRuns) List(ctx context.Context, tenant string, f agentrun.Filter) ([]agentrun.Record, error) {
+func (a agentRuns) List(ctx context.Context, tenant string, f agentrun.Filter) (kept.Page[agentrun.Record], error) {
 	also := ""
 	if f.Agent != "" {
 		also = "agent = ?"
 	}
-	return listKept(ctx, a.keptTable, scanListedRun, runHead, tenant, f.Filter, also, f.Agent)
+	return listKept(ctx, a.keptTable, scanListedRun, runHead, tenant, f.Filter, also, f.Agent, func(r agentrun.Record) string { return r.ID })
 }
 
 // Unfinished implements [agentrun.Store].

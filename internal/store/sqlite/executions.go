@@ -232,8 +232,8 @@ func (e executions) Get(ctx context.Context, tenant, id string) (execution.Recor
 }
 
 // List implements [execution.Store].
-func (e executions) List(ctx context.Context, tenant string, f execution.Filter) ([]execution.Record, error) {
-	return listKept(ctx, e.keptTable, scanListed, headColumns, tenant, f, "", nil)
+func (e executions) List(ctx context.Context, tenant string, f execution.Filter) (kept.Page[execution.Record], error) {
+	return listKept(ctx, e.keptTable, scanListed, headColumns, tenant, f, "", nil, func(r execution.Record) string { return r.ID })
 }
 
 // Unfinished implements [execution.Store].

@@ -88,13 +88,18 @@ func (k keptTable) Forget(ctx context.Context, tenant, id string) error {
 	})
 }
 
-// getKept returns a tenant's record, or [kept.ErrNotFound].
-func getKept[R any](ctx context.Context, k keptTable, read scan[R], columns, tenant, id string) (r R, err error) {
+// turnOf is whose turn it is to read what may take a while: a tenant does one such thing at once.
+func turnOf(tenant string) queue.Share {
 	share := queue.Share{ID: tenant}
 	if tenant != "" {
 		share.Running = 1
 	}
-	place, err := k.store.whole.Enter(ctx, share)
+	return share
+}
+
+// getKept returns a tenant's record, or [kept.ErrNotFound].
+func getKept[R any](ctx context.Context, k keptTable, read scan[R], columns, tenant, id string) (r R, err error) {
+	place, err := k.store.whole.Enter(ctx, turnOf(tenant))
 	if err != nil {
 		return r, k.store.failed(k.what+" "+id, err)
 	}
@@ -171,8 +176,18 @@ func (k keptTable) addAll(ctx context.Context, insert string, rows []keptRow, ju
 	return existing, nil
 }
 
+// lookedAt is how many records a page of a list is looked for among: a filter that takes few would else have all of a tenant's read, for each page.
+const lookedAt = 10_000
+
 // listKept returns what a filter, and one more condition where it is not "", takes.
-func listKept[R any, C ~string](ctx context.Context, k keptTable, read scan[R], columns, tenant string, f kept.Filter[C], also string, value any) ([]R, error) {
+func listKept[R any, C ~string](
+	ctx context.Context, k keptTable, read scan[R], columns, tenant string, f kept.Filter[C], also string, value any, idOf func(R) string,
+) (page kept.Page[R], err error) {
+	place, err := k.store.lists.Enter(ctx, turnOf(tenant))
+	if err != nil {
+		return page, k.store.failed("list "+k.name, err)
+	}
+	defer place.Leave()
 	var where strings.Builder
 	args := []any{tenant}
 	and := func(asked bool, condition string, value any) {
@@ -185,11 +200,40 @@ func listKept[R any, C ~string](ctx context.Context, k keptTable, read scan[R], 
 	and(f.ResultCode != "", "result_code = ?", string(f.ResultCode))
 	and(!f.Since.IsZero(), "created_at >= ?", ceilMicros(f.Since))
 	and(!f.Until.IsZero(), "created_at < ?", ceilMicros(f.Until))
-	and(f.Before != "", "id < ?", f.Before)
 	and(also != "", also, value)
-	return all(ctx, k.store, k.store.reader, "list "+k.name, read,
-		"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ?"+where.String()+" ORDER BY id DESC LIMIT ?", append(args, f.Limit)...)
+	last := ""
+	if where.Len() > 0 {
+		if last, err = k.lastLookedAt(ctx, tenant, f.Before); err != nil {
+			return page, err
+		}
+	}
+	and(last != "", "id >= ?", last)
+	and(f.Before != "", "id < ?", f.Before)
+	page.Records, err = all(ctx, k.store, k.store.reader, "list "+k.name, read,
+		"SELECT "+columns+" FROM "+k.name+" WHERE tenant = ?"+where.String()+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...)
+	if len(page.Records) > f.Limit { // one more tells that there is another page
+		page.Records = page.Records[:f.Limit]
+		last = idOf(page.Records[f.Limit-1])
+	}
+	page.Next = last
+	return page, err
 }
+
+// lastLookedAt is the last record that is looked at for a page of a tenant's behind an id; "" is that all are. It reads an index alone.
+func (k keptTable) lastLookedAt(ctx context.Context, tenant, before string) (string, error) {
+	where, args := "tenant = ?", []any{tenant}
+	if before != "" {
+		where, args = where+" AND id < ?", append(args, before)
+	}
+	ids, err := all(ctx, k.store, k.store.reader, "list "+k.name, scanString, "SELECT id FROM "+k.name+" WHERE "+where+" ORDER BY id DESC LIMIT 1 OFFSET ?",
+		append(args, lookedAt-1)...)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+func scanString(row func(into ...any) error) (text string, err error) { return text, row(&text) }
 
 // ceilMicros is the first microsecond that is not before a time.
 func ceilMicros(t time.Time) int64 { return t.Add(time.Microsecond - time.Nanosecond).UnixMicro() }

@@ -29,10 +29,10 @@ import (
 const FileName = "glovebox.db"
 
 // readers is how many read at once. Each has a connection with a cache of its own.
-const readers = 4
+const readers = 5
 
 // wholeReaders is how many of them may read records whole, results included, of which one may take a while: one at once for a tenant, and tenants
-// take turns. The rest is for keys and lists.
+// take turns. As many may list, likewise. The rest is for keys, which so wait behind no tenant's reading.
 const wholeReaders = readers / 2
 
 //go:embed migrations/*.sql
@@ -54,8 +54,8 @@ type Store struct {
 	reader *sql.DB
 	writer *sql.DB // of one connection: SQLite has one writer at a time, and who waits here need not poll
 	lock   *os.File
-	// whole has the places of wholeReaders.
-	whole *queue.Queue
+	// whole and lists have the places of wholeReaders each.
+	whole, lists *queue.Queue
 	// witness is told what was kept.
 	witness *witness
 	lost    Loss
@@ -72,7 +72,7 @@ func Open(ctx context.Context, dir string, mode Mode, tell func(Progress)) (_ *S
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, FileName), whole: queue.New(wholeReaders, math.MaxInt)}
+	s := &Store{path: filepath.Join(dir, FileName), whole: queue.New(wholeReaders, math.MaxInt), lists: queue.New(wholeReaders, math.MaxInt)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
