@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,6 +151,29 @@ func TestHostSeesTheBoxSealed(t *testing.T) {
 			if !strings.Contains(status, want) {
 				t.Errorf("the process's status lacks %q", want)
 			}
+		}
+	})
+}
+
+// gVisor's kernel keeps the supplementary groups of whoever starts it, and root has some wherever it has logged in, by sudo, or
+// is a container's: attestation refused each of its boxes.
+func TestBoxesOfARootWithGroups(t *testing.T) {
+	forEachRuntime(t, func(t *testing.T, runtime Runtime) {
+		own, err := syscall.Getgroups()
+		if err == nil {
+			err = syscall.Setgroups([]int{0, 4})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := syscall.Setgroups(own); err != nil {
+				t.Error(err)
+			}
+		})
+		d, spec := newDriver(t, runtime)
+		if _, result := look(t, d, spec); result.ResultCode != api.Success {
+			t.Error(result.ResultCode)
 		}
 	})
 }

@@ -372,6 +372,7 @@ func dismantle(ctx context.Context, g group, dir string, claim *sandbox.Claim) e
 type stdio struct {
 	stdin, stdout, stderr *os.File
 	env                   []string
+	groupless             bool // whether the runtime is to have no supplementary groups
 }
 
 var _ runc.IO = stdio{}
@@ -392,15 +393,19 @@ func (c *container) openPipes() (inner stdio, outer sandbox.Stdio, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pipes = []*os.File{files[1], files[2], files[4]}
-	return stdio{stdin: files[0], stdout: files[3], stderr: files[5], env: ownEnvironment(c.bundle.kind)},
-		sandbox.Stdio{Stdin: files[1], Stdout: files[2], Stderr: files[4]}, nil
+	inner = stdio{stdin: files[0], stdout: files[3], stderr: files[5], env: ownEnvironment(c.bundle.kind)}
+	inner.groupless = c.bundle.kind == sandbox.KindRunsc && os.Geteuid() == 0
+	return inner, sandbox.Stdio{Stdin: files[1], Stdout: files[2], Stderr: files[4]}, nil
 }
 
-// Set gives the runtime the pipes, and none of our environment: gVisor's kernel would keep it in a
-// process that a script runs in.
+// Set gives the runtime the pipes, and none of our environment, nor, of root's supplementary groups, any: gVisor's kernel would
+// keep both in a process that a script runs in. (runc and crun set a box's own.)
 func (s stdio) Set(cmd *exec.Cmd) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.stdin, s.stdout, s.stderr
 	cmd.Env = s.env
+	if s.groupless {
+		cmd.SysProcAttr.Credential = &syscall.Credential{} // root, with no more groups
+	}
 }
 
 func (s stdio) close() {
