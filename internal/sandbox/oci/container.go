@@ -129,7 +129,7 @@ func (c *container) run(ctx context.Context, stdio stdio) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("oci: %s could not start a box: %w%s", c.runtime.Kind, err, lastError(c.logFile()))
+		return fmt.Errorf("oci: %s could not start a box: %w%s", c.runtime.Kind, err, logErrors(c.logFile()))
 	}
 	return nil
 }

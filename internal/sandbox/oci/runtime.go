@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"debug/buildinfo"
@@ -201,28 +200,34 @@ func ownEnvironment(kind sandbox.Kind) []string {
 	return env
 }
 
-// lastError reads the last error out of a runtime's log, to go behind a message of ours.
-func lastError(log string) string {
+// logErrors reads the errors out of a runtime's log, to go behind a message of ours: the first is the cause as a rule, and the
+// last what came of it. gVisor's three processes write to one log, with nothing between their entries.
+func logErrors(log string) string {
 	body, err := os.ReadFile(log)
 	if err != nil {
 		return ""
 	}
-	var last string
-	lines := bufio.NewScanner(bytes.NewReader(body))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var entry struct {
-			Level string `json:"level"`
-			Msg   string `json:"msg"`
-		}
-		if json.Unmarshal(lines.Bytes(), &entry) == nil && (entry.Level == "error" || entry.Level == "fatal") {
-			last = entry.Msg
+	const most = 4 // errors
+	var told []string
+	for line := range bytes.Lines(body) {
+		entries := json.NewDecoder(bytes.NewReader(line))
+		for len(told) < most {
+			var entry struct {
+				Level string `json:"level"`
+				Msg   string `json:"msg"`
+			}
+			if entries.Decode(&entry) != nil {
+				break
+			}
+			if entry.Level == "error" || entry.Level == "fatal" {
+				told = append(told, strconv.QuoteToASCII(entry.Msg))
+			}
 		}
 	}
-	if last == "" {
+	if len(told) == 0 {
 		return ""
 	}
-	return ": " + strconv.QuoteToASCII(last)
+	return ": " + strings.Join(told, "; ")
 }
 
 // CheckHost fails where this process's user cannot make a box on this host with the runtime: the error says what is

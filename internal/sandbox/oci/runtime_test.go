@@ -163,21 +163,29 @@ func TestRootlessIsRefusedWithAWayOut(t *testing.T) {
 	}
 }
 
-func TestLastErrorOfALog(t *testing.T) {
+// gVisor's processes write entry behind entry, with no end of a line: of more than one error none was told.
+func TestErrorsOfALog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	if got := lastError(path); got != "" {
+	if got := logErrors(path); got != "" {
 		t.Errorf("a log that is not there says %q", got)
 	}
 	log := `{"level":"warning","msg":"w","time":"x"}
 not json
-{"level":"error","msg":"first"}
-{"level":"error","msg":"the \u001b[31mlast"}
-{"level":"info","msg":"i"}
+{"level":"error","msg":"the \u001b[31mfirst"}
+{"level":"info","msg":"i"}{"level":"fatal","msg":"the gofer's"}{"level":"error","msg":"the kernel's"}
 `
-	if err := os.WriteFile(path, []byte(log), 0o600); err != nil {
-		t.Fatal(err)
+	write := func(log string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(log), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, want := lastError(path), `: "the \x1b[31mlast"`; got != want {
+	write(log)
+	if got, want := logErrors(path), `: "the \x1b[31mfirst"; "the gofer's"; "the kernel's"`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+	write(strings.Repeat(log, 9))
+	if got := logErrors(path); strings.Count(got, ";") != 3 {
+		t.Errorf("of 27 errors: %s", got)
 	}
 }
