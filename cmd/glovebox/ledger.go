@@ -64,18 +64,19 @@ func newLedgerVerifyCommand() *cobra.Command {
 on any machine. Any byte that was changed, and any entry that was dropped, added or moved, is found and named.
 
 That a ledger was rolled back as a whole, to an earlier state or another history, only an earlier checkpoint can tell, which was kept
-where the ledger's keeper cannot get at it: --checkpoint.
+where the ledger's keeper cannot get at it: --checkpoint. Of several each has to hold; an export --from an entry is held against those that
+are of what it goes on from, or later.
 
 Exit status: 0 whole, 1 something is wrong with it, 2 usage, 3 it could not be read.`,
 		Example: `  glovebox ledger key > ledger.pem                              # once, from whom you trust
   glovebox ledger verify export.jsonl --public-key ledger.pem
-  glovebox ledger export | glovebox ledger verify - --public-key ledger.pem --checkpoint march.jsonl`,
+  glovebox ledger export | glovebox ledger verify - --public-key ledger.pem --checkpoint checkpoints.jsonl`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return ledgerError(verifyLedger(cmd, &f, args)) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.publicKey, "public-key", "", "`FILE` with the public key, as glovebox ledger key prints it")
-	flags.StringVar(&f.checkpoint, "checkpoint", "", "`FILE` with an earlier checkpoint, as glovebox ledger checkpoint prints it")
+	flags.StringVar(&f.checkpoint, "checkpoint", "", "`FILE` with earlier checkpoints, one a line, as glovebox ledger checkpoint prints it")
 	flags.BoolVar(&f.asJSON, "json", false, "print what was verified as JSON")
 	return cmd
 }
@@ -94,15 +95,9 @@ func verifyLedger(cmd *cobra.Command, f *ledgerVerifyFlags, args []string) error
 	}
 	var options ledger.VerifyOptions
 	if f.checkpoint != "" {
-		text, err := readSmall(f.checkpoint)
-		if err != nil {
+		if options.Checkpoints, err = readCheckpoints(f.checkpoint); err != nil {
 			return err
 		}
-		earlier, err := ledger.ParseCheckpoint(text)
-		if err != nil {
-			return usageError("%s: %v", f.checkpoint, err)
-		}
-		options.Checkpoint = &earlier
 	}
 	source := cmd.InOrStdin()
 	if len(args) == 1 && args[0] != "-" {
@@ -127,14 +122,49 @@ func verifyLedger(cmd *cobra.Command, f *ledgerVerifyFlags, args []string) error
 			From       uint64            `json:"from"`
 			Entries    uint64            `json:"entries"`
 			Checkpoint ledger.Checkpoint `json:"checkpoint"`
-		}{report.From, report.Entries, end})
+			Earlier    earlierJSON       `json:"earlierCheckpoints"`
+		}{report.From, report.Entries, end, earlierJSON{len(options.Checkpoints), report.Held}})
 	}
 	return printTable(cmd.OutOrStdout(), [][]string{
 		{"whole", entriesText(report.From, report.Entries)},
 		{"log", string(end.Log)},
 		{"head", end.Head.String()},
 		{"signed", end.Time.Format(time.RFC3339) + " by " + end.Key.String()},
+		{"held against", heldText(len(options.Checkpoints), report)},
 	})
+}
+
+// earlierJSON says how many earlier checkpoints were given, and how many of them the export was held against, and agrees with.
+type earlierJSON struct {
+	Given int `json:"given"`
+	Held  int `json:"held"`
+}
+
+// heldText says what an export was held against, and agrees with.
+func heldText(given int, r ledger.Report) string {
+	switch {
+	case given == 0:
+		return "no earlier checkpoint: it may have been rolled back as a whole"
+	case r.Held < given:
+		return fmt.Sprintf("%d of %d earlier checkpoints: the others are of what stands before entry %d", r.Held, given, r.From)
+	case given == 1:
+		return "the earlier checkpoint"
+	}
+	return fmt.Sprintf("all %d earlier checkpoints", given)
+}
+
+// readCheckpoints reads earlier checkpoints, one a line.
+func readCheckpoints(name string) ([]ledger.Checkpoint, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, usageError("%v", err)
+	}
+	defer func() { _ = file.Close() }()
+	checkpoints, err := ledger.ParseCheckpoints(file)
+	if err != nil {
+		return nil, usageError("%s: %v", name, err)
+	}
+	return checkpoints, nil
 }
 
 func entriesText(from, entries uint64) string {
@@ -147,7 +177,7 @@ func entriesText(from, entries uint64) string {
 	return fmt.Sprintf("%d entries, from %d to %d", entries, from, from+entries-1)
 }
 
-// readSmall reads a key or a checkpoint.
+// readSmall reads a key.
 func readSmall(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {

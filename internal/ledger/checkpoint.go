@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 )
 
@@ -80,6 +83,32 @@ func ParseCheckpoint(line []byte) (Checkpoint, error) {
 		return Checkpoint{}, errors.New("no checkpoint")
 	}
 	return *t.Checkpoint, t.Checkpoint.validate()
+}
+
+// ParseCheckpoints reads lines of [Checkpoint.Line], one or more, as they are gathered in a file; empty ones are passed over. It checks no signature either. The
+// error names the line.
+func ParseCheckpoints(r io.Reader) ([]Checkpoint, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, MaxLineBytes)
+	var all []Checkpoint
+	line := 0
+	for lines.Scan() {
+		if line++; len(lines.Bytes()) == 0 {
+			continue
+		}
+		c, err := ParseCheckpoint(lines.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+		all = append(all, c)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", line+1, err)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no checkpoint")
+	}
+	return all, nil
 }
 
 // rotationBytes is what both keys of a rotation sign.

@@ -286,7 +286,7 @@ func TestCheckpointIsNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := verify(text(w.export(t, 1)), w.signer.Public(), ledger.VerifyOptions{Checkpoint: &read})
+	report, err := verify(text(w.export(t, 1)), w.signer.Public(), ledger.VerifyOptions{Checkpoints: []ledger.Checkpoint{read}})
 	if err != nil || report.Entries != size+1 {
 		t.Errorf("%+v, %v", report, err)
 	}

@@ -2,15 +2,18 @@ package ledger
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // VerifyOptions say what else is known.
 type VerifyOptions struct {
-	// Checkpoint is an earlier one, kept elsewhere: the export must go on from what it was of.
-	Checkpoint *Checkpoint
+	// Checkpoints are earlier ones, kept elsewhere: the export must go on from what each was of. Those of less than what the export begins behind can be
+	// held against nothing in it; where all are, that is a fault.
+	Checkpoints []Checkpoint
 }
 
 // A Report says what an export that was found whole is of.
@@ -19,6 +22,8 @@ type Report struct {
 	From, Entries uint64
 	// Checkpoint is the one at its end, which was found to be good.
 	Checkpoint Checkpoint
+	// Held is how many of the earlier checkpoints it agrees with: all but those of less than what it begins behind.
+	Held int
 }
 
 // Verify reads an export to its end and checks all of it, with nothing but a public key: that which signed its checkpoint, or one
@@ -26,7 +31,7 @@ type Report struct {
 // export. The error is a *[FaultError], or the reader's own.
 func Verify(r io.Reader, key PublicKey, o VerifyOptions) (Report, error) {
 	// A buffer of the bound: what does not fit is beyond it.
-	v := verifier{lines: bufio.NewReaderSize(r, MaxLineBytes), key: key, earlier: o.Checkpoint}
+	v := verifier{lines: bufio.NewReaderSize(r, MaxLineBytes), key: key, earlier: inOrder(o.Checkpoints)}
 	report, fault, err := v.run()
 	if err != nil {
 		return Report{}, err
@@ -46,7 +51,14 @@ type verifier struct {
 	chain   chain
 	key     PublicKey
 	vouched bool // key signs where the chain is, or has signed before
-	earlier *Checkpoint
+	// earlier are checkpoints in the order of what they are of: those that the chain has not come to yet.
+	earlier []Checkpoint
+	held    int
+}
+
+// inOrder sorts checkpoints by how many entries they are of.
+func inOrder(checkpoints []Checkpoint) []Checkpoint {
+	return slices.SortedStableFunc(slices.Values(checkpoints), func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 }
 
 func (v *verifier) run() (report Report, fault *FaultError, err error) {
@@ -79,7 +91,7 @@ func (v *verifier) run() (report Report, fault *FaultError, err error) {
 		case !errors.Is(err, io.EOF):
 			return Report{}, nil, err
 		}
-		return Report{From: from, Entries: v.chain.head.Size + 1 - from, Checkpoint: *end}, nil, nil
+		return Report{From: from, Entries: v.chain.head.Size + 1 - from, Checkpoint: *end, Held: v.held}, nil, nil
 	}
 }
 
@@ -114,18 +126,32 @@ func (v *verifier) begin(text []byte) (from uint64, fault *FaultError) {
 	case h.From == 1 && h.Prev != Hash{}:
 		return 0, &FaultError{Problem: ProblemChain, Detail: "the header has a hash of what stands before the first entry"}
 	}
-	if v.earlier != nil && !v.earlier.authentic() {
-		return 0, &FaultError{Problem: ProblemSignature, Detail: "the earlier checkpoint's signature is not its key's"}
-	}
-	if v.earlier != nil && v.earlier.Log != h.Log {
-		return 0, &FaultError{Problem: ProblemLog, Detail: fmt.Sprintf("the export is of log %s, and the earlier checkpoint of %s", h.Log, v.earlier.Log)}
-	}
-	if v.earlier != nil && v.earlier.Size < h.From-1 {
-		return 0, &FaultError{Problem: ProblemUncomparable, Detail: fmt.Sprintf("the export begins at entry %d: to be held against the earlier checkpoint it has to begin at %d or before",
-			h.From, v.earlier.Size+1)}
+	if fault := v.compare(h); fault != nil {
+		return 0, fault
 	}
 	v.chain.head = Head{Log: h.Log, Size: h.From - 1, Hash: h.Prev, Key: h.Key}
 	return h.From, v.arrived()
+}
+
+// compare checks that the earlier checkpoints can be held against an export with this header, and leaves out those that are of what stands before it.
+func (v *verifier) compare(h header) *FaultError {
+	for _, c := range v.earlier {
+		if !c.authentic() {
+			return &FaultError{Problem: ProblemSignature, Detail: fmt.Sprintf("the signature of the earlier checkpoint of %d entries is not its key's", c.Size)}
+		}
+		if c.Log != h.Log {
+			return &FaultError{Problem: ProblemLog, Detail: fmt.Sprintf("the export is of log %s, and the earlier checkpoint of %d entries of %s", h.Log, c.Size, c.Log)}
+		}
+	}
+	given := len(v.earlier)
+	for len(v.earlier) > 0 && v.earlier[0].Size < h.From-1 {
+		if given--; given == 0 {
+			return &FaultError{Problem: ProblemUncomparable, Detail: fmt.Sprintf("the export begins at entry %d: to be held against the earlier checkpoint it has to begin at %d or before",
+				h.From, v.earlier[0].Size+1)}
+		}
+		v.earlier = v.earlier[1:]
+	}
+	return nil
 }
 
 // follow reads a line after the header: an entry, or the checkpoint, which it returns.
@@ -160,14 +186,15 @@ func (v *verifier) follow(text []byte) (*Checkpoint, *FaultError) {
 func (v *verifier) arrived() *FaultError {
 	at := v.chain.head
 	v.vouched = v.vouched || at.Key == v.key
-	if v.earlier == nil || v.earlier.Size != at.Size {
-		return nil
-	}
-	switch {
-	case v.earlier.Key != at.Key:
-		return &FaultError{Problem: ProblemSignature, Seq: at.Size, Detail: "the earlier checkpoint is by another key than signed here"}
-	case v.earlier.Head != at.Hash:
-		return &FaultError{Problem: ProblemRolledBack, Seq: at.Size, Detail: "the earlier checkpoint names another hash of this entry: this, or what stands before it, was altered since"}
+	for len(v.earlier) > 0 && v.earlier[0].Size == at.Size {
+		switch c := v.earlier[0]; {
+		case c.Key != at.Key:
+			return &FaultError{Problem: ProblemSignature, Seq: at.Size, Detail: "the earlier checkpoint is by another key than signed here"}
+		case c.Head != at.Hash:
+			return &FaultError{Problem: ProblemRolledBack, Seq: at.Size, Detail: "the earlier checkpoint names another hash of this entry: this, or what stands before it, was altered since"}
+		}
+		v.earlier = v.earlier[1:]
+		v.held++
 	}
 	return nil
 }
@@ -180,8 +207,8 @@ func (v *verifier) end(p Checkpoint) *FaultError {
 	if !v.vouched {
 		return &FaultError{Problem: ProblemKey, Detail: fmt.Sprintf("it is signed by %s, for which the given key, %s, does not vouch", p.Key, v.key)}
 	}
-	if v.earlier != nil && v.earlier.Size > p.Size {
-		return &FaultError{Problem: ProblemRolledBack, Detail: fmt.Sprintf("the log has %d entries, and had %d at the earlier checkpoint", p.Size, v.earlier.Size)}
+	if n := len(v.earlier); n > 0 { // which the chain has not come to
+		return &FaultError{Problem: ProblemRolledBack, Detail: fmt.Sprintf("the log has %d entries, and had %d at the earlier checkpoint", p.Size, v.earlier[n-1].Size)}
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func TestEarlierCheckpoint(t *testing.T) {
 	}
 	against := func(what, export string, c ledger.Checkpoint, want ledger.Problem) {
 		t.Helper()
-		_, err := verify(export, w.signer.Public(), ledger.VerifyOptions{Checkpoint: &c})
+		_, err := verify(export, w.signer.Public(), ledger.VerifyOptions{Checkpoints: []ledger.Checkpoint{c}})
 		if got := problem(err); got != want || (want == "") != (err == nil) {
 			t.Errorf("%s: %v, want %q", what, err, want)
 		}
@@ -288,4 +288,89 @@ func (c *counting) Read(p []byte) (int, error) {
 		c.call()
 	}
 	return n, err
+}
+
+// Whoever keeps checkpoints adds one to the others. Each of them has to hold.
+func TestEarlierCheckpoints(t *testing.T) {
+	w := write(t)
+	var kept []ledger.Checkpoint
+	at := func() ledger.Checkpoint {
+		t.Helper()
+		lines := w.export(t, 1)
+		c, err := ledger.ParseCheckpoint([]byte(lines[len(lines)-1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for n := range 3 {
+		kept = append(kept, at())
+		w.append(t, ledgertest.Ended(n))
+	}
+	bent := kept[1]
+	bent = w.signer.Checkpoint(ledger.Head{Log: bent.Log, Size: bent.Size, Hash: ledger.Hash{7}}, time.Now())
+	forged := kept[1]
+	forged.Head[0] ^= 1
+	for name, test := range map[string]struct {
+		from    uint64
+		kept    []ledger.Checkpoint
+		held    int
+		problem ledger.Problem
+	}{
+		"all":                            {1, kept, 3, ""},
+		"in another order":               {1, []ledger.Checkpoint{kept[2], kept[0], kept[1]}, 3, ""},
+		"one twice":                      {1, []ledger.Checkpoint{kept[1], kept[1]}, 2, ""},
+		"of what stands before it too":   {size + 2, kept, 2, ""},
+		"of the last one alone":          {size + 3, kept, 1, ""},
+		"of what stands before it":       {size + 3, kept[:2], 0, ledger.ProblemUncomparable},
+		"another history in the midst":   {1, []ledger.Checkpoint{kept[0], bent, kept[2]}, 0, ledger.ProblemRolledBack},
+		"another history first":          {1, []ledger.Checkpoint{kept[1], bent}, 0, ledger.ProblemRolledBack},
+		"another history, and before it": {size + 3, []ledger.Checkpoint{forged, kept[2]}, 0, ledger.ProblemSignature},
+		"a forged one":                   {1, []ledger.Checkpoint{kept[0], kept[2], forged}, 0, ledger.ProblemSignature},
+		"one that it does not come to":   {1, append([]ledger.Checkpoint{w.signer.Checkpoint(ledger.Head{Log: bent.Log, Size: 99, Hash: bent.Head}, time.Now())}, kept...), 0, ledger.ProblemRolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report, err := verify(text(w.export(t, test.from)), w.signer.Public(), ledger.VerifyOptions{Checkpoints: test.kept})
+			if got := problem(err); got != test.problem || (err == nil) != (test.problem == "") || report.Held != test.held {
+				t.Errorf("%d held, %v: not %d and %q", report.Held, err, test.held, test.problem)
+			}
+		})
+	}
+}
+
+func TestCheckpointsAreLines(t *testing.T) {
+	w := write(t)
+	var file strings.Builder
+	for n := range 2 {
+		lines := w.export(t, 1)
+		file.WriteString(lines[len(lines)-1] + "\n")
+		w.append(t, ledgertest.Ended(n))
+	}
+	for name, test := range map[string]struct {
+		text string
+		want int
+		line string // that a fault is in
+	}{
+		"two":                {file.String(), 2, ""},
+		"without an end":     {strings.TrimSuffix(file.String(), "\n"), 2, ""},
+		"an empty line":      {"\n" + file.String() + "\n", 2, ""},
+		"none":               {"", 0, "no checkpoint"},
+		"empty lines":        {"\n\n", 0, "no checkpoint"},
+		"something else":     {file.String() + "{}\n", 0, "line 3: "},
+		"half of one":        {file.String()[:len(file.String())-9], 0, "line 2: "},
+		"with returns":       {strings.ReplaceAll(file.String(), "\n", "\r\n"), 2, ""},
+		"an export's header": {text(w.export(t, 1)), 0, "line 1: "},
+		"a long line":        {file.String() + strings.Repeat("x", ledger.MaxLineBytes+1), 0, "line 3: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ledger.ParseCheckpoints(strings.NewReader(test.text))
+			if len(got) != test.want || (err == nil) != (test.line == "") || err != nil && !strings.Contains(err.Error(), test.line) {
+				t.Errorf("%d checkpoints, %v: not %d, %s", len(got), err, test.want, test.line)
+			}
+		})
+	}
+	broken := errors.New("broken")
+	if _, err := ledger.ParseCheckpoints(failing{broken}); !errors.Is(err, broken) {
+		t.Error(err)
+	}
 }
