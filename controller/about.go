@@ -38,7 +38,7 @@ func (s *Server) ready(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), s.bounds.ready)
 		defer cancel()
 		if err := s.config.Ready(ctx); err != nil {
-			return &refusal{kind: kindUnavailable, detail: "The driver cannot make boxes now. The server's log and glovebox doctor tell more.",
+			return &refusal{kind: kindUnavailable, detail: "A script that is sent now could not be run. The server's log and glovebox doctor tell more.",
 				retryAfter: 5 * time.Second, cause: err}
 		}
 	}

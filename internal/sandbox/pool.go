@@ -71,6 +71,9 @@ type PoolStats struct {
 	// Lost counts boxes that died or spoke while they waited, Retired those that were taken away for their age or
 	// because fewer are wanted, Failed starts that came to nothing.
 	Lost, Retired, Failed uint64
+	// Failing is true while the last starts have all failed, and no box is left that waits: there is none for a job now. The pool
+	// goes on trying by itself.
+	Failing bool
 	// WarmingCPU is the processor time that warming has taken.
 	WarmingCPU time.Duration
 }
@@ -260,6 +263,9 @@ func (p *pool) start(limits Limits) {
 	})
 }
 
+// failing is how many starts have to fail in a row to be no accident.
+const failing = 3
+
 // outcome remembers how a start has ended: one that fails is not tried again at once. mu is held.
 func (p *pool) outcome(err error) {
 	if err == nil {
@@ -391,6 +397,7 @@ func (p *pool) read() PoolStats {
 	}
 	now := time.Now()
 	stats.Target = p.target(now)
+	stats.Failing = p.failures >= failing && stats.Waiting == 0 && stats.Target > 0
 	next, _ := p.next(now)
 	stats.Done = stats.Waiting >= stats.Target && p.starting == 0 && !p.warming && (next == nil || p.config.Warm.CPUs == 0)
 	return stats

@@ -241,7 +241,7 @@ func TestPoolThatCannotBeFilled(t *testing.T) {
 		executor := pooled(t, fake, testPool)
 		time.Sleep(time.Minute)
 		stats := executor.Pool()
-		if stats.Failed < 5 || stats.Failed > 50 || stats.Waiting != 0 {
+		if stats.Failed < 5 || stats.Failed > 50 || stats.Waiting != 0 || !stats.Failing {
 			t.Errorf("%+v after a minute of failure", stats)
 		}
 		if _, err := executor.Execute(t.Context(), request("code"), nil); !errors.Is(err, errBroken) {
@@ -251,6 +251,15 @@ func TestPoolThatCannotBeFilled(t *testing.T) {
 		execute(t, executor, request("code"))
 		time.Sleep(time.Minute)
 		fill(t, executor)
+		if executor.Pool().Failing {
+			t.Error("it is full, and said to fail")
+		}
+		fake.FailCreate(errBroken)
+		execute(t, executor, request("code"))
+		time.Sleep(time.Minute)
+		if stats := executor.Pool(); stats.Failing || stats.Waiting == 0 {
+			t.Errorf("%+v while a box waits", stats)
+		}
 	})
 }
 

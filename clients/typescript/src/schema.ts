@@ -339,7 +339,7 @@ export interface paths {
         };
         /**
          * Whether a script that is sent now could be run
-         * @description Asks the driver. Not ready while the server is stopping.
+         * @description Asks the driver, and, where executions are recorded, whether that can be written now. Not ready while no box can be started, or the server is stopping.
          */
         get: operations["readyz"];
         put?: never;

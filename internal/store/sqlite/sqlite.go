@@ -60,7 +60,8 @@ type Store struct {
 	witness *witness
 	lost    Loss
 	// lastHead is where the ledger ended when we last appended to it; others may have since.
-	lastHead atomic.Pointer[ledger.Head]
+	lastHead  atomic.Pointer[ledger.Head]
+	readiness readiness
 }
 
 var _ store.Store = (*Store)(nil)
@@ -88,6 +89,10 @@ func Open(ctx context.Context, dir string, mode Mode, tell func(Progress)) (_ *S
 	}
 	// SQLite gives the files that it makes beside this one the same mode.
 	if err := private.File(s.path); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s.readiness.turn = make(chan struct{}, 1)
+	if s.readiness.file, err = os.Stat(s.path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if mode == Server {
