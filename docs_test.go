@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -167,6 +168,46 @@ func TestDocumentsCountTheProbes(t *testing.T) {
 		}
 		if want := fmt.Sprintf(format, len(probes())); !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
 			t.Errorf("%s does not say: %s", name, want)
+		}
+	}
+}
+
+// A release has the documents beside the program, and what they lead to.
+func TestDocumentsLeadToWhatIsReleased(t *testing.T) {
+	script, err := os.ReadFile("scripts/release.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var released []string
+	for _, line := range regexp.MustCompile(`(?m)^  cp (?:-r )?(.*) "\$work/\$name/"$`).FindAllSubmatch(script, -1) {
+		released = append(released, strings.Fields(string(line[1]))...)
+	}
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range released {
+		if filepath.Ext(name) == ".md" {
+			documents = append(documents, name)
+		}
+	}
+	if len(documents) < 5 {
+		t.Fatalf("these alone are released: %q", documents)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	for _, document := range documents {
+		body, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range link.FindAllSubmatch(body, -1) {
+			target := filepath.Join(filepath.Dir(document), string(found[1]))
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s leads to %s, which is not there", document, target)
+			}
+			if first, _, _ := strings.Cut(target, "/"); !slices.Contains(released, first) {
+				t.Errorf("%s leads to %s, which a release has not", document, target)
+			}
 		}
 	}
 }

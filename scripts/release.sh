@@ -35,7 +35,7 @@ for arch in amd64 arm64; do
     GOARCH=$arch "$sbom" app -json -licenses -std -noserial -notimestamp -output-version 1.6 -main "cmd/$program" -output "$work/$program.cdx.json" .
   done
   "$work/merge" image/lib/package-lock.json "$work/glovebox.cdx.json" "$work/runner.cdx.json" "$work/probe.cdx.json" > "$work/$name/sbom.cdx.json"
-  cp internal/runnerimage/dist/NOTICES.txt LICENSE README.md SECURITY.md CHANGELOG.md "$work/$name/"
+  cp internal/runnerimage/dist/NOTICES.txt LICENSE README.md SECURITY.md RATIONALE.md CHANGELOG.md "$work/$name/"
   cp -r examples deploy docs "$work/$name/"
   tar --create --sort=name --mtime="$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w -C "$work" "$name" | gzip --no-name -9 > "$out/$name.tar.gz"
 done
