@@ -62,7 +62,7 @@ func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
 		sub := execution.Submission{Tenant: t.ID, Request: r, SafeToRepeat: safe, KeepData: t.KeepData}
 		if key != "" {
 			sub.Idempotency = execution.IdempotencyKey{Key: key, Body: digest}
-			if o.batch {
+			if i > 0 { // the first has the key itself: a batch and a single request are two requests under it
 				sub.Idempotency.Key += " " + strconv.Itoa(i) // no key of a client's has a space
 			}
 		}

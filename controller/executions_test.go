@@ -167,6 +167,17 @@ func TestABatchOverHTTP(t *testing.T) {
 			t.Errorf("%d ran again", i)
 		}
 	}
+	ask(t, s, with(post(`{"code":"quick"}`), "Idempotency-Key", "single")).result(t)
+	for name, r := range map[string]*http.Request{
+		"one script under a batch's key": with(post(`{"code":"quick"}`), "Idempotency-Key", "b"),
+		"a batch under a script's key":   with(post(`[{"code":"quick"}]`), "Idempotency-Key", "single"),
+		"a longer batch":                 with(post(strings.Replace(batch, "]", `,{"code":"quick"}]`, 1)), "Idempotency-Key", "b"),
+		"a shorter batch":                with(post(`[{"code":"quick"}]`), "Idempotency-Key", "b"),
+	} {
+		if a := ask(t, s, r); a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
 	if page := ask(t, s, with(post(batch), "Prefer", async)).page(t, http.StatusAccepted); len(page.Executions) != 3 {
 		t.Errorf("%+v", page)
 	}
