@@ -53,6 +53,9 @@ func (s *Server) runAction(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(c.Request().Header.Values("Idempotency-Key")) > 0 {
+		return invalidQuery("Idempotency-Key", "is not heeded here, where each request is another run; /v1/executions and /v1/agents/{name}/runs heed it")
+	}
 	body, release, err := s.admit(c)
 	defer release()
 	if err != nil {

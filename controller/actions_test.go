@@ -75,6 +75,10 @@ func TestRunAction(t *testing.T) {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}
+	// A run under a key would be another run each time: whoever sends a key means that it is not.
+	if a := ask(t, s, with(postTo("/v1/actions/execute-code/runs", `{"code":"x"}`), "Idempotency-Key", "k")); a.status != 400 || a.problem(t).Field != "Idempotency-Key" {
+		t.Errorf("under a key: %d %s", a.status, a.body)
+	}
 	if a := ask(t, s, postTo("/v1/actions/none/runs", `{}`)); a.status != 404 {
 		t.Errorf("of no action: %d %s", a.status, a.body)
 	}
