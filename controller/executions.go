@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/oklog/ulid/v2"
 
 	"glovebox/api"
 	"glovebox/internal/execution"
@@ -179,11 +181,16 @@ func filterOf[C ~string](query url.Values, known func(C) bool) (f kept.Filter[C]
 			return f, invalidQuery("limit", "must be a whole number from 1 to "+strconv.Itoa(maxLimit))
 		}
 	}
-	before, err := base64.RawURLEncoding.DecodeString(query.Get("cursor"))
-	if err != nil || len(before) > 64 {
-		return f, invalidQuery("cursor", "must be what an earlier page gave as next")
+	if text := query.Get("cursor"); text != "" {
+		before, err := base64.RawURLEncoding.DecodeString(text)
+		if err == nil {
+			_, err = ulid.ParseStrict(string(before)) // anything else would begin again somewhere
+		}
+		if err != nil {
+			return f, invalidQuery("cursor", "must be what an earlier page gave as next")
+		}
+		f.Before = string(before)
 	}
-	f.Before = string(before)
 	return f, nil
 }
 
@@ -199,13 +206,23 @@ func queryOf(c echo.Context, names ...string) (url.Values, error) {
 	}
 	for name, given := range values {
 		if !known[name] {
-			return nil, &api.Error{Kind: api.KindInvalid, Detail: "the query has a parameter that is not known here; see /openapi.yaml"}
+			return nil, unknownParameter(name, names)
 		}
 		if len(given) > 1 {
 			return nil, invalidQuery(name, "is given more than once")
 		}
 	}
 	return values, nil
+}
+
+// unknownParameter names a parameter, where that is the name of one, and those that there are.
+func unknownParameter(name string, known []string) error {
+	const longest = 32
+	there := "where there are " + strings.Join(known, ", ")
+	if name == "" || len(name) > longest || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return invalidQuery("", "the query has a parameter that is not known here, "+there)
+	}
+	return invalidQuery(name, "is no parameter of the query here, "+there)
 }
 
 func parseQuery(c echo.Context) (url.Values, error) {

@@ -206,10 +206,16 @@ func TestPages(t *testing.T) {
 	if page := ask(t, s, get("/v1/executions")).page(t, http.StatusOK); len(page.Executions) != 0 {
 		t.Errorf("others see %+v", page)
 	}
-	for _, query := range []string{"limit=0", "limit=201", "limit=x", "cursor=%25", "state=gone", "resultCode=X", "since=yesterday", "until=1", "limit=1&limit=2", "x=1", "%zz"} {
+	for _, query := range []string{"limit=0", "limit=201", "limit=x", "cursor=%25", "cursor=xxx", "state=gone", "resultCode=X", "since=yesterday", "until=1", "limit=1&limit=2", "x=1", "%zz"} {
 		if a := ask(t, s, get("/v1/executions?"+query)); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}
+	}
+	if a := ask(t, s, get("/v1/executions?limit=1&sort=asc")); a.problem(t).Field != "sort" || !strings.Contains(a.problem(t).Detail, "state, resultCode, since, until, limit, cursor") {
+		t.Errorf("an unknown parameter: %s", a.body)
+	}
+	if a := ask(t, s, get("/v1/executions?"+strings.Repeat("x", 100)+"=1")); a.status != http.StatusBadRequest || a.problem(t).Field != "" {
+		t.Errorf("a long unknown parameter: %d %s", a.status, a.body)
 	}
 	for _, query := range []string{"wait=x", "wait=-1s", "wait=61s", "attestation=all", "y=1"} {
 		if a := ask(t, s, by("acme", get("/v1/executions/"+ids[0]+"?"+query))); a.status != http.StatusBadRequest {
