@@ -49,7 +49,7 @@ func (s *Server) executorRefusal(ctx context.Context, err error) error {
 	}
 	var busy retrier
 	if errors.As(err, &busy) {
-		return &refusal{kind: kindBusy, detail: "Every place is taken, and so is every place in the queue.", retryAfter: busy.RetryAfter()}
+		return &refusal{kind: kindBusy, detail: "Every place is taken, and so is every place in the queue that this request may have.", retryAfter: busy.RetryAfter()}
 	}
 	if r := unrecorded(err); r != nil {
 		return r

@@ -13,7 +13,9 @@ export interface paths {
         };
         /**
          * The executions of the last days, newest first
-         * @description Without their results. A page has a cursor for the next where there is one, also where it is short or empty itself, since 10,000 executions at most are looked at for one page.
+         * @description Without their results. A page has a cursor for the next where there is one, also where it is short or empty itself, since
+         *     10,000 executions at most are looked at for one page. One whose client waits for the result itself is
+         *     listed, and told of by its id, once it has ended: to see and cancel it before that, have it accepted.
          */
         get: operations["listExecutions"];
         put?: never;
@@ -35,7 +37,7 @@ export interface paths {
          *     body from another, and the key stands for that execution, whatever is sent. Such a request goes on without its client too.
          *
          *     An array of requests is a batch: it is accepted as a whole, and answered with a list of executions in the same order, 200 once all
-         *     have ended, or 202 at once where that is preferred.
+         *     have ended, or 202 at once where that is preferred. An `Idempotency-Key` stands for the batch, and for no request of its own.
          */
         post: operations["execute"];
         delete?: never;
@@ -1198,7 +1200,7 @@ export interface components {
                  *       "type": "urn:glovebox:problem:busy",
                  *       "title": "There is no place now",
                  *       "status": 503,
-                 *       "detail": "Every place is taken, and so is every place in the queue.",
+                 *       "detail": "Every place is taken, and so is every place in the queue that this request may have.",
                  *       "requestId": "01JZ8QAH7T0Y3V61902P5A8S1D"
                  *     }
                  */
@@ -1353,6 +1355,8 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    /** @description Where the execution is told of; of one that was accepted because `respond-async` was preferred. */
+                    Location?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     [name: string]: unknown;
@@ -1614,7 +1618,8 @@ export interface operations {
             };
             /**
              * @description The parameters are not valid: JSON that does not parse, a name that the action does not know, a name
-             *     twice, a wrong type, a value that lies outside of its limits. `field` names the parameter.
+             *     twice, a wrong type, a value that lies outside of its limits. `field` names the parameter. Or an `Idempotency-Key` came: it
+             *     is not heeded here, and the action has not run.
              */
             400: {
                 headers: {
