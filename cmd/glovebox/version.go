@@ -30,6 +30,7 @@ type about struct {
 	ImageID      string    `json:"imageId,omitempty"`
 	Engines      []library `json:"engines"`
 	Libraries    []library `json:"libraries"`
+	Polyfill     *library  `json:"polyfill,omitempty"`
 }
 
 type library struct {
@@ -61,6 +62,9 @@ func readAbout() about {
 	}
 	for _, l := range runnerimage.Libraries() {
 		a.Libraries = append(a.Libraries, library{Name: l.Name, Version: l.Version, License: l.License})
+	}
+	if l := runnerimage.Polyfill(); l.Name != "" {
+		a.Polyfill = &library{Name: l.Name, Version: l.Version, License: l.License}
 	}
 	return a
 }
@@ -128,6 +132,9 @@ func writeAbout(out io.Writer, a about) error {
 	}
 	for _, l := range a.Libraries {
 		fmt.Fprintf(&text, "library  %s %s (%s)\n", l.Name, l.Version, l.License)
+	}
+	if l := a.Polyfill; l != nil {
+		fmt.Fprintf(&text, "polyfill %s %s (%s)\n", l.Name, l.Version, l.License)
 	}
 	_, err := out.Write(text.Bytes())
 	return err

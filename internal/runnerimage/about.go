@@ -6,18 +6,23 @@ import (
 	libs "glovebox/image/lib/manifest"
 )
 
-// Libraries lists the JavaScript libraries that the embedded runner holds, and core-js; nothing where this
-// program was built without a runner.
-func Libraries() []libs.Library {
+// Libraries lists the JavaScript libraries of the embedded runner that scripts may require; nothing where this program was built
+// without a runner.
+func Libraries() []libs.Library { return embeddedLibraries().Libraries }
+
+// Polyfill is what the embedded runner makes missing built-ins with, and no script can require; the zero value where this program was
+// built without a runner.
+func Polyfill() libs.Library { return embeddedLibraries().Polyfill }
+
+func embeddedLibraries() (m libs.Manifest) {
 	body, err := dist.ReadFile("dist/libraries.json")
 	if err != nil {
-		return nil
+		return libs.Manifest{}
 	}
-	var m libs.Manifest
 	if err := json.Unmarshal(body, &m); err != nil {
-		return nil // a build that went wrong is found by its test, not by who asks for a version
+		return libs.Manifest{} // a build that went wrong is found by its test, not by who asks for a version
 	}
-	return append(m.Libraries, m.Polyfill)
+	return m
 }
 
 // Notices returns the licences of everything that this program and its runner are made of.
