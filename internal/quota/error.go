@@ -2,6 +2,8 @@ package quota
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -30,9 +32,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "over the tenant's quota %s: ", e.Quota)
 	switch {
 	case e.Limit != nil && e.Forbidden:
-		fmt.Fprintf(&b, "at most %v is allowed, and %v is asked for", *e.Limit, *e.Used)
+		fmt.Fprintf(&b, "at most %s is allowed, and %s is asked for", decimal(*e.Limit), decimal(*e.Used))
 	case e.Limit != nil:
-		fmt.Fprintf(&b, "%.4g of %v are used", *e.Used, *e.Limit)
+		fmt.Fprintf(&b, "%s of %s are used", decimal(*e.Used), decimal(*e.Limit))
 	case len(e.Allowed) == 0:
 		b.WriteString("none is allowed")
 	default:
@@ -42,4 +44,10 @@ func (e *Error) Error() string {
 		b.WriteString("; " + e.detail)
 	}
 	return b.String()
+}
+
+// decimal writes a number without an exponent, to thousandths.
+func decimal(n float64) string {
+	const thousandths = 1000
+	return strconv.FormatFloat(math.Round(n*thousandths)/thousandths, 'f', -1, 64)
 }

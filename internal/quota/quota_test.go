@@ -427,3 +427,13 @@ func TestAdmitTask(t *testing.T) {
 		}
 	})
 }
+
+// What is told of a quota is a number that people read, however large it is.
+func TestErrorHasNoExponents(t *testing.T) {
+	limit, used := 86400.0, 123456.78949
+	for _, e := range []Error{{Quota: "cpuSecondsPerDay", Limit: &limit, Used: &used}, {Quota: "inputBytes", Limit: &used, Used: &limit, Forbidden: true}} {
+		if text := e.Error(); !strings.Contains(text, "123456.789 ") || !strings.Contains(text, "86400 ") || strings.Contains(text, "e+") {
+			t.Error(text)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"glovebox/api"
@@ -85,20 +86,21 @@ func (q Quota) Validate() error {
 	for _, f := range []struct {
 		name            string
 		value, min, max float64
+		unit            string
 	}{
-		{"concurrency", float64(q.Concurrency), 1, api.MaxConcurrency},
-		{"queue", float64(q.Queue), 1, 1e6},
-		{"requestsPerMinute", float64(q.RequestsPerMinute), 1, 1e6},
-		{"cpuSecondsPerDay", q.CPUSecondsPerDay, 0, 1e9},
+		{"concurrency", float64(q.Concurrency), 1, api.MaxConcurrency, ""},
+		{"queue", float64(q.Queue), 1, 1e6, ""},
+		{"requestsPerMinute", float64(q.RequestsPerMinute), 1, 1e6, ""},
+		{"cpuSecondsPerDay", q.CPUSecondsPerDay, 0, 1e9, " seconds"},
 		// A ceiling below what may be asked for at all would let nothing by.
-		{"memoryLimitMB", float64(q.MemoryLimitMB), api.MinMemoryLimitMB, api.MaxMemoryLimitMB},
-		{"cpus", q.CPUs, api.MinCPUs, 1e4},
-		{"timeoutSeconds", q.TimeoutSeconds, api.MinTimeoutSeconds, api.MaxTimeoutSeconds},
-		{"codeBytes", float64(q.CodeBytes), 1, api.MaxCodeBytes},
-		{"inputBytes", float64(q.InputBytes), 1, api.MaxInputBytes},
+		{"memoryLimitMB", float64(q.MemoryLimitMB), api.MinMemoryLimitMB, api.MaxMemoryLimitMB, " MiB"},
+		{"cpus", q.CPUs, api.MinCPUs, 1e4, ""},
+		{"timeoutSeconds", q.TimeoutSeconds, api.MinTimeoutSeconds, api.MaxTimeoutSeconds, " seconds"},
+		{"codeBytes", float64(q.CodeBytes), 1, api.MaxCodeBytes, " bytes"},
+		{"inputBytes", float64(q.InputBytes), 1, api.MaxInputBytes, " bytes"},
 	} {
 		if !(f.value == 0 || f.value >= f.min && f.value > 0 && f.value <= f.max) { // NaN is neither
-			return &InvalidError{"quota." + f.name, fmt.Sprintf("from %v to %v, or 0 for no bound", f.min, f.max)}
+			return &InvalidError{"quota." + f.name, fmt.Sprintf("from %s to %s%s, or 0 for no bound", decimal(f.min), decimal(f.max), f.unit)}
 		}
 	}
 	if !slices.Contains([]string{"", IsolationStandard, IsolationGVisor}, q.Isolation) {
@@ -111,6 +113,9 @@ func (q Quota) Validate() error {
 	}
 	return nil
 }
+
+// decimal writes a number without an exponent.
+func decimal(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // EffectiveWeight is Weight, or the default.
 func (q Quota) EffectiveWeight() int {
