@@ -4,12 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"glovebox/controller"
 	"glovebox/internal/store/sqlite"
+	"glovebox/internal/tenant"
 )
 
 // entryFlags say how a server is reached.
@@ -62,8 +68,9 @@ func (f *entryFlags) admits(keys bool) error {
 	return nil
 }
 
-// tell says who may enter, and refuses to go on where that is everybody beyond this host. kept is nil where nothing is kept.
-func (f *entryFlags) tell(ctx context.Context, log *slog.Logger, kept *sqlite.Store) error {
+// tell says who may enter, and refuses to go on where that is everybody beyond this host, or nobody. kept is nil where nothing is kept; unheard is
+// the directory in which the other commands keep it where none is named.
+func (f *entryFlags) tell(ctx context.Context, log *slog.Logger, kept *sqlite.Store, unheard string) error {
 	var closed bool
 	if kept != nil {
 		var err error
@@ -76,14 +83,35 @@ func (f *entryFlags) tell(ctx context.Context, log *slog.Logger, kept *sqlite.St
 	}
 	switch {
 	case closed:
-		log.Info("keys are asked for")
+		if err := f.tellKeys(ctx, log, kept); err != nil {
+			return err
+		}
 	case kept != nil:
 		log.Warn("the server is open: there is no tenant, and whoever reaches it may run scripts; once there is one (glovebox tenant create), keys are asked for")
 	default:
 		log.Warn("the server is open: whoever reaches it may run scripts; with --data-dir and a tenant, keys are asked for")
+		if _, err := os.Lstat(filepath.Join(unheard, sqlite.FileName)); err == nil {
+			log.Warn("tenants and keys that are kept by default, where no directory is named, are not heard by this server", "would", "--data-dir "+unheard)
+		}
 	}
 	if f.insecureHTTP && !f.onLoopback() {
 		log.Warn("keys, code and data cross the network as they are (--insecure-http), unless something in front has TLS")
+	}
+	return nil
+}
+
+// tellKeys says what keys there are, where they are asked for, and refuses to go on where nobody beyond this host could ever enter.
+func (f *entryFlags) tellKeys(ctx context.Context, log *slog.Logger, kept *sqlite.Store) error {
+	all, err := kept.Keys(ctx, "")
+	switch {
+	case err != nil:
+		return storeError(err)
+	case len(all) == 0 && !f.onLoopback():
+		return badSetting(fmt.Errorf("listen address %q is refused: there is no key, and nobody could enter. Make one with glovebox key create, or listen on loopback only", f.listen), "listen")
+	case !slices.ContainsFunc(all, func(k tenant.Key) bool { return keyState(k, time.Now()) == keyActive }):
+		log.Warn("keys are asked for, and there is none that opens anything: glovebox key create makes one")
+	default:
+		log.Info("keys are asked for")
 	}
 	return nil
 }

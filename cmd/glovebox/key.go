@@ -156,6 +156,9 @@ func newKeyListCommand() *cobra.Command {
 	return cmd
 }
 
+// keyActive is the state of a key that opens something, unless its tenant is suspended.
+const keyActive = "active"
+
 func keyState(k tenant.Key, now time.Time) string {
 	switch {
 	case !k.RevokedAt.IsZero():
@@ -163,7 +166,7 @@ func keyState(k tenant.Key, now time.Time) string {
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
 		return "expired"
 	}
-	return "active"
+	return keyActive
 }
 
 func newKeyRevokeCommand() *cobra.Command {

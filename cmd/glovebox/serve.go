@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -169,7 +170,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		defer func() { err = errors.Join(err, kept.Close()) }()
 		tellLost(log, kept.Lost())
 	}
-	if err := f.entry.tell(ctx, log, kept); err != nil {
+	if err := f.entry.tell(ctx, log, kept, defaultDataDir(os.Geteuid(), os.Getenv)); err != nil {
 		return err
 	}
 	// The port is taken before boxes start to wait behind it.
