@@ -152,6 +152,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		Detail: r.detail, Field: r.field, ResultCode: r.resultCode, RequestID: requestID(c),
 	}
 	if r.quota != nil {
+		c.Set(keyQuota, r.quota)
 		problem.Quota, problem.Limit, problem.Used, problem.Allowed = r.quota.Quota, r.quota.Limit, r.quota.Used, r.quota.Allowed
 	}
 	// A client that does not take its answer is told of by observe.

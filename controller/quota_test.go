@@ -101,6 +101,28 @@ func TestQuotaIsExceeded(t *testing.T) {
 	})
 }
 
+// A quota that is not of requests, and is used up, stands in the same fields.
+func TestQuotaOfAnotherKindIsExceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			quota        tenant.Quota
+			policy, rate string
+		}{
+			"alone":            {tenant.Quota{CPUSecondsPerDay: 0.5}, `"cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"cpuSecondsPerDay";r=0;t=86400`},
+			"beside requests'": {tenant.Quota{CPUSecondsPerDay: 0.5, RequestsPerMinute: 4}, `"requestsPerMinute";q=4;w=60, "cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"requestsPerMinute";r=3;t=15, "cpuSecondsPerDay";r=0;t=86400`},
+		} {
+			s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: c.quota})
+			if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusOK || strings.Contains(a.header.Get(headerRate), "cpuSecondsPerDay") {
+				t.Errorf("%s: %d %v", name, a.status, a.header)
+			}
+			a := ask(t, s, post(`{"code":"1"}`))
+			if p := a.problem(t); p.Quota != "cpuSecondsPerDay" || a.header.Get(headerRatePolicy) != c.policy || a.header.Get(headerRate) != c.rate || a.header.Get("Retry-After") != "86400" {
+				t.Errorf("%s: %+v %v", name, p, a.header)
+			}
+		}
+	})
+}
+
 // Without a tenant nothing changes.
 func TestNoTenantNoQuota(t *testing.T) {
 	guard := quota.NewGuard(quota.Config{Executor: inTurn{succeeds}, Isolation: tenant.IsolationStandard, CPU: &quota.Memory{}, Log: slog.New(slog.DiscardHandler)})

@@ -1267,10 +1267,14 @@ export interface components {
         PreferenceApplied: "respond-async";
         /**
          * @description Where a tenant with a quota of requests per minute stands: `r` requests would pass now, and all of them again after `t` seconds
-         *     without any. By draft-ietf-httpapi-ratelimit-headers-10.
+         *     without any. By draft-ietf-httpapi-ratelimit-headers-10. With 429 for another quota, of places or of processor time, that stands here
+         *     too: none of it is left, and something is after `t` seconds.
          */
         RateLimit: string;
-        /** @description The quota that RateLimit tells of, as `q` requests in `w` seconds; by the same draft. */
+        /**
+         * @description The quotas that RateLimit tells of: `q` requests in `w` seconds, by the same draft; or of the unit `qu`, which is `concurrent-requests`, or
+         *     `cpu-seconds`, a unit of this server's own, rounded down.
+         */
         RateLimitPolicy: string;
         /** @description The id of this request in the server's log. It is the one that the request gave, or a ULID. */
         RequestId: components["schemas"]["RequestId"];
