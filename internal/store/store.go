@@ -67,7 +67,7 @@ type Keys interface {
 // Webhooks keeps the webhooks of tenants, of which each has one at most.
 type Webhooks interface {
 	// SetWebhook keeps a tenant's webhook in place of one that it may have had; what that has not delivered is due at once, and
-	// goes to the new one. It returns ErrNotFound where there is no such tenant.
+	// goes to the new one as if it had never been tried. It returns ErrNotFound where there is no such tenant.
 	SetWebhook(ctx context.Context, w tenant.Webhook) error
 	// Webhook returns a tenant's webhook, with its secrets, or ErrNotFound.
 	Webhook(ctx context.Context, tenantID string) (tenant.Webhook, error)

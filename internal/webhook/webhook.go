@@ -15,7 +15,7 @@ type Delivery struct {
 	ID        string
 	Body      []byte // JSON
 	CreatedAt time.Time
-	// DueAt is when it is to be tried next, Attempts how often it was tried, in vain. What was not tried yet is due at once, whatever the
+	// DueAt is when it is to be tried next, Attempts how often it was tried with this receiver, in vain. What was not tried yet is due at once, whatever the
 	// clock said when it came: then DueAt is zero.
 	DueAt    time.Time
 	Attempts int

@@ -61,7 +61,7 @@ func (s *Store) SetWebhook(ctx context.Context, w tenant.Webhook) error {
 		if err := s.notCreated("webhook", w.Tenant, w.Tenant, err); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET due_at = min(due_at, ?) WHERE tenant = ?", w.CreatedAt.UnixMicro(), w.Tenant); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET attempts = 0, due_at = 0 WHERE tenant = ?", w.Tenant); err != nil {
 			return s.failed(doing, err)
 		}
 		return s.record(ctx, tx, ledger.KindWebhookSet, act)

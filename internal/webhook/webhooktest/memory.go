@@ -22,7 +22,7 @@ type Memory struct {
 
 var _ webhook.Store = (*Memory)(nil)
 
-// Set gives a tenant a webhook; what another has not delivered is due at once.
+// Set gives a tenant a webhook; what another has not delivered is due at once, as if it had not been tried.
 func (m *Memory) Set(w tenant.Webhook) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -31,10 +31,9 @@ func (m *Memory) Set(w tenant.Webhook) {
 	}
 	m.webhooks[w.Tenant] = w
 	for id := range m.of[w.Tenant] {
-		if d := m.deliveries[id]; d.DueAt.After(w.CreatedAt) {
-			d.DueAt = w.CreatedAt
-			m.deliveries[id] = d
-		}
+		d := m.deliveries[id]
+		d.Attempts, d.DueAt = 0, time.Time{}
+		m.deliveries[id] = d
 	}
 }
 
