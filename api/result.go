@@ -15,8 +15,8 @@ type Result struct {
 	Error *ScriptError `json:"error,omitempty"`
 	// ExecutionTimeMs counts from the moment at which the box began on the script, in milliseconds.
 	ExecutionTimeMs float64 `json:"executionTimeMs"`
-	// QueueTimeMs counts from admission to that moment, in milliseconds: waiting for a place, and
-	// for the box to start.
+	// QueueTimeMs counts from acceptance to that moment, in milliseconds, whatever it waited for: a tenant's quota, a place,
+	// its record, and the box to start. Of what an earlier server had accepted it is by the clock on the wall.
 	QueueTimeMs float64    `json:"queueTimeMs"`
 	Usage       Usage      `json:"usage"`
 	Truncated   Truncation `json:"truncated"`

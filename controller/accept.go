@@ -141,7 +141,7 @@ func (s *Server) runNow(c echo.Context, o order) error {
 	ctx := c.Request().Context()
 	note := execution.Note{Submission: o.subs[0], CreatedAt: time.Now().UTC()}
 	note.Salt = ledger.NewSalt()
-	hooked := sandbox.WithHooks(ledger.WithSalt(ctx, note.Salt), sandbox.Hooks{ID: id, Begin: func() error {
+	hooked := sandbox.WithHooks(ledger.WithSalt(ctx, note.Salt), sandbox.Hooks{ID: id, Since: note.CreatedAt, Begin: func() error {
 		note.Began = time.Now().UTC()
 		return nil
 	}})

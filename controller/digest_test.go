@@ -24,6 +24,9 @@ func TestARecordersDigestsAreTheResources(t *testing.T) {
 		if !ok {
 			t.Error("nobody keeps a salt")
 		}
+		if since := time.Since(hooks.Since); since > time.Minute {
+			t.Errorf("it waits since %v ago, and not since it was accepted", since)
+		}
 		salts <- salt
 		result := success(request)
 		result.ID = hooks.ID

@@ -53,8 +53,8 @@ func newMetrics(config Config) (*metrics, error) {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
 		}),
 		queued: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "glovebox_queue_seconds", Help: "How long requests waited for a place and for their box, by tenant.",
-			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+			Name: "glovebox_queue_seconds", Help: "How long executions waited from their acceptance until a box had them, by tenant.",
+			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 600, 3600},
 		}, []string{labelTenant}),
 		cpu: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "glovebox_execution_cpu_seconds_total", Help: "Processor time of executions' boxes, over the whole life of each, by tenant.",

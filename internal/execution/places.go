@@ -29,7 +29,7 @@ func (s *Service) start(r Record, whose tenant.Tenant) {
 	if r.Tenant != "" {
 		ctx = logcontext.With(ctx, logcontext.Tenant, r.Tenant)
 	}
-	s.runs.Go(func() { s.run(ctx, r, whose, l) })
+	s.runs.Go(func() { s.run(ctx, r, whose, l, r.CreatedAt) })
 }
 
 // tenantOf returns the tenant of an execution that an earlier server has accepted; ok is false where there is none of that id any

@@ -182,6 +182,7 @@ func (s *Service) Submit(ctx context.Context, sub Submission) (Record, error) {
 // everybody's, that the key of one stands for another request, or that the store fails: the error is a *[kept.NotBegunError] then. Their requests have been
 // admitted: see [quota.Guard.Admit].
 func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, error) {
+	since := time.Now()
 	all, items, keys := make([]Record, len(subs)), make([]kept.Item, len(subs)), make([]IdempotencyKey, len(subs))
 	for i, sub := range subs {
 		all[i], keys[i] = sub.record(), sub.Idempotency
@@ -208,7 +209,7 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 	}
 	for i, r := range all {
 		if existing[i] == "" {
-			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i]) })
+			s.runs.Go(func() { s.run(trace.Carry(s.base, ctx), r, whose, lives[i], since) })
 		} else {
 			s.board.Release(lives[i])
 		}
@@ -237,8 +238,8 @@ func (sub Submission) record() Record {
 	return r
 }
 
-// run has an execution run, and keeps its result. ctx ends when s.base does, and has the span of whoever submitted it.
-func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *live) {
+// run has an execution run that was accepted at a time, and keeps its result. ctx ends when s.base does, and has the span of whoever submitted it.
+func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *live, since time.Time) {
 	defer s.board.Release(l)
 	ctx, cancel := context.WithCancel(logcontext.With(ctx, logcontext.Execution, r.ID))
 	defer cancel()
@@ -249,7 +250,6 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 		asked = quota.Admitted(asked, whose)
 	}
 	asked, end := trace.Patient(asked)
-	since := time.Now()
 	result, err := s.execute(asked, r, l, since)
 	end(string(result.ResultCode))
 	switch {
@@ -272,7 +272,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 // errLeft says that the service was closed before an execution had begun: it stays queued.
 var errLeft = errors.New("execution: left for the next server")
 
-// execute waits, since a time, for as long as there is no place: what was accepted is not refused any more.
+// execute waits, as it has since a time, for as long as there is no place: what was accepted is not refused any more.
 func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Time) (api.Result, error) {
 	begun := r.State == api.ExecutionRunning // before a crash
 	begin := func(entries ...ledger.Draft) error {
@@ -308,7 +308,7 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 		return api.ExecutionFailed
 	}
 	ctx = kept.WithCutOff(ctx, cutOff)
-	hooks := sandbox.Hooks{ID: r.ID, Begin: func() error { return begin() }}
+	hooks := sandbox.Hooks{ID: r.ID, Since: since, Begin: func() error { return begin() }}
 	if !begun { // else the record stays as it is, and whatever the ledger is told comes by itself
 		ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
 	}

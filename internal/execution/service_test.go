@@ -404,3 +404,42 @@ func TestNotesAreKeptSoonAndAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// What an execution waited was told from its last try on, so that one which had found no place for a minute had waited for a second.
+func TestTheQueueTimeIsFromTheAcceptance(t *testing.T) {
+	waited := func(t *testing.T, r execution.Record) time.Duration {
+		t.Helper()
+		told := time.Duration(r.Result.QueueTimeMs * float64(time.Millisecond))
+		if r.ResultCode == api.Success && (r.BeganAt.Sub(r.CreatedAt)-told).Abs() > time.Millisecond {
+			t.Errorf("it waited for %v, from %v to %v", told, r.CreatedAt, r.BeganAt)
+		}
+		return told
+	}
+	inBubble(t, func(t *testing.T) {
+		store := execution.NewMemory()
+		before := executiontest.Queued("acme", time.Now().UTC().Add(-time.Hour))
+		before.Request.Code = "slow"
+		if err := kepttest.Add(t.Context(), store, before); err != nil {
+			t.Fatal(err)
+		}
+		b := open(t, store, newFake())
+		defer b.close(t, time.Minute)
+		var all []execution.Record
+		for range 4 { // two are in the executor's queue, two wait before it
+			synctest.Wait()
+			all = append(all, b.submit(t, submission("slow")))
+		}
+		time.Sleep(5 * time.Second)
+		if r, err := b.Cancel(t.Context(), "acme", all[3].ID); err != nil || waited(t, r) != 5*time.Second {
+			t.Errorf("%+v, %v", r, err)
+		}
+		for i, r := range all[:3] {
+			if took := waited(t, b.wait(t, r.ID)); took < time.Duration(10*(i+1))*time.Second || took > time.Duration(10*(i+1)+1)*time.Second {
+				t.Errorf("number %d waited for %v", i+2, took)
+			}
+		}
+		if took := waited(t, b.wait(t, before.ID)); took != time.Hour {
+			t.Errorf("what an earlier server had accepted waited for %v", took)
+		}
+	})
+}

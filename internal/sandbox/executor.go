@@ -94,29 +94,31 @@ func (e *Executor) ExecuteAs(ctx context.Context, share queue.Share, request api
 	}
 	hooks := HooksOf(ctx)
 	ctx = logcontext.With(ctx, logcontext.Execution, hooks.ID)
-	admitted := time.Now()
+	came := time.Now()
+	if hooks.Since.IsZero() {
+		hooks.Since = came
+	}
 	place, err := e.queue.Enter(ctx, share)
 	if err == nil || ctx.Err() != nil { // else it has not waited
-		_, span := trace.Start(ctx, "queue", oteltrace.WithTimestamp(admitted))
+		_, span := trace.Start(ctx, "queue", oteltrace.WithTimestamp(came))
 		span.End()
 	}
 	if err != nil {
 		e.inFlight.Done()
 		if ctx.Err() != nil {
-			return CancelledInQueue(hooks.ID, time.Since(admitted)), nil
+			return CancelledInQueue(hooks.ID, time.Since(hooks.Since)), nil
 		}
 		return api.Result{}, err
 	}
-	return e.execute(ctx, job{hooks, admitted, place, request, onLog})
+	return e.execute(ctx, job{hooks, place, request, onLog})
 }
 
 // A job is one request on its way through the Executor.
 type job struct {
-	hooks    Hooks
-	admitted time.Time
-	place    *queue.Place
-	request  api.Request
-	onLog    func(api.Log)
+	hooks   Hooks // of which Since is set
+	place   *queue.Place
+	request api.Request
+	onLog   func(api.Log)
 }
 
 // boxTries is how many boxes a job is tried in that was not handed over.
@@ -130,34 +132,24 @@ func (e *Executor) execute(ctx context.Context, j job) (api.Result, error) {
 		if err != nil {
 			e.leave(j.place)
 			if ctx.Err() != nil {
-				return CancelledInQueue(j.hooks.ID, time.Since(j.admitted)), nil
+				return CancelledInQueue(j.hooks.ID, time.Since(j.hooks.Since)), nil
 			}
 			return api.Result{}, fmt.Errorf("sandbox: no box: %w", errors.Join(append(lost, err)...))
 		}
-		inQueue := time.Since(j.admitted)
-		result, again, err := e.runIn(ctx, j, box, try < boxTries)
+		result, again, err := e.runIn(ctx, j, box, waited, try < boxTries)
 		if again {
 			// The script has not run, and does not pay for it.
 			lost = append(lost, err)
 			e.log.WarnContext(ctx, "a box was not fit for its job: the job gets another", "error", err)
 			continue
 		}
-		if err != nil {
-			return api.Result{}, err
-		}
-		handOver := time.Duration(result.QueueTimeMs * float64(time.Millisecond))
-		if e.config.Observe.HandedOver != nil {
-			e.config.Observe.HandedOver(handOver, waited)
-		}
-		result.ID = j.hooks.ID
-		result.QueueTimeMs = milliseconds(inQueue + handOver)
-		return result, nil
+		return result, err
 	}
 }
 
-// runIn runs the job in a box, and destroys that behind the caller's back, whatever happens: onLog may panic. again is
+// runIn runs the job in a box, which waited for it or not, and destroys that behind the caller's back, whatever happens: onLog may panic. again is
 // true where the job was not handed over and may be tried in another; else its place is given back once the box is gone.
-func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (result api.Result, again bool, err error) {
+func (e *Executor) runIn(ctx context.Context, j job, box Box, waited, mayRetry bool) (result api.Result, again bool, err error) {
 	defer func() {
 		if again {
 			e.inFlight.Go(func() { destroy(ctx, e.log, box) })
@@ -172,26 +164,32 @@ func (e *Executor) runIn(ctx context.Context, j job, box Box, mayRetry bool) (re
 	if err := j.hooks.begin(); err != nil {
 		return api.Result{}, false, err
 	}
-	result, err = e.run(ctx, j, box)
+	result, err = e.run(ctx, j, box, waited)
 	e.pool.refused(ctx, err)
 	var notHanded *NotHandedError
 	return result, mayRetry && errors.As(err, &notHanded), err
 }
 
-// run has the box run the job.
-func (e *Executor) run(ctx context.Context, j job, box Box) (api.Result, error) {
+// run has the box run the job. It waited until the box had it: also while its beginning was recorded.
+func (e *Executor) run(ctx context.Context, j job, box Box, waited bool) (api.Result, error) {
 	ctx, span := trace.Start(ctx, "run")
 	defer span.End()
 	called := time.Now()
 	result, err := box.Run(ctx, j.request, j.onLog)
-	if span.IsZero() {
-		return result, err
-	}
 	if err != nil {
 		span.Fail(string(api.ExecutionFailed))
-		return result, err
+		return api.Result{}, err
 	}
-	span.EventAt("handed over", called.Add(time.Duration(result.QueueTimeMs*float64(time.Millisecond))))
+	handOver := time.Duration(result.QueueTimeMs * float64(time.Millisecond)) // as the box knows it
+	if e.config.Observe.HandedOver != nil {
+		e.config.Observe.HandedOver(handOver, waited)
+	}
+	result.ID = j.hooks.ID
+	result.QueueTimeMs = milliseconds(max(0, called.Sub(j.hooks.Since)) + handOver)
+	if span.IsZero() {
+		return result, nil
+	}
+	span.EventAt("handed over", called.Add(handOver))
 	span.String(trace.ResultCode, string(result.ResultCode))
 	span.Float(trace.ExecutionMs, result.ExecutionTimeMs)
 	span.Float(trace.CPUMs, result.Usage.CPUMs)
@@ -280,7 +278,7 @@ func CancelledInQueue(id string, waited time.Duration) api.Result {
 	return api.Result{
 		ID: id, ResultCode: api.Cancelled, Logs: []api.Log{}, Warnings: []string{},
 		Error:       &api.ScriptError{Name: "Cancelled", Message: "the execution was cancelled before its box was ready"},
-		QueueTimeMs: milliseconds(waited),
+		QueueTimeMs: milliseconds(max(0, waited)), // a clock may have been put back
 		Isolation:   api.Isolation{Layers: []string{}},
 	}
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -10,6 +11,9 @@ import (
 type Hooks struct {
 	// ID is the execution's; "" has the Executor give it one, a ULID.
 	ID string
+	// Since is when the execution began to wait; the zero value is when the [Executor] got it. One with no monotonic clock, as of another process, is held
+	// against the clock on the wall.
+	Since time.Time
 	// Begin, where it is not nil, is called once a box is there, and before that gets the job: until it has returned, nothing
 	// of the execution has run. An error keeps the job from the box, which is destroyed, and is what Execute returns. It is
 	// called again where a box that was not fit is followed by another.

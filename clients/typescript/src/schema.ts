@@ -529,7 +529,11 @@ export interface components {
             error?: components["schemas"]["ScriptError"];
             /** @description How long the script ran, from the moment at which its container began on it. */
             executionTimeMs: number;
-            /** @description How long it waited before that, for a place and for its container. */
+            /**
+             * @description How long it waited before that, in milliseconds: for a day's quota, a place, the ledger and its container. It counts from when the request
+             *     was read, or, of what was accepted, from `createdAt` on, however often it found no place. Where another server took it up since,
+             *     the clock on the wall counts, and what is in it is also the time without a server and, of what was run again, what went before.
+             */
             queueTimeMs: number;
             usage: components["schemas"]["Usage"];
             truncated: components["schemas"]["Truncation"];
