@@ -12,6 +12,7 @@ import (
 	"glovebox/internal/secret"
 	"glovebox/internal/store"
 	"glovebox/internal/tenant"
+	"glovebox/internal/webhook"
 )
 
 func newWebhookCommand() *cobra.Command {
@@ -82,6 +83,8 @@ with --webhook-allow-private; it follows no redirect.`,
 				}
 				if strings.HasPrefix(w.Origin(), "http:") {
 					fmt.Fprintln(cmd.ErrOrStderr(), "it is no https: the server posts there with --webhook-allow-private alone")
+				} else if err := webhook.JudgeURL(w.URL); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%v: the server posts there with --webhook-allow-private alone\n", err)
 				}
 				return tellWebhook(cmd, w, w.Secret, asJSON)
 			})

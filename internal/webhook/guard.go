@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -90,6 +92,24 @@ func public(addr netip.Addr) error {
 		}
 	}
 	return judge(addr, own)
+}
+
+// JudgeURL says why nothing would be posted to a webhook's URL, as far as that can be told without asking for a name's addresses: a *[BlockedError] where
+// its host is an address that is not public, or localhost. What a name stands for is judged when it is dialled.
+func JudgeURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	host := u.Hostname()
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return nil // a name
+	}
+	return public(addr)
 }
 
 // control has an address judged once the name has been resolved and before anything is sent there, for each connection: a name that
