@@ -28,7 +28,7 @@ type entryFlags struct {
 }
 
 func (f *entryFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free; beyond loopback there must be a tenant, and TLS")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes any that is free; beyond loopback there must be a tenant with a key, and TLS")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`FILE` of PEM with the certificate to serve HTTPS with, and those of its issuers; it is read again when it changes")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`FILE` of PEM with the certificate's private key")
 	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "listen beyond loopback without TLS, for where something in front has it: else keys, code and data can be read on their way")
