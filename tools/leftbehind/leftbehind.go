@@ -18,6 +18,18 @@ func Mounts(dir string) (found []string, err error) {
 	return found, err
 }
 
+// MountPoints are where something is mounted below a directory, each before those within it.
+func MountPoints(dir string) (points []string, err error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(mounts)) {
+		const point = 4
+		if fields := strings.Fields(line); len(fields) > point && strings.HasPrefix(fields[point], dir+"/") {
+			points = append(points, fields[point])
+		}
+	}
+	return points, err
+}
+
 // Processes finds the processes that have a path on their command line, as a runtime's own have, but for this one.
 func Processes(dir string) (found []string) {
 	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is ours

@@ -8,9 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glovebox/tools/leftbehind"
 )
 
 // A daemon is a Docker daemon that is nobody's but this soak's.
@@ -30,7 +35,7 @@ func ownDaemon(ctx context.Context, s *server, say func(string, ...any)) error {
 		return err
 	}
 	d := &daemon{dir: dir}
-	s.undo = append(s.undo, func() error { return os.RemoveAll(dir) })
+	s.undo = append(s.undo, d.clear)
 	if err := os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600); err != nil {
 		return err
 	}
@@ -62,6 +67,15 @@ func (d *daemon) start(ctx context.Context) error {
 		out, err := d.docker(ctx, "version", "--format", "{{.Server.Version}}")
 		return err == nil && out != "", nil
 	}, func() error { return errors.New("the Docker daemon does not answer") })
+}
+
+// clear removes the daemon's directory. One that was stopped while it made a container has left that one's files mounted there.
+func (d *daemon) clear() error {
+	points, err := leftbehind.MountPoints(d.dir)
+	for _, point := range slices.Backward(points) {
+		err = errors.Join(err, os.NewSyscallError("unmount of "+point, unix.Unmount(point, 0)))
+	}
+	return errors.Join(err, os.RemoveAll(d.dir))
 }
 
 // docker asks the daemon.
