@@ -42,3 +42,9 @@ type Page struct {
 	Executions []Execution `json:"executions"`
 	Next       string      `json:"next,omitempty"`
 }
+
+// A Repeat tells whoever follows an execution that it is run again: what was told of its runs before is void.
+type Repeat struct {
+	// Run is which run this is, from 2 on.
+	Run int `json:"run"`
+}

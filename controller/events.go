@@ -12,7 +12,7 @@ import (
 	"glovebox/internal/execution"
 )
 
-// followExecution tells each log of an execution as it comes, and its end, as Server-Sent Events. Whoever names the last event that it
+// followExecution tells each log of an execution as it comes, that it is run again, and its end, as Server-Sent Events. Whoever names the last event that it
 // has gets what came behind it.
 func (s *Server) followExecution(c echo.Context) error {
 	ctx, id := c.Request().Context(), c.Param("id")
@@ -22,8 +22,11 @@ func (s *Server) followExecution(c echo.Context) error {
 	}
 	err = s.follow(c, r.State, func(ctx context.Context, after int, tell func(Step) error) error {
 		return s.executions.Events(ctx, r.Tenant, id, after, func(e execution.Event) error {
-			if e.Log != nil {
+			switch {
+			case e.Log != nil:
 				return tellJSON(tell, e.N, "log", e.Log)
+			case e.Repeat != nil:
+				return tellJSON(tell, e.N, "repeat", e.Repeat)
 			}
 			return tellJSON(tell, e.N, endEvent, s.document(ctx, *e.End, false))
 		})

@@ -110,15 +110,17 @@ func (e Executions) List(ctx context.Context, f ExecutionFilter) (api.Page, erro
 	return decodePage(answer)
 }
 
-// An ExecutionEvent is one thing that happened to an execution: an entry of its logs, or its end.
+// An ExecutionEvent is one thing that happened to an execution: an entry of its logs, that it is run again, or its end.
 type ExecutionEvent struct {
-	// ID says where to go on.
+	// ID says where to go on. It grows, and has gaps.
 	ID  int
 	Log *api.Log
-	End *api.Execution
+	// Repeat voids every log that came before it: they are those of a run in which the server ended.
+	Repeat *api.Repeat
+	End    *api.Execution
 }
 
-// Events tells the logs of an execution as they come, and its end, from the event behind after on; 0 is from the first. Where the stream breaks
+// Events tells the logs of an execution as they come, that it is run again, and its end, from the event behind after on; 0 is from the first. Where the stream breaks
 // off before the end, the last error is a *[ConnectionError]: go on behind the last event that came. There is none where all were told.
 func (e Executions) Events(ctx context.Context, id string, after int) iter.Seq2[ExecutionEvent, error] {
 	return func(yield func(ExecutionEvent, error) bool) {
@@ -130,6 +132,11 @@ func (e Executions) Events(ctx context.Context, id string, after int) iter.Seq2[
 				told.Log = &api.Log{}
 				if err = decode(event.data, told.Log); err == nil && !told.Log.Level.Known() {
 					err = &AnswerError{http.StatusOK, "a log has a level that there is not"}
+				}
+			case event.name == "repeat":
+				told.Repeat = &api.Repeat{}
+				if err = decode(event.data, told.Repeat); err == nil && told.Repeat.Run < 2 {
+					err = &AnswerError{http.StatusOK, "a repeat is of no run"}
 				}
 			case event.name == endEvent:
 				var end api.Execution

@@ -196,6 +196,8 @@ func told(t *testing.T, r *recorded, after int) (all []string, err error) {
 			return all, failed
 		case event.Log != nil:
 			all = append(all, fmt.Sprint(event.ID, " ", event.Log.Message))
+		case event.Repeat != nil:
+			all = append(all, fmt.Sprint(event.ID, " run ", event.Repeat.Run))
 		default:
 			all = append(all, fmt.Sprint(event.ID, " ", event.End.ResultCode))
 		}
@@ -208,13 +210,13 @@ func TestEvents(t *testing.T) {
 	stream := func(text string) reply {
 		return func(w http.ResponseWriter) { answer(w, 200, eventsType, text) }
 	}
-	whole := ": events follow\n\n" + log + "id: 2\nevent: later\ndata: {}\n\n: still at work\n\nid: 1000000\nevent: end\ndata: " + ended(t) + "\n\nid: 3\nevent: log\ndata: {}\n\n"
+	whole := ": events follow\n\n" + log + "id: 2\nevent: later\ndata: {}\n\nid: 100000\nevent: repeat\ndata: {\"run\":2}\n\n: still at work\n\nid: 1000000\nevent: end\ndata: " + ended(t) + "\n\nid: 3\nevent: log\ndata: {}\n\n"
 	for _, text := range []string{whole, strings.ReplaceAll(whole, "\n", "\r\n")} {
 		r := record(t, Config{}, stream(text))
-		if all, err := told(t, r, 0); err != nil || fmt.Sprint(all) != "[1 hé 1000000 SUCCESS]" {
+		if all, err := told(t, r, 0); err != nil || fmt.Sprint(all) != "[1 hé 100000 run 2 1000000 SUCCESS]" {
 			t.Errorf("%q, %v", all, err)
 		}
-		if all, err := told(t, r, 7); err != nil || len(all) != 2 {
+		if all, err := told(t, r, 7); err != nil || len(all) != 3 {
 			t.Errorf("%q, %v", all, err)
 		}
 		r.want(t, "GET /v1/executions/"+someID+"/events", "GET /v1/executions/"+someID+"/events Last-Event-ID=7")
@@ -232,7 +234,7 @@ func TestEvents(t *testing.T) {
 	}
 	for name, reply := range map[string]reply{
 		"no stream": gives(200, queued), "no JSON": stream("id: 1\nevent: log\ndata: {\n\n"), "no id": stream("event: log\ndata: {}\n\n"),
-		"no level": stream("id: 1\nevent: log\ndata: {}\n\n"), "no execution": stream("id: 1\nevent: end\ndata: {}\n\n"),
+		"no level": stream("id: 1\nevent: log\ndata: {}\n\n"), "no run": stream("id: 100000\nevent: repeat\ndata: {\"run\":1}\n\n"), "no execution": stream("id: 1\nevent: end\ndata: {}\n\n"),
 		"an endless line": stream("id: 1\nevent: log\ndata: " + strings.Repeat(" ", maxResultBytes) + "\n\n"),
 	} {
 		if all, err := told(t, record(t, Config{}, reply), 0); !isAnswerError(err) {

@@ -21,8 +21,9 @@ type Record struct {
 	State  api.ExecutionState
 	// CreatedAt is when it was accepted, BeganAt when a box was about to get it, EndedAt when it had its result.
 	CreatedAt, BeganAt, EndedAt time.Time
-	// SafeToRepeat says that it may be run again where nobody knows whether it ran.
+	// SafeToRepeat says that it may be run again where nobody knows whether it ran, and Repeats how often it was; BeganAt is of the last time.
 	SafeToRepeat bool
+	Repeats      int
 	// KeepData says that its tenant wants code, data and result kept until the record goes.
 	KeepData bool
 	// Idempotency is the caller's key, and what it stood for; the zero value is none. Its salt goes once the record is forgotten.
@@ -70,6 +71,9 @@ type Store interface {
 	// End keeps the result of one that has not ended yet, and lets go of code and data, unless KeepData; false says that it has
 	// ended already, or is gone.
 	End(ctx context.Context, id string, result api.Result, at time.Time) (bool, error)
+	// Repeat says that a running one begins once more, as Begin does of a queued one, and returns how often it has been repeated by now; 0 is that
+	// it does not run any more.
+	Repeat(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (repeats int, err error)
 	kept.Store[Record, Filter]
 }
 

@@ -74,6 +74,22 @@ func (m *Memory) Begin(_ context.Context, id string, at time.Time, entries ...le
 	}), nil
 }
 
+// Repeat implements [Store].
+func (m *Memory) Repeat(_ context.Context, id string, at time.Time, entries ...ledger.Draft) (repeats int, err error) {
+	if len(entries) > 0 {
+		return 0, kept.ErrNoLedger
+	}
+	m.table.Change(id, func(r *Record) bool {
+		if r.State != api.ExecutionRunning {
+			return false
+		}
+		r.Repeats++
+		r.BeganAt, repeats = at, r.Repeats
+		return true
+	})
+	return repeats, nil
+}
+
 // End implements [Store].
 func (m *Memory) End(_ context.Context, id string, result api.Result, at time.Time) (bool, error) {
 	return m.table.Change(id, func(r *Record) bool {

@@ -3,19 +3,10 @@ package execution
 import (
 	"context"
 
-	"glovebox/api"
 	"glovebox/internal/kept"
 	"glovebox/internal/logcontext"
 	"glovebox/internal/tenant"
 )
-
-// A live is an execution on its way, with its logs so far.
-type live = kept.Live[api.Log]
-
-// keepLog keeps an entry. The box's own bounds are held already: these are for a box that does not keep them.
-func keepLog(l *live) func(api.Log) {
-	return func(entry api.Log) { l.Add(entry, len(entry.Message), api.MaxLogEntries, api.MaxLogBytes) }
-}
 
 // item is what wants a place: a record's request.
 func (r Record) item() kept.Item {

@@ -52,7 +52,7 @@ const (
 	defaultAcceptedBytes = 256 << 20
 )
 
-type keeper = kept.Keeper[Record, Filter, api.Log]
+type keeper = kept.Keeper[Record, Filter, Event]
 
 // A Service accepts executions, runs each once, and tells of them. It is safe for concurrent use. It is opened by [Open], and must be
 // closed.
@@ -66,7 +66,7 @@ type Service struct {
 	runs   sync.WaitGroup
 
 	// board has what is accepted, and has not ended.
-	board *kept.Board[api.Log]
+	board *kept.Board[Event]
 
 	mu    sync.Mutex
 	notes []Record      // to be kept
@@ -92,7 +92,7 @@ func Open(ctx context.Context, config Config) (*Service, error) {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{config: config, noted: make(chan struct{}, 1)}
-	s.board = kept.NewBoard[api.Log](config.Accepted, config.AcceptedBytes, sandbox.ErrClosed)
+	s.board = kept.NewBoard[Event](config.Accepted, config.AcceptedBytes, sandbox.ErrClosed)
 	s.keeper = kept.NewKeeper(kept.Store[Record, Filter](config.Store), s.board, func(r Record) api.ExecutionState { return r.State }, config.Policy, config.Log)
 	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := s.recover(ctx); err != nil {
@@ -122,13 +122,17 @@ func (s *Service) recover(ctx context.Context) error {
 			}
 			continue
 		}
-		if r.State == api.ExecutionQueued || r.SafeToRepeat {
+		if r.State == api.ExecutionQueued || r.SafeToRepeat && r.Repeats < maxRepeats {
 			s.config.Log.Info("an execution that was accepted before is run", "execution", r.ID, "hadBegun", r.State == api.ExecutionRunning)
 			s.start(r, whose)
 			continue
 		}
-		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat", "execution", r.ID)
-		if _, err := s.end(ctx, r, lost(r.ID), kept.Now()); err != nil {
+		s.config.Log.Warn("an execution had begun when the server ended, and is not safe to repeat, or was repeated too often", "execution", r.ID, "repeats", r.Repeats)
+		result := lost(r.ID)
+		if r.SafeToRepeat {
+			result.Error.Message = "the server ended while the script ran, each time of the ten that it was run"
+		}
+		if _, err := s.end(ctx, r, result, kept.Now()); err != nil {
 			return fmt.Errorf("execution: %w", err)
 		}
 	}
@@ -274,7 +278,8 @@ var errLeft = errors.New("execution: left for the next server")
 
 // execute waits, as it has since a time, for as long as there is no place: what was accepted is not refused any more.
 func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Time) (api.Result, error) {
-	begun := r.State == api.ExecutionRunning // before a crash
+	begun := false
+	tell := &telling{to: l}
 	begin := func(entries ...ledger.Draft) error {
 		s.board.Begun(l)
 		if begun {
@@ -289,14 +294,14 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 		case err != nil:
 			return &kept.NotBegunError{Err: err}
 		}
-		ok, err := s.config.Store.Begin(context.WithoutCancel(ctx), r.ID, kept.Now(), entries...)
+		ok, err := s.keepBegun(context.WithoutCancel(ctx), r, tell, entries)
 		switch {
 		case ledger.Never(err), errors.Is(err, kept.ErrNoLedger):
 			return err
 		case err != nil:
 			return &kept.NotBegunError{Err: err}
 		case !ok:
-			return errors.New("it is not queued any more")
+			return errors.New("it does not wait any more")
 		}
 		begun = true
 		return nil
@@ -309,13 +314,10 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 	}
 	ctx = kept.WithCutOff(ctx, cutOff)
 	hooks := sandbox.Hooks{ID: r.ID, Since: since, Begin: func() error { return begin() }}
-	if !begun { // else the record stays as it is, and whatever the ledger is told comes by itself
-		ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
-	}
+	ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error { return begin(entry) })
 	if salt := (ledger.Salt{}); copy(salt[:], r.Salt) == len(salt) {
 		ctx = ledger.WithSalt(ctx, salt)
 	}
-	log := keepLog(l)
 	for {
 		leave, err := s.gate.Enter(ctx)
 		if err != nil {
@@ -325,7 +327,7 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 			return s.left(r, l, since)
 		}
 		hooks.Begun = func() { leave(kept.Begun) }
-		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, log)
+		result, err := s.config.Executor.Execute(sandbox.WithHooks(ctx, hooks), *r.Request, tell.log)
 		if kept.NotBegun(err) {
 			leave(kept.Refused)
 			if ctx.Err() != nil || s.board.Closed() {
@@ -353,6 +355,18 @@ func (s *Service) execute(ctx context.Context, r Record, l *live, since time.Tim
 			return s.left(r, l, since)
 		}
 	}
+}
+
+// keepBegun has the store keep that an execution begins, or begins again, with the entries of that; false says that it is not there to begin any more.
+func (s *Service) keepBegun(ctx context.Context, r Record, tell *telling, entries []ledger.Draft) (bool, error) {
+	if r.State == api.ExecutionQueued {
+		return s.config.Store.Begin(ctx, r.ID, kept.Now(), entries...)
+	}
+	repeats, err := s.config.Store.Repeat(ctx, r.ID, kept.Now(), entries...)
+	if repeats > 0 {
+		tell.repeated(repeats)
+	}
+	return repeats > 0, err
 }
 
 // left is what becomes of one that has waited since a time, has not begun, and is waited for no longer: it is cancelled, or the next server's.

@@ -28,16 +28,17 @@ func newLive[E any](p place) *Live[E] {
 	return &Live[E]{place: p, done: make(chan struct{}), change: make(chan struct{})}
 }
 
-// Add keeps an event of so many bytes, as long as there are no more than most, of mostBytes together.
-func (l *Live[E]) Add(e E, bytes, most, mostBytes int) {
+// Add keeps an event of so many bytes, as long as there are no more than most, of mostBytes together, and reports whether it does.
+func (l *Live[E]) Add(e E, bytes, most, mostBytes int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.events) >= most || l.bytes+bytes > mostBytes {
-		return
+		return false
 	}
 	l.events, l.bytes = append(l.events, e), l.bytes+bytes
 	close(l.change)
 	l.change = make(chan struct{})
+	return true
 }
 
 // end tells whoever waits that nothing more comes.

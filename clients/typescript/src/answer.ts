@@ -1,5 +1,5 @@
 import { AnswerError, problemError, type ProblemError } from './errors.js';
-import type { AgentRun, AgentRunPage, AgentStep, Execution, ExecutionPage, ExecutionResult, ExecutionState, Info, Log, LogLevel, Problem, ResultCode } from './types.js';
+import type { AgentRun, AgentRunPage, AgentStep, Execution, ExecutionPage, ExecutionResult, ExecutionState, Info, Log, LogLevel, Problem, Repeat, ResultCode } from './types.js';
 
 const mebi = 1024 * 1024;
 
@@ -161,6 +161,12 @@ export function asStep(document: unknown): AgentStep {
 export function asLog(document: unknown): Log {
   if (!isLog(document)) throw new AnswerError(200, 'an entry of the logs is none');
   return document;
+}
+
+export function asRepeat(document: unknown): Repeat {
+  const run = isObject(document) ? document['run'] : undefined;
+  if (typeof run !== 'number' || !(run >= 2)) throw new AnswerError(200, 'a repeat is of no run');
+  return { run };
 }
 
 /** Holds an answer of /v1/info against the contract, as far as a wrong server would be noticed. */

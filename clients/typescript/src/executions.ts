@@ -1,4 +1,4 @@
-import { asExecution, asLog, asPage, most } from './answer.js';
+import { asExecution, asLog, asPage, asRepeat, most } from './answer.js';
 import { documentOf, Resources, type Caller, type ListOptions, type SubmitOptions, type CallOptions } from './resources.js';
 import type { Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ResultCode } from './types.js';
 
@@ -50,12 +50,13 @@ export class Executions {
   }
 
   /**
-   * Tells each log of an execution as it comes, and its end. Where the stream breaks off before the end it rejects with a
+   * Tells each log of an execution as it comes, that it is run again, and its end. Where the stream breaks off before the end it rejects with a
    * ConnectionError: go on from the last event that came, with `after`.
    */
   async *events<Output = unknown>(id: string, options: CallOptions & { after?: number } = {}): AsyncGenerator<ExecutionEvent<Output>, void, undefined> {
     for await (const event of this.#all.events(id, options)) {
       if (event.type === 'log') yield { id: event.id, type: event.type, log: asLog(documentOf(event)) };
+      else if (event.type === 'repeat') yield { id: event.id, type: event.type, run: asRepeat(documentOf(event)).run };
       else if (event.type === 'end') yield { id: event.id, type: event.type, execution: asExecution<Output>(documentOf(event)) };
       // Another is of a later server's.
     }

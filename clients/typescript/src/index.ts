@@ -7,6 +7,6 @@ export {
   MethodNotAllowedError, NotFoundError, ProblemError, QuotaError, QuotaExceededError, QuotaForbiddenError, SlowBodyError, TooLargeError, UnauthorizedError, UnavailableError, UnrecordedError, UnsupportedMediaTypeError,
 } from './errors.js';
 export type {
-  AgentOutcome, AgentOutcomeCode, AgentRun, AgentRunEvent, AgentRunPage, AgentStep, AgentTask, Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, ResultCode, ScriptError,
+  AgentOutcome, AgentOutcomeCode, AgentRun, AgentRunEvent, AgentRunPage, AgentStep, AgentTask, Execution, ExecutionEvent, ExecutionPage, ExecutionRequest, ExecutionResult, ExecutionState, Failed, Failure, Info, Isolation, Language, Log, LogLevel, Problem, ProblemType, Repeat, ResultCode, ScriptError,
   Success, Truncation, Usage, WebhookEvent,
 } from './types.js';

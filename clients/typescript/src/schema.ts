@@ -86,9 +86,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The logs of an execution as they come, and its end
+         * The logs of an execution as they come, that it is run again, and its end
          * @description Server-Sent Events: `log` with an entry of the result's `logs`, and at last `end` with the execution. Whoever comes again with
          *     `Last-Event-ID` gets what came behind that event, and the end unless that was the event; 204 says that it was.
+         *
+         *     An execution that is run again (`safeToRepeat`) tells `repeat` when that begins, with a `Repeat`: every log that was told before is void, gone, and
+         *     not in the result. Ids grow and have gaps: the n-th `log` is event n, the n-th `repeat` event 100000 n, its logs follow, and
+         *     `end` is event 1000000.
          */
         get: operations["followExecution"];
         put?: never;
@@ -550,6 +554,14 @@ export interface components {
             atMs: number;
         };
         /**
+         * @description What `repeat` tells among an execution's events: that it is run again, since the server ended while it ran. What was told of its runs before is
+         *     void.
+         */
+        Repeat: {
+            /** @description Which run this is. */
+            run: number;
+        };
+        /**
          * @description The console method that was called.
          * @enum {string}
          */
@@ -645,7 +657,7 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description When a container was about to get it.
+             * @description When a container was about to get it; the last time, of what was run again.
              */
             beganAt?: string;
             /**
@@ -1252,7 +1264,7 @@ export interface components {
         Wait: string;
         /**
          * @description Whether the script may be run again where the server ended while it ran, and nobody knows how far it came. Otherwise such an
-         *     execution ends as EXECUTION_FAILED.
+         *     execution ends as EXECUTION_FAILED, and so does one that was run ten times.
          */
         SafeToRepeat: boolean;
         /**
@@ -1335,7 +1347,7 @@ export interface operations {
                 attestation?: components["parameters"]["Attestation"];
                 /**
                  * @description Whether the script may be run again where the server ended while it ran, and nobody knows how far it came. Otherwise such an
-                 *     execution ends as EXECUTION_FAILED.
+                 *     execution ends as EXECUTION_FAILED, and so does one that was run ten times.
                  */
                 safeToRepeat?: components["parameters"]["SafeToRepeat"];
             };

@@ -6,6 +6,7 @@ export type Language = Schemas['Language'];
 export type ResultCode = Schemas['ResultCode'];
 export type LogLevel = Schemas['LogLevel'];
 export type Log = Schemas['Log'];
+export type Repeat = Schemas['Repeat'];
 export type ScriptError = Schemas['ScriptError'];
 export type Usage = Schemas['Usage'];
 export type Truncation = Schemas['Truncation'];
@@ -65,9 +66,13 @@ export interface ExecutionPage {
   next?: string;
 }
 
-/** What happened to an execution: an entry of its logs, or its end. `id` says where to go on. */
+/**
+ * What happened to an execution: an entry of its logs, that it is run again, or its end. A `repeat` voids every log that came before it: they are those of
+ * a run in which the server ended. `id` says where to go on; ids grow, and have gaps.
+ */
 export type ExecutionEvent<Output = unknown> =
   | { id: number; type: 'log'; log: Log }
+  | { id: number; type: 'repeat'; run: number }
   | { id: number; type: 'end'; execution: Execution<Output> };
 
 /** What a tenant's webhook is told: `type` says what `data` is. It is to be verified first; standardwebhooks.com names libraries that do. */

@@ -62,12 +62,12 @@ test('what is no execution is refused', async () => {
 const log = { level: 'log', message: 'hé', atMs: 1 };
 
 test('events come one by one, however they are cut', async () => {
-  const text = `: events follow\n\nid: 1\nevent: log\ndata: ${JSON.stringify(log)}\n\nid: 2\nevent: later\ndata: ?\n\n: still at work\n\nid: 1000000\nevent: end\ndata: ${JSON.stringify(ended)}\n\n`;
+  const text = `: events follow\n\nid: 1\nevent: log\ndata: ${JSON.stringify(log)}\n\nid: 2\nevent: later\ndata: ?\n\nid: 100000\nevent: repeat\ndata: {"run":2,"later":1}\n\n: still at work\n\nid: 1000000\nevent: end\ndata: ${JSON.stringify(ended)}\n\n`;
   for (const size of [1, 7, text.length]) {
     const { executions, of } = client(() => stream(...(text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [])));
     const seen = [];
     for await (const event of executions.events(id, { after: 0 })) seen.push(event);
-    assert.deepEqual(seen, [{ id: 1, type: 'log', log }, { id: 1_000_000, type: 'end', execution: ended }]);
+    assert.deepEqual(seen, [{ id: 1, type: 'log', log }, { id: 100_000, type: 'repeat', run: 2 }, { id: 1_000_000, type: 'end', execution: ended }]);
     assert.equal(of(0).headers.get('last-event-id'), '0');
   }
 });
@@ -80,6 +80,7 @@ test('a stream that breaks off, or is none, is told apart from an end', async ()
   await assert.rejects(all(() => stream(`id: 1\nevent: log\ndata: ${JSON.stringify(log)}\n\n`)), ConnectionError);
   await assert.rejects(all(() => stream('id: 1\nevent: log\ndata: {\n\n')), AnswerError);
   await assert.rejects(all(() => stream('event: log\ndata: {}\n\n')), AnswerError);
+  await assert.rejects(all(() => stream('id: 100000\nevent: repeat\ndata: {"run":1}\n\n')), AnswerError);
   await assert.rejects(all(() => json(queued)), AnswerError);
   await assert.rejects(all(() => problem(404, 'not-found')), NotFoundError);
 });

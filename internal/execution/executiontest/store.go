@@ -77,6 +77,14 @@ func aLife(t *testing.T, s execution.Store) {
 	}
 	r.State, r.BeganAt = api.ExecutionRunning, began.Add(time.Second)
 	same(t, s, r)
+	for i := range 2 {
+		at := began.Add(time.Second + time.Duration(i+1)*time.Millisecond)
+		if n, err := s.Repeat(ctx, r.ID, at); err != nil || n != i+1 {
+			t.Fatal(n, err)
+		}
+		r.BeganAt, r.Repeats = at, i+1
+		same(t, s, r)
+	}
 	ended := result(r.ID, 1)
 	if done, err := s.End(ctx, r.ID, ended, began.Add(2*time.Second)); err != nil || !done {
 		t.Fatal(done, err)
@@ -86,6 +94,16 @@ func aLife(t *testing.T, s execution.Store) {
 	if done, err := s.End(ctx, r.ID, result(r.ID, 2), began); done || err != nil {
 		t.Errorf("it ended twice: %v, %v", done, err)
 	}
+	waiting := Queued("acme", began)
+	if err := kepttest.Add(ctx, s, waiting); err != nil {
+		t.Fatal(err)
+	}
+	for what, id := range map[string]string{"what has ended": r.ID, "what has not begun": waiting.ID, "nothing": "none"} {
+		if n, err := s.Repeat(ctx, id, began); n != 0 || err != nil {
+			t.Errorf("%s is repeated: %d, %v", what, n, err)
+		}
+	}
+	same(t, s, waiting)
 	for i := range 2 { // the first time counts
 		if err := s.Read(ctx, r.ID, began.Add(time.Duration(3+i)*time.Second)); err != nil {
 			t.Fatal(err)

@@ -32,11 +32,11 @@ func (s *Store) executions() keptTable {
 const (
 	headColumns = "id, tenant, state, created_at, began_at, ended_at, read_at, safe_to_repeat, keep_data, idempotency_key, " +
 		"idempotency_body, code_digest, input_digest, result_code"
-	bodyColumns      = "salt, idempotency_salt, request, result, code, input, output"
+	bodyColumns      = "salt, idempotency_salt, request, result, code, input, output, repeats"
 	executionColumns = headColumns + ", " + bodyColumns
 )
 
-const insertExecution = "INSERT INTO executions (" + executionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+const insertExecution = "INSERT INTO executions (" + executionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 // An executionRow is what is read for an execution, in the order of executionColumns.
 type executionRow struct {
@@ -53,7 +53,7 @@ func (r *executionRow) head() []any {
 }
 
 func (r *executionRow) body() []any {
-	return []any{&r.record.Salt, &r.key.salt, &r.request, &r.result, &r.code, &r.input, &r.output}
+	return []any{&r.record.Salt, &r.key.salt, &r.request, &r.result, &r.code, &r.input, &r.output, &r.record.Repeats}
 }
 
 // readHead makes a record of what head was given.
@@ -169,7 +169,7 @@ func valuesOf(r execution.Record) ([]any, error) {
 	key, keySalt, keyBody := keyOf(r.Idempotency)
 	return []any{r.ID, r.Tenant, string(r.State), r.CreatedAt.UnixMicro(), nullMicros(r.BeganAt), nullMicros(r.EndedAt), nullMicros(r.ReadAt),
 		r.SafeToRepeat, r.KeepData, key, keyBody, r.CodeDigest, r.InputDigest, string(r.ResultCode),
-		r.Salt, keySalt, request, result, code, input, output}, nil
+		r.Salt, keySalt, request, result, code, input, output, r.Repeats}, nil
 }
 
 // AddAll implements [kept.Store].
@@ -213,6 +213,27 @@ func (e executions) Note(ctx context.Context, ended []execution.Record) error {
 // Begin implements [kept.Store].
 func (e executions) Begin(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (bool, error) {
 	return e.begin(ctx, id, at, entries)
+}
+
+// Repeat implements [execution.Store].
+func (e executions) Repeat(ctx context.Context, id string, at time.Time, entries ...ledger.Draft) (repeats int, err error) {
+	doing := "repeat execution " + id
+	read := func(row func(into ...any) error) (n int, err error) { return n, row(&n) }
+	err = e.store.write(ctx, doing, func(tx *transaction) error {
+		now, err := all(ctx, e.store, tx, doing, read,
+			"UPDATE executions SET repeats = repeats + 1, began_at = ? WHERE id = ? AND state = 'running' RETURNING repeats", at.UnixMicro(), id)
+		if err != nil || len(now) == 0 {
+			return err
+		}
+		if repeats = now[0]; len(entries) > 0 {
+			_, err = e.store.append(ctx, tx, entries...)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return repeats, nil
 }
 
 // End implements [execution.Store].
