@@ -275,6 +275,16 @@ var bans = []ban{
 		reason: "what goes out to others has bytes to tell, and nothing else at hand",
 	},
 	{
+		what: "the service manager in anything but the program", from: []string{"./api/...", "./controller/...", "./internal/...", "./image/..."},
+		banned: []string{"github.com/coreos/go-systemd"},
+		reason: "who has started the program is the program's alone to know",
+	},
+	{
+		what: "systemd's bus and journal", from: []string{"./..."}, banned: []string{"github.com/coreos/go-systemd", "github.com/godbus"},
+		allow:  []string{"github.com/coreos/go-systemd/v22/daemon"},
+		reason: "it is told how the server is, and asked nothing",
+	},
+	{
 		what: "echo outside the controller", from: []string{"./internal/...", "./image/...", "./api/...", "./seccomp/..."},
 		banned: []string{"github.com/labstack"}, direct: true,
 		reason: "its next version is a step within one folder",

@@ -47,7 +47,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(name, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, variable := range []string{"PATH", "HOME", "TMPDIR", "DOCKER_HOST", "GLOVEBOX_RUNTIME_DIR", envDataDir, envKey, "GLOVEBOX_LOG_FORMAT", "GLOVEBOX_CONFIG", "GOCOVERDIR"} {
+	for _, variable := range []string{"PATH", "HOME", "TMPDIR", "DOCKER_HOST", "GLOVEBOX_RUNTIME_DIR", envDataDir, envKey, "GLOVEBOX_LOG_FORMAT", "GLOVEBOX_CONFIG", "GOCOVERDIR", envNotifySocket, "WATCHDOG_USEC", "GOTRACEBACK"} {
 		if value := ts.Getenv(variable); value != "" {
 			cmd.Env = append(cmd.Env, variable+"="+value)
 		}
@@ -116,10 +116,10 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 // cmdSignal sends a signal to what was started: signal TERM server.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{
-		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL,
+		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "ABRT": syscall.SIGABRT,
 	}
 	if neg || len(args) != 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal INT|TERM|HUP|KILL NAME")
+		ts.Fatalf("usage: signal INT|TERM|HUP|KILL|ABRT NAME")
 	}
 	ts.Check(processOf(ts, args[1]).cmd.Process.Signal(signals[args[0]]))
 }

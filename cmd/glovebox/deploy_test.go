@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func flagOf(t *testing.T, cmd *cobra.Command, name string) string {
 var unitDirectives = map[string][]string{
 	"Unit": {"Description", "After", "StartLimitIntervalSec"},
 	"Service": {
-		"Type", "ExecStart", "ExecStopPost", "KillMode", "TimeoutStopSec", "Restart", "RestartSec", "RestartPreventExitStatus", "Delegate",
+		"Type", "NotifyAccess", "TimeoutStartSec", "WatchdogSec", "Environment", "LimitCORE", "ExecStart", "ExecStopPost", "KillMode", "TimeoutStopSec", "Restart", "RestartSec", "RestartPreventExitStatus", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
 		"NoNewPrivileges", "CapabilityBoundingSet", "ProtectSystem", "ReadWritePaths", "ProtectHome", "PrivateTmp", "PrivateDevices",
 		"ProtectKernelModules", "ProtectClock", "DevicePolicy", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "UMask",
@@ -166,8 +167,18 @@ func TestSystemdUnit(t *testing.T) {
 	if unit["Restart"] != "on-failure" || unit["StartLimitIntervalSec"] != "0" { // else five failures, and it stays away
 		t.Errorf("after a failure it is tried again %s, within %s", unit["Restart"], unit["StartLimitIntervalSec"])
 	}
-	if unit["Type"] != "exec" { // serve speaks no sd_notify(3)
-		t.Errorf("Type is %s", unit["Type"])
+	if unit["Type"] != "notify" || unit["NotifyAccess"] != "main" {
+		t.Errorf("Type is %s, and %s may speak", unit["Type"], unit["NotifyAccess"])
+	}
+	if patience, err := time.ParseDuration(unit["TimeoutStartSec"]); err != nil || patience != startPatience {
+		t.Errorf("a start has %s, and %v behind a migration", unit["TimeoutStartSec"], startPatience)
+	}
+	if fed, err := time.ParseDuration(unit["WatchdogSec"]); err != nil || fed < time.Minute { // a busy machine is none that hangs
+		t.Errorf("the watchdog waits for %s", unit["WatchdogSec"])
+	}
+	// A panic, and the watchdog's SIGABRT, must not look as a usage error does.
+	if unit["RestartPreventExitStatus"] != strconv.Itoa(statusUsage) || unit["Environment"] != "GOTRACEBACK=crash" || unit["LimitCORE"] != "0" {
+		t.Errorf("after %s it stays away, with %s and cores of %s", unit["RestartPreventExitStatus"], unit["Environment"], unit["LimitCORE"])
 	}
 	for _, controller := range []string{"cpu", "cpuset", "memory", "pids"} { // cpuset is gVisor's, which fails where it has to turn it on itself
 		if !slices.Contains(strings.Fields(unit["Delegate"]), controller) {

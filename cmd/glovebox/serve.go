@@ -143,6 +143,8 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	log = slog.New(f.trace.handler(log.Handler()))
 	log.Info("settings", "file", configFile(cmd.Flags()), "given", givenBy(cmd))
+	manager := openServiceManager(ctx, log)
+	defer manager.close()
 	if err := f.entry.open(log); err != nil {
 		return err
 	}
@@ -164,7 +166,10 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	}
 	var kept *sqlite.Store
 	if f.data.dir != "" {
-		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), f.data.dir, sqlite.Server, func(p sqlite.Progress) { logProgress(log, p) }); err != nil {
+		if kept, err = sqlite.Open(ledger.WithActor(ctx, operator()), f.data.dir, sqlite.Server, func(p sqlite.Progress) {
+			logProgress(log, p)
+			manager.starts(progressText(p))
+		}); err != nil {
 			return storeError(err)
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()
@@ -253,6 +258,10 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s://%s\n", f.entry.scheme(), listener.Addr())
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
 			"pool", poolText(pool))
+		manager.ready(served{
+			about: fmt.Sprintf("serving at %s://%s, boxes by %s with %s", f.entry.scheme(), listener.Addr(), boxes.name, boxes.spec.Runtime),
+			works: func() { executor.Load(); executor.Pool() }, ready: boxes.ready, // each script needs their locks
+		})
 		err = serveUntil(ctx, server, accepted, listener)
 	} else { // what it has taken up is left again
 		stopped, stop := context.WithCancel(ctx)
