@@ -131,8 +131,8 @@ type weakError struct {
 }
 
 func (e *weakError) Error() string {
-	return fmt.Sprintf("--isolation %s: the %s driver would use %s, whose boxes are held by less: install gVisor "+
-		"(`make gvisor` in Glovebox's source; `glovebox doctor` tells what is missing), or ask for --runtime runsc", e.asked, e.driver, e.runtime)
+	return fmt.Sprintf("--isolation %s: the %s driver would use %s, whose boxes are held by less: install gVisor's runsc in PATH or beside glovebox, "+
+		"or with Docker, where `runsc install` has its daemon know it (in Glovebox's source: `make gvisor`); where it is here, leave --runtime out", e.asked, e.driver, e.runtime)
 }
 
 // held refuses boxes that are held by less than --isolation asks for.
@@ -226,13 +226,13 @@ func (f *boxFlags) ociRuntime(ctx context.Context, found []oci.Runtime, refused 
 	case sandbox.KindCrun:
 		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: install it", f.runtime)
 	case sandbox.KindRunc, sandbox.KindRunsc:
-		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: type `make %[1]s` in Glovebox's source, or install it", f.runtime)
+		return oci.Runtime{}, fmt.Errorf("no runtime %q was found beside this program or in PATH: install it, or type `make %[1]s` in Glovebox's source", f.runtime)
 	default:
 		return oci.Runtime{}, fmt.Errorf("no runtime %q is known without Docker, but runc, crun and runsc are", f.runtime)
 	}
 }
 
-var errNoRuntime = errors.New("no OCI runtime was found: type `make build` in Glovebox's source, or install runc or gVisor's runsc")
+var errNoRuntime = errors.New("no OCI runtime was found: install runc or gVisor's runsc, or type `make build` in Glovebox's source")
 
 // weaker reports whether a runtime that was chosen lacks the second kernel that another has.
 func weaker(chosen, best string) bool {

@@ -43,6 +43,13 @@ type Finding struct {
 	Type string `json:"type,omitempty"`
 }
 
+// What to do comes first for those who have a release's archive, without a Makefile.
+const (
+	inSource  = "; in Glovebox's source: "
+	typeRunc  = "install runc of your distribution, in PATH or beside glovebox" + inSource + "make runc"
+	typeRunsc = "install gVisor's runsc, in PATH or beside glovebox" + inSource + "make gvisor"
+)
+
 // A Report is all that was found.
 type Report struct {
 	// Ready reports whether some driver can make boxes.
@@ -120,7 +127,7 @@ func judgeKernel(release string) Finding {
 func runner() Finding {
 	image, err := runnerimage.Embedded()
 	if err != nil {
-		return Finding{Name: "runner", State: Failed, Means: "there is nothing to put into a box", Type: "make build"}
+		return Finding{Name: "runner", State: Failed, Means: "there is nothing to put into a box", Type: "take a release's program" + inSource + "make build"}
 	}
 	return Finding{Name: "runner", State: OK, Version: image.BinaryDigest()[:len("sha256:")+12], Means: "the image that boxes run is embedded"}
 }
@@ -189,7 +196,7 @@ func rights(uid int, able []oci.Runtime, unable []error) Finding {
 	case len(unable) > 0:
 		f.State, f.Means, f.Type = Weak, "boxes can be made through Docker alone: "+unable[0].Error(), "sudo glovebox doctor"
 	default:
-		f.State, f.Means, f.Type = Weak, "boxes can be made through Docker alone: there is no runtime to make them with", "make runc"
+		f.State, f.Means, f.Type = Weak, "boxes can be made through Docker alone: there is no runtime to make them with", typeRunc
 	}
 	return f
 }
@@ -235,7 +242,7 @@ func dockerDaemon(ctx context.Context) (Finding, docker.Info) {
 		// Why is worth to know: a user who may not speak to a daemon sees none.
 		why := strings.ReplaceAll(err.Error(), "\n", ": ")
 		return Finding{Name: "docker", State: Missing, Means: "boxes are made without it (--driver oci): " + why,
-			Type: "start Docker Engine 20.10 or later, if you want it (SETUP_DOCKER=1 scripts/setup.sh docker)"}, info
+			Type: "start Docker Engine 20.10 or later, if you want it" + inSource + "SETUP_DOCKER=1 scripts/setup.sh docker"}, info
 	}
 	return Finding{Name: "docker", State: OK, Version: fmt.Sprintf("%s, API %s, cgroup %s by %s", info.Version, info.API, info.CgroupVersion, info.CgroupDriver),
 		Means: "boxes can be made through it; whoever may speak to its socket is root on this host"}, info
@@ -258,7 +265,7 @@ func dockerRuntimes(ctx context.Context, info docker.Info) []Finding {
 	}
 	if !second {
 		findings = append(findings, Finding{Name: "docker runtime runsc", State: Missing,
-			Means: "boxes through Docker share this host's kernel", Type: "make gvisor && SETUP_DOCKER=1 scripts/setup.sh docker"})
+			Means: "boxes through Docker share this host's kernel", Type: "install gVisor's runsc, and have the daemon know it: `runsc install`, and start the daemon again" + inSource + "make gvisor && SETUP_DOCKER=1 scripts/setup.sh docker"})
 	}
 	return findings
 }
@@ -278,9 +285,9 @@ func ociRuntime(kind sandbox.Kind, found []oci.Runtime, usable func(oci.Runtime)
 	f := Finding{Name: string(kind), State: Missing}
 	switch kind {
 	case sandbox.KindRunsc:
-		f.Means, f.Type = "boxes without Docker share this host's kernel", "make gvisor"
+		f.Means, f.Type = "boxes without Docker share this host's kernel", typeRunsc
 	case sandbox.KindRunc:
-		f.Means, f.Type = "the usual runtime of boxes without Docker", "make runc"
+		f.Means, f.Type = "the usual runtime of boxes without Docker", typeRunc
 	default:
 		f.Means = "a second choice beside runc: nothing is lost"
 	}

@@ -60,7 +60,7 @@ func TestOCIRuntime(t *testing.T) {
 	}{
 		{sandbox.KindRunc, takes, OK, "", "this host's kernel"},
 		{sandbox.KindRunc, refuses, Missing, "", "not on this host"},
-		{sandbox.KindRunsc, refuses, Missing, "make gvisor", "this host's kernel"},
+		{sandbox.KindRunsc, refuses, Missing, "install gVisor's runsc, in PATH or beside glovebox; in Glovebox's source: make gvisor", "this host's kernel"},
 		{sandbox.KindCrun, takes, Missing, "", "nothing is lost"},
 	} {
 		got := ociRuntime(test.kind, found, test.usable)
@@ -68,8 +68,22 @@ func TestOCIRuntime(t *testing.T) {
 			t.Errorf("%s: %+v", test.kind, got)
 		}
 	}
-	if got := ociRuntime(sandbox.KindRunc, nil, takes); got.State != Missing || got.Type != "make runc" {
+	if got := ociRuntime(sandbox.KindRunc, nil, takes); got.State != Missing || got.Type != "install runc of your distribution, in PATH or beside glovebox; in Glovebox's source: make runc" {
 		t.Errorf("no runc: %+v", got)
+	}
+}
+
+// Who has a release's archive was told to type make, without a Makefile.
+func TestAdviceNeedsNoSource(t *testing.T) {
+	none := func(oci.Runtime) error { return nil }
+	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+	daemon, _ := dockerDaemon(t.Context())
+	findings := append(dockerRuntimes(t.Context(), docker.Info{}), daemon, rights(1000, nil, nil), ociRuntime(sandbox.KindRunc, nil, none), ociRuntime(sandbox.KindRunsc, nil, none))
+	for _, f := range findings {
+		first, _, found := strings.Cut(f.Type, "; in Glovebox's source: ")
+		if !found || first == "" || strings.Contains(first, "make ") || strings.Contains(first, "scripts/") {
+			t.Errorf("%s: %s", f.Name, f.Type)
+		}
 	}
 }
 
