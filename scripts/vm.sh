@@ -66,9 +66,9 @@ fetch() {
   mkdir -p "$cache/debs" "$cache/system"
   (cd "$cache/debs" && apt-get download -qq "$kernel" "${packages[@]}" 2>/dev/null) || fail "apt could not fetch them: apt-get update, and try again"
   for deb in "$cache"/debs/*.deb; do dpkg-deb -x "$deb" "$cache/system"; done
-  # Of this package one program: the others would stand before busybox's.
+  # Of this package two programs: the others would stand before busybox's.
   (cd "$cache/debs" && apt-get download -qq util-linux 2>/dev/null) || fail "apt could not fetch util-linux"
-  dpkg-deb --fsys-tarfile "$cache"/debs/util-linux_*.deb | tar -x -C "$cache/system" ./usr/bin/setpriv
+  dpkg-deb --fsys-tarfile "$cache"/debs/util-linux_*.deb | tar -x -C "$cache/system" ./usr/bin/setpriv ./usr/bin/unshare
   mv "$cache/system/boot" "$cache/boot"
   rm -rf "$cache/debs" "$cache/apt" "$cache/system/lib/modules" "$cache/system/usr/share" "$cache"/system/usr/lib/*/gconv
   touch "$cache/system/.done"
@@ -81,6 +81,7 @@ mkdir -p "$cache/ours/vm/bin" "$cache/ours/vm/examples"
 if [ "$arch" = "$native" ]; then
   for built in glovebox runc; do [ -x bin/$built ] || fail "bin/$built is not there. Type: make build"; done
   cp bin/glovebox bin/runc "$cache/ours/vm/bin/"
+  if [ -x bin/runsc ]; then cp bin/runsc "$cache/ours/vm/bin/"; fi # for pod-runsc
 else
   # runc needs a C compiler of that architecture: crun has to do.
   say "building for $arch ..."
