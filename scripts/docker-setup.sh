@@ -48,15 +48,20 @@ answers() { command -v docker >/dev/null && timeout 10 docker version --format '
 # A daemon that was killed and that nobody has reaped yet (a zombie, Z) is no daemon.
 ours() { [ -r "$pidfile" ] && [[ $(cat "/proc/$(cat "$pidfile")/stat" 2>/dev/null) == *" (dockerd) "[!Z]* ]]; }
 
-# runtimes_json prints the "runtimes" object of a daemon.json.
+# What gVisor is to be started with:
 #   --network=none      Docker's network namespace is empty, and an older runsc refuses to start on it otherwise
 #   --platform=systrap  needs no KVM
 #   --oci-seccomp       without it runsc drops the seccomp profile of a container in silence
+#   --directfs=false    without it gVisor's kernel has root's id and capabilities on the host, to open files by itself
+runsc_args=(--network=none --platform=systrap --oci-seccomp --directfs=false)
+
+# runtimes_json prints the "runtimes" object of a daemon.json.
 runtimes_json() {
-  local comma=''
+  local comma='' args
+  printf -v args '"%s", ' "${runsc_args[@]}"
   printf '{'
   if [ -n "$runsc" ]; then
-    printf '\n    "runsc": {"path": "%s", "runtimeArgs": ["--network=none", "--platform=systrap", "--oci-seccomp"]}' "$runsc"
+    printf '\n    "runsc": {"path": "%s", "runtimeArgs": [%s]}' "$runsc" "${args%, }"
     comma=,
   fi
   if [ -n "$runc" ]; then printf '%s\n    "runc-glovebox": {"path": "%s"}' "$comma" "$runc"; comma=,; fi
@@ -77,11 +82,11 @@ missing() {
   done
 }
 
-# registered is for a daemon of ours: it has the runtimes at the places that we were given.
+# registered is for a daemon of ours: it has the runtimes at the places that we were given, with their arguments.
 registered() {
   local known
-  known=$(timeout 10 docker info --format '{{range $name, $r := .Runtimes}}{{$name}}={{$r.Path}}{{"\n"}}{{end}}')
-  { [ -z "$runsc" ] || grep -qxF "runsc=$runsc" <<<"$known"; } && { [ -z "$runc" ] || grep -qxF "runc-glovebox=$runc" <<<"$known"; }
+  known=$(timeout 10 docker info --format '{{range $name, $r := .Runtimes}}{{$name}}={{$r.Path}}{{range $r.Args}} {{.}}{{end}}{{"\n"}}{{end}}')
+  { [ -z "$runsc" ] || grep -qxF "runsc=$runsc ${runsc_args[*]}" <<<"$known"; } && { [ -z "$runc" ] || grep -qxF "runc-glovebox=$runc" <<<"$known"; }
 }
 
 write_config() { # $1 is the file

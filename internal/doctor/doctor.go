@@ -256,6 +256,12 @@ func dockerRuntimes(ctx context.Context, info docker.Info) []Finding {
 		kind := sandbox.RuntimeKind(r.Name)
 		second = second || kind == sandbox.KindRunsc
 		f := judge("docker runtime "+r.Name, kind, version)
+		if weakness := info.Weakness(r); weakness != "" {
+			if f.State != OK { // what it means to be good is no news then
+				weakness = f.Means + "; " + weakness
+			}
+			f.State, f.Means = Weak, weakness
+		}
 		if info.Local {
 			if err := oci.CheckCgroups(kind); err != nil {
 				f.State, f.Means = Missing, refused(err)

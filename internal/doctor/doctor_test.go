@@ -188,6 +188,17 @@ func TestDockerRuntimes(t *testing.T) {
 	}
 }
 
+// The doctor used to call a gVisor good that heeds no profile.
+func TestDockerRuntimesThatAreRegisteredBadly(t *testing.T) {
+	for flag, args := range map[string][]string{"--oci-seccomp": nil, "--directfs=false": {"--oci-seccomp"}, "": {"--oci-seccomp", "--directfs=false"}} {
+		info := docker.Info{Runtimes: []docker.Runtime{{Name: "runsc", Path: "/nowhere/runsc", Args: args}}}
+		got := dockerRuntimes(t.Context(), info)
+		if len(got) != 1 || strings.Contains(got[0].Means, "add that to its runtimeArgs") != (flag != "") || !strings.Contains(got[0].Means, flag) {
+			t.Errorf("with %q it says %+v", args, got)
+		}
+	}
+}
+
 // Whether boxes can be made follows from what was found, and a machine where one cannot start is not ready.
 func TestReady(t *testing.T) {
 	const daemon, runtime = true, true

@@ -177,6 +177,44 @@ func TestAttestCatches(t *testing.T) {
 	}
 }
 
+// gVisor's kernel is nobody on the host where it was to be started so, and is told as untold where that was not asked for.
+func TestAttestOfGVisorsKernel(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*procfs.Status)
+		caught []string
+	}{
+		{"nobody, of an id that is no box's", func(s *procfs.Status) {
+			s.UIDs, s.GIDs = []int{65534, 65534, 65534, 65534}, []int{65534, 65534, 65534, 65534}
+		}, nil},
+		{"root", func(s *procfs.Status) { s.UIDs, s.GIDs = []int{0, 0, 0, 0}, []int{0, 0, 0, 0} }, []string{"outside user.root", "outside group.root"}},
+		{"root's capabilities", func(s *procfs.Status) { s.CapEff, s.CapPrm, s.CapBnd = 0x8001f, 0x8001f, 0x8001f },
+			[]string{"outside capabilities.effective", "outside capabilities.permitted", "outside capabilities.bounding"}},
+		{"root's groups", func(s *procfs.Status) { s.Groups = []int{0} }, []string{"outside groups"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, bare := range []bool{true, false} {
+				ready, outside, spec, expect, isolation := sealedBox()
+				spec.Runtime, outside.Runtime, isolation.Runtime = "runsc", "runsc", "runsc"
+				expect.BareKernel = bare
+				c.change(&outside.Process.Status)
+				statement, err := attest(ready, outside, spec, expect, isolation)
+				want := c.caught
+				if !bare {
+					want = nil
+				}
+				if got := claims(err); !slices.Equal(got, want) {
+					t.Errorf("bare %t: caught %q: %v", bare, got, err)
+				}
+				isUser := func(u api.Untold) bool { return u.Claim == "user" && u.Where == api.Outside }
+				if told := !slices.ContainsFunc(statement.Untold, isUser); told != bare {
+					t.Errorf("bare %t: whom the host takes it for is told: %t", bare, told)
+				}
+			}
+		})
+	}
+}
+
 // What a Spec does not ask for, and what a kernel does not tell, is no fault; the latter is told.
 func TestAttestAllows(t *testing.T) {
 	for _, c := range []struct {

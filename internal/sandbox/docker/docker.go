@@ -135,16 +135,15 @@ func (d *Driver) Spec() sandbox.Spec {
 }
 
 // Warnings says what weakens every box of the Driver's runtime, for people: a runtime below the floor,
-// limits that cannot be read back, a gVisor that cannot be used as it is registered.
+// limits that cannot be read back, a gVisor that cannot be used as it is registered, or has privileges on the host.
 func (d *Driver) Warnings() []string {
 	var warnings []string
 	if ok, why := sandbox.CheckFloor(sandbox.RuntimeKind(d.runtime), d.version); !ok {
 		warnings = append(warnings, why)
 	}
 	for _, r := range d.info.Runtimes {
-		if dropsSeccomp(r) {
-			warnings = append(warnings, fmt.Sprintf("the Docker daemon starts %s without %s, with which alone it heeds a seccomp profile: "+
-				"it is not used; add that to its runtimeArgs in daemon.json", r.Name, ociSeccomp))
+		if weakness := d.info.Weakness(r); weakness != "" && (r.Name == d.runtime || dropsSeccomp(r)) {
+			warnings = append(warnings, weakness)
 		}
 	}
 	if d.cgroups == nil {

@@ -101,9 +101,11 @@ func TestWarningsSayWhatIsWeaker(t *testing.T) {
 
 func TestBestRuntime(t *testing.T) {
 	for want, runtimes := range map[string][]Runtime{
-		"runsc":         {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r", Args: []string{ociSeccomp}}},
-		OurRunc:         {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r"}},
-		"the-default":   {{Name: "runc"}, {Name: "the-default"}},
+		"runsc":       {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r", Args: []string{ociSeccomp}}},
+		OurRunc:       {{Name: "runc"}, {Name: OurRunc}, {Name: "runsc", Path: "/r"}},
+		"the-default": {{Name: "runc"}, {Name: "the-default"}},
+		"bare-runsc": {{Name: "runsc", Path: "/r", Args: []string{ociSeccomp}},
+			{Name: "bare-runsc", Path: "/r", Args: []string{ociSeccomp, directFS + "=false"}}},
 		"my-gvisor-kvm": {{Name: "runc"}, {Name: "my-gvisor-kvm", Path: "/r", Args: []string{ociSeccomp}}},
 	} {
 		if got := (Info{Runtimes: runtimes, DefaultRuntime: "the-default"}).BestRuntime(); got != want {

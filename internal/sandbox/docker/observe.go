@@ -30,6 +30,9 @@ func (b *box) expect(spec sandbox.Spec, p plan) sandbox.Expect {
 	if !p.userNS {
 		expect.HostID = p.uid
 	}
+	if r, ok := b.driver.info.Runtime(spec.Runtime); ok {
+		expect.BareKernel = hasBareKernel(r)
+	}
 	const sys = "/sys" // which a Spec may leave unmasked, with the cgroups below it
 	expect.Mounts[sys] = sandbox.Mounted{Writable: true, Below: true}
 	for _, path := range spec.MaskedPaths {

@@ -77,10 +77,12 @@ func (i Info) Runtime(name string) (Runtime, bool) {
 }
 
 // BestRuntime returns the name of the runtime that isolates best: gVisor where it is registered as it
-// must be, else a runc of ours, else the daemon's default.
+// must be, rather without privileges on the host, else a runc of ours, else the daemon's default.
 func (i Info) BestRuntime() string {
+	heeds := func(r Runtime) bool { return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !dropsSeccomp(r) }
 	for _, want := range []func(Runtime) bool{
-		func(r Runtime) bool { return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !dropsSeccomp(r) },
+		func(r Runtime) bool { return heeds(r) && hasBareKernel(r) },
+		heeds,
 		func(r Runtime) bool { return r.Name == OurRunc },
 	} {
 		for _, r := range i.Runtimes {

@@ -62,7 +62,7 @@ func TestDockerSetupOnlySaysWhatToType(t *testing.T) {
 		"no daemon, and a runtime to register": {"", []string{"--runsc", "$DIR/runsc"}, 3,
 			[]string{"SETUP_DOCKER=1", "--runsc"}},
 		"a daemon of somebody else's": {`runc=runc\n`, []string{"--runsc", "$DIR/runsc"}, 3,
-			[]string{"/etc/docker/daemon.json", `"runsc"`, "--oci-seccomp", "kill -HUP"}},
+			[]string{"/etc/docker/daemon.json", `"runsc"`, `"--oci-seccomp", "--directfs=false"]`, "kill -HUP"}},
 		"a runtime that is not there": {`runc=runc\n`, []string{"--runsc", "$DIR/none"}, 1, []string{"not an executable file"}},
 		"a wrong argument":            {`runc=runc\n`, []string{"--what"}, 2, []string{"--what"}},
 		"an argument without a value": {`runc=runc\n`, []string{"--runsc"}, 2, []string{"--runsc takes a value"}},

@@ -121,28 +121,6 @@ func translate(spec sandbox.Spec, limits sandbox.Limits, info Info, image *runne
 	}, nil
 }
 
-// ociSeccomp is the flag without which runsc drops the seccomp profile of a container.
-const ociSeccomp = "--oci-seccomp"
-
-// dropsSeccomp reports whether a runtime is known to drop profiles. One that is started by a shim of its
-// own has its flags elsewhere: what it was started with is seen once it runs (see sentryHeeds).
-func dropsSeccomp(r Runtime) bool {
-	isShim := strings.HasPrefix(r.Path, "io.containerd.") || r.Path == ""
-	return sandbox.RuntimeKind(r.Name) == sandbox.KindRunsc && !isShim && !hasFlag(r.Args, ociSeccomp)
-}
-
-// hasFlag reports whether a boolean flag is set among the arguments; the last word counts.
-func hasFlag(args []string, flag string) (set bool) {
-	for _, arg := range args {
-		// One dash or two: the flag package takes both.
-		name, value, given := strings.Cut("--"+strings.TrimLeft(arg, "-"), "=")
-		if name == flag {
-			set = !given || value == "true" || value == "1"
-		}
-	}
-	return set
-}
-
 // runnerID returns the id, for user and group, that the runner gets in its container.
 func runnerID(spec sandbox.Spec, info Info, ids sandbox.IDs) (int, error) {
 	const (

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
 	"glovebox/internal/sandbox"
 	"glovebox/seccomp"
 )
@@ -140,6 +143,43 @@ func TestGVisorThatDropsTheProfileIsRefused(t *testing.T) {
 	}
 	if heeds, err := sentryHeeds(os.Getpid()); err != nil || heeds.Seen == heeds.Wanted {
 		t.Error("a process without the flag passes for gVisor's kernel with it")
+	}
+}
+
+// Docker starts gVisor's kernel as the host's root, unless a flag has it start as nobody.
+func TestGVisorThatKeepsPrivilegesIsTold(t *testing.T) {
+	args := func(more ...string) Runtime {
+		return Runtime{Name: "runsc", Path: "/r", Args: append([]string{"--oci-seccomp"}, more...)}
+	}
+	for name, c := range map[string]struct {
+		runtime    Runtime
+		info       Info
+		bare, told bool
+	}{
+		"with the flag":         {args("--directfs=false"), Info{}, true, false},
+		"with one dash":         {args("-directfs=0"), Info{}, true, false},
+		"without it":            {args(), Info{}, false, true},
+		"with it as true":       {args("--directfs"), Info{}, false, true},
+		"with another as last":  {args("--directfs=false", "--directfs=true"), Info{}, false, true},
+		"where ids are mapped":  {args(), Info{Remapped: true}, false, false},
+		"by a shim":             {Runtime{Name: "runsc", Path: "io.containerd.runsc.v1"}, Info{}, false, false},
+		"another runtime":       {Runtime{Name: "runc", Path: "/r"}, Info{}, false, false},
+		"no profile heeded too": {Runtime{Name: "runsc", Path: "/r"}, Info{}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.info.Runtimes = []Runtime{c.runtime}
+			d := &Driver{runtime: c.runtime.Name, version: "release-20260905.0", cgroups: &cgroupFS{}, info: c.info}
+			if c.runtime.Name == "runc" {
+				d.version = "1.4.0"
+			}
+			if got := d.Warnings(); (len(got) > 0) != c.told || c.info.Weakness(c.runtime) != strings.Join(got, "") {
+				t.Errorf("it warns %q", got)
+			}
+			b := &box{driver: d}
+			if got := b.expect(testSpec(c.runtime.Name), plan{options: client.ContainerCreateOptions{HostConfig: &container.HostConfig{}}}); got.BareKernel != c.bare {
+				t.Errorf("a kernel without privileges is expected: %t", got.BareKernel)
+			}
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package docker
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"glovebox/api"
-	"glovebox/internal/procfs"
 	"glovebox/internal/protocol"
 	"glovebox/internal/sandbox"
 )
@@ -141,17 +139,4 @@ func limitsIn(fsys *cgroupFS, path func(controller string) (string, error)) (*sa
 		return nil, fmt.Errorf("docker: a limit cannot be read back: %w", err)
 	}
 	return &sandbox.Cgroup{MemoryBytes: got.memory, SwapBytes: got.swap, CPUs: got.cpus, PIDs: got.pids}, nil
-}
-
-// sentryHeeds checks that gVisor's kernel was started with the flag that makes it heed a profile.
-func sentryHeeds(pid int) (api.Check, error) {
-	cmdline, err := os.ReadFile(procfs.Dir(pid) + "/cmdline")
-	if err != nil {
-		return api.Check{}, fmt.Errorf("docker: gVisor's command line: %w", err)
-	}
-	check := api.Check{Claim: "gvisor.oci-seccomp", Where: api.Outside, Wanted: "true", Seen: "false"}
-	if hasFlag(strings.Split(string(cmdline), "\x00"), ociSeccomp) {
-		check.Seen = check.Wanted
-	}
-	return check, nil
 }
