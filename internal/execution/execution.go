@@ -28,6 +28,8 @@ type Record struct {
 	KeepData bool
 	// Idempotency is the caller's key, and what it stood for; the zero value is none. Its salt goes once the record is forgotten.
 	Idempotency Idempotency
+	// Key is the id of the tenant's key that it was accepted from, for the ledger; "" is none. It goes with the request.
+	Key string
 	// Request is what was asked, with its defaults; nil once it has ended, unless KeepData, and once it has been forgotten.
 	Request *api.Request
 	// Salt is that of the digests, and goes with the request: then they can be held against nothing.
@@ -89,7 +91,7 @@ func (r *Record) digest(salt ledger.Salt) {
 
 // forget takes away what is the tenant's own: code, data, and what came of them.
 func (r *Record) forget() {
-	r.Request, r.Result, r.Salt = nil, nil, nil
+	r.Request, r.Result, r.Salt, r.Key = nil, nil, nil, ""
 	r.Idempotency.Forget()
 }
 
@@ -97,7 +99,7 @@ func (r *Record) forget() {
 func (r *Record) end(result api.Result, at time.Time) {
 	r.State, r.EndedAt, r.Result, r.ResultCode = api.ExecutionEnded, at, &result, result.ResultCode
 	if !r.KeepData {
-		r.Request, r.Salt = nil, nil
+		r.Request, r.Salt, r.Key = nil, nil, ""
 	}
 }
 

@@ -22,7 +22,7 @@ func NewMemory() *Memory {
 	return &Memory{kept.NewTable[Record, api.ResultCode](kept.Form[Record]{
 		Head: (*Record).head, Size: size, Forget: (*Record).forget,
 		Listed: func(r Record) Record {
-			r.Request, r.Salt, r.Result = nil, nil, nil
+			r.Request, r.Salt, r.Result, r.Key = nil, nil, nil, ""
 			return r
 		},
 	})}

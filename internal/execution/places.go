@@ -20,6 +20,9 @@ func (s *Service) start(r Record, whose tenant.Tenant) {
 	if r.Tenant != "" {
 		ctx = logcontext.With(ctx, logcontext.Tenant, r.Tenant)
 	}
+	if r.Key != "" {
+		ctx = logcontext.With(ctx, logcontext.Key, r.Key)
+	}
 	s.runs.Go(func() { s.run(ctx, r, whose, l, r.CreatedAt) })
 }
 

@@ -193,6 +193,11 @@ func (s *Service) SubmitAll(ctx context.Context, subs []Submission) ([]Record, e
 		items[i] = all[i].item()
 	}
 	whose, _ := tenant.FromContext(ctx)
+	if key, ok := tenant.KeyFromContext(ctx); ok {
+		for i := range all {
+			all[i].Key = key.ID
+		}
+	}
 	whose, err := s.config.Tenant.Now(ctx, whose) // the body may have taken its time
 	if err != nil {
 		return nil, err
@@ -249,7 +254,7 @@ func (s *Service) run(ctx context.Context, r Record, whose tenant.Tenant, l *liv
 	defer cancel()
 	l.OnCancel(cancel)
 	defer s.config.Watch.Add(whose, l.Cancel)()
-	asked := ledger.WithPatience(ctx, s.base)
+	asked := ledger.WithActor(ledger.WithPatience(ctx, s.base), ledger.Actor{Tenant: r.Tenant, Key: r.Key})
 	if whose.ID != "" {
 		asked = quota.Admitted(asked, whose)
 	}

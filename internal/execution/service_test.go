@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"glovebox/internal/execution/executiontest"
 	"glovebox/internal/kept"
 	"glovebox/internal/kept/kepttest"
+	"glovebox/internal/ledger"
 	"glovebox/internal/sandbox"
 	"glovebox/internal/sandbox/drivertest"
 	"glovebox/internal/tenant"
@@ -442,4 +444,50 @@ func TestTheQueueTimeIsFromTheAcceptance(t *testing.T) {
 			t.Errorf("what an earlier server had accepted waited for %v", took)
 		}
 	})
+}
+
+// executorOf is an [execution.Executor] that is one function.
+type executorOf func(ctx context.Context) (api.Result, error)
+
+func (f executorOf) Execute(ctx context.Context, _ api.Request, _ func(api.Log)) (api.Result, error) {
+	return f(ctx)
+}
+
+// The ledger named the tenant of what was accepted, and not the key: with several one did not know who had it run. The next server's ledger is to
+// name it, too.
+func TestWhoHadItAccepted(t *testing.T) {
+	store := execution.NewMemory()
+	actors := make(chan ledger.Actor, 2)
+	serve := func(result api.Result, err error) *execution.Service {
+		t.Helper()
+		s, openErr := execution.Open(t.Context(), execution.Config{Store: store, Accepted: 5, Executor: executorOf(func(ctx context.Context) (api.Result, error) {
+			actor, _ := ledger.ActorFrom(ctx)
+			actors <- actor
+			return result, err
+		})})
+		if openErr != nil {
+			t.Fatal(openErr)
+		}
+		return s
+	}
+	first := serve(api.Result{}, sandbox.ErrClosed) // it is about to end
+	asked := tenant.NewKeyContext(tenant.NewContext(t.Context(), tenant.Tenant{ID: "acme"}), tenant.Key{ID: "k1", Tenant: "acme"})
+	r, err := first.Submit(asked, submission("quick"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := []ledger.Actor{<-actors}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := serve(api.Result{Success: true, ResultCode: api.Success}, nil)
+	ended, err := next.Wait(t.Context(), "acme", r.ID)
+	if err := errors.Join(err, next.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	by = append(by, <-actors)
+	who := ledger.Actor{Tenant: "acme", Key: "k1"}
+	if want := []ledger.Actor{who, who}; !slices.Equal(by, want) || ended.Key != "" {
+		t.Errorf("by %+v, not %+v; of what has ended the key is %q", by, want, ended.Key)
+	}
 }

@@ -21,7 +21,7 @@ var began = kepttest.Began
 func Queued(tenant string, at time.Time) execution.Record {
 	request := api.Request{Code: "return input", InputData: json.RawMessage(`{"a":1}`), Now: &began}.WithDefaults()
 	return execution.Record{
-		ID: kepttest.ID(at), Tenant: tenant, State: api.ExecutionQueued, CreatedAt: at, SafeToRepeat: true, Request: &request,
+		ID: kepttest.ID(at), Tenant: tenant, State: api.ExecutionQueued, CreatedAt: at, SafeToRepeat: true, Key: "k1", Request: &request,
 		Salt: []byte("salt"), CodeDigest: "hmac-sha256:c", InputDigest: "hmac-sha256:i",
 	}
 }
@@ -89,7 +89,7 @@ func aLife(t *testing.T, s execution.Store) {
 	if done, err := s.End(ctx, r.ID, ended, began.Add(2*time.Second)); err != nil || !done {
 		t.Fatal(done, err)
 	}
-	r.State, r.EndedAt, r.Result, r.ResultCode, r.Request, r.Salt = api.ExecutionEnded, began.Add(2*time.Second), &ended, api.Success, nil, nil
+	r.State, r.EndedAt, r.Result, r.ResultCode, r.Request, r.Salt, r.Key = api.ExecutionEnded, began.Add(2*time.Second), &ended, api.Success, nil, nil, ""
 	same(t, s, r)
 	if done, err := s.End(ctx, r.ID, result(r.ID, 2), began); done || err != nil {
 		t.Errorf("it ended twice: %v, %v", done, err)
@@ -118,7 +118,7 @@ func notes(t *testing.T, s execution.Store) {
 	for i := range 3 {
 		r := Queued("acme", began.Add(time.Duration(i)*time.Second))
 		r.State, r.BeganAt, r.EndedAt, r.ReadAt, r.ResultCode = api.ExecutionEnded, began, began, began, api.Timeout
-		r.Request, r.Salt = nil, nil
+		r.Request, r.Salt, r.Key = nil, nil, ""
 		all = append(all, r)
 	}
 	if err := s.Note(t.Context(), all); err != nil {

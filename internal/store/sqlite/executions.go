@@ -72,7 +72,7 @@ func (r *executionRow) read() (execution.Record, error) {
 		return e, err
 	}
 	if r.request != nil || e.State != api.ExecutionEnded {
-		if e.Request, err = readRequest(r.request, r.code, r.input); err != nil {
+		if e.Request, e.Key, err = readRequest(r.request, r.code, r.input); err != nil {
 			return e, fmt.Errorf("%w: the request of execution %s: %w", store.ErrCorrupt, e.ID, err)
 		}
 	}
@@ -110,29 +110,31 @@ func scanEnded(row func(into ...any) error) (api.WebhookEvent, error) {
 type requestForm struct {
 	api.Request
 	Libraries []string `json:"libraries"` // which the contract's own form leaves out
+	// Key is the id of the key that it was accepted from.
+	Key string `json:"key,omitempty"`
 }
 
-func writeRequest(r *api.Request) (request, code, input []byte, err error) {
+func writeRequest(r *api.Request, key string) (request, code, input []byte, err error) {
 	if r == nil {
 		return nil, nil, nil, nil
 	}
-	form := requestForm{*r, r.Libraries}
+	form := requestForm{*r, r.Libraries, key}
 	form.Code, form.InputData = "", nil
 	request, err = json.Marshal(form)
 	return request, []byte(r.Code), r.InputData, err
 }
 
 // readRequest takes no field that it does not know: that could be a limit.
-func readRequest(request, code, input []byte) (*api.Request, error) {
+func readRequest(request, code, input []byte) (_ *api.Request, key string, err error) {
 	var form requestForm
 	decoder := json.NewDecoder(bytes.NewReader(request))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&form); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	r := form.Request
 	r.Code, r.InputData, r.Libraries = string(code), input, form.Libraries
-	return &r, nil
+	return &r, form.Key, nil
 }
 
 func writeResult(r *api.Result) (result, output []byte, err error) {
@@ -158,7 +160,7 @@ func readResult(result, output []byte) (*api.Result, error) {
 
 // valuesOf is a record as the row that it is kept in.
 func valuesOf(r execution.Record) ([]any, error) {
-	request, code, input, err := writeRequest(r.Request)
+	request, code, input, err := writeRequest(r.Request, r.Key)
 	if err != nil {
 		return nil, fmt.Errorf("store: the request of execution %s: %w", r.ID, err)
 	}
