@@ -129,6 +129,10 @@ func Apply(flags *pflag.FlagSet, getenv func(string) string, file *File) ([]Over
 			}
 		}
 		for _, other := range given[1:] {
+			if err := other.checked(flag); err != nil { // the file is wrong, whether or not it is heard today
+				faults = append(faults, err)
+				continue
+			}
 			if text := other.text(); text != given[0].text() {
 				overrides = append(overrides, Override{key, given[0].source, flag.Value.String(), other.source, text})
 			}
@@ -167,12 +171,21 @@ func candidates(flag *pflag.Flag, key string, getenv func(string) string, file *
 	return given
 }
 
+// checked tells what is wrong with the value by its form.
+func (c candidate) checked(flag *pflag.Flag) error {
+	if c.check == nil {
+		return nil
+	}
+	if err := c.check(flag); err != nil {
+		return fmt.Errorf("%s: %s: %w", c.source, c.key, err)
+	}
+	return nil
+}
+
 // set gives a flag the value, and notes where it came from.
 func (c candidate) set(flags *pflag.FlagSet, flag *pflag.Flag) error {
-	if c.check != nil {
-		if err := c.check(flag); err != nil {
-			return fmt.Errorf("%s: %s: %w", c.source, c.key, err)
-		}
+	if err := c.checked(flag); err != nil {
+		return err
 	}
 	for _, value := range c.values {
 		if err := flags.Set(flag.Name, value); err != nil {

@@ -132,6 +132,23 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
+// A file that is wrong was taken as long as something else went before what is wrong in it: the server started, until somebody left the flag out.
+func TestBadValuesBehindOthers(t *testing.T) {
+	for _, row := range []struct{ file, want string }{
+		{"listen: [a, b]", "c.yaml:1: listen: one value is wanted, and no list"},
+		{"concurrency: many", `c.yaml:1: concurrency: "many" is not a whole number`},
+	} {
+		flags, got := testFlags()
+		if err := flags.Parse([]string{"--listen=127.0.0.1:9"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Apply(flags, environment("GLOVEBOX_CONCURRENCY=4"), mustParse(t, row.file))
+		if err == nil || err.Error() != row.want || got.listen != "127.0.0.1:9" {
+			t.Errorf("%q: %v, not %s", row.file, err, row.want)
+		}
+	}
+}
+
 // Everything that is wrong is told at once.
 func TestEveryBadValueIsTold(t *testing.T) {
 	flags, _ := testFlags()
