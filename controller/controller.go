@@ -45,8 +45,13 @@ type Quotas interface {
 	// Admit holds requests that are accepted now and run later against the quotas of the tenant in ctx, and counts them: all, or
 	// none. The error is a *quota.Error, or ours.
 	Admit(ctx context.Context, requests ...api.Request) error
-	// Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
-	Rate(t tenant.Tenant) (rate quota.Rate, ok bool)
+	// Read counts a request that has nothing run, or refuses it with a *quota.Error.
+	Read(t tenant.Tenant) error
+	// MayAsk refuses one that would have something run, with a *quota.Error, where too much was asked for in vain; Refused counts it where it was.
+	MayAsk(t tenant.Tenant) error
+	Refused(t tenant.Tenant)
+	// Rates tells how many requests a tenant may make now, of each kind that has a quota.
+	Rates(t tenant.Tenant) []quota.Rate
 }
 
 var _ Quotas = (*quota.Guard)(nil)
@@ -252,9 +257,9 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/agents/:name/runs/:id", toRead, s.showRun},
 		{http.MethodDelete, "/v1/agents/:name/runs/:id", toCancel, s.cancelRun},
 		{http.MethodGet, "/v1/agents/:name/runs/:id/events", toRead, s.runEvents},
-		{http.MethodPost, "/mcp", toExecute, s.modelContext},
-		{http.MethodGet, "/mcp", toExecute, s.modelContext},
-		{http.MethodDelete, "/mcp", toExecute, s.modelContext},
+		{http.MethodPost, "/mcp", toConverse, s.modelContext},
+		{http.MethodGet, "/mcp", toConverse, s.modelContext},
+		{http.MethodDelete, "/mcp", toConverse, s.modelContext},
 		{http.MethodGet, "/v1/info", toLook, s.info},
 		{http.MethodGet, "/openapi.yaml", forEverybody, s.openAPI},
 		{http.MethodGet, "/healthz", forEverybody, s.healthy},

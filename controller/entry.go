@@ -33,12 +33,16 @@ type access struct {
 	// scopes are those of which a key must have one or, where all is set, each.
 	scopes []tenant.Scope
 	all    bool
+	// runs says that what the route is for is to have something run.
+	runs bool
 }
 
 var (
 	forEverybody = access{everybody: true}
-	toExecute    = access{scopes: []tenant.Scope{tenant.ScopeExecute}}
-	toRead       = access{scopes: []tenant.Scope{tenant.ScopeRead}}
+	toExecute    = access{scopes: []tenant.Scope{tenant.ScopeExecute}, runs: true}
+	// A message of the Model Context Protocol may have a tool run, which is counted where it is, and most do not.
+	toConverse = access{scopes: []tenant.Scope{tenant.ScopeExecute}}
+	toRead     = access{scopes: []tenant.Scope{tenant.ScopeRead}}
 	// Whoever cancels is told what became of it, which may be a result that another key of the tenant's has asked for.
 	toCancel = access{scopes: []tenant.Scope{tenant.ScopeExecute, tenant.ScopeRead}, all: true}
 	// What a server can do is known to everybody who may have it do anything.
@@ -84,7 +88,7 @@ func (e *entry) asks(ctx context.Context) (bool, error) {
 // keyTrouble is what a client is told of every key that opens nothing, whatever the reason: the log tells which.
 const keyTrouble = "The key opens nothing: it is unknown here, revoked or expired, or its tenant is suspended."
 
-// admit returns the context of a request that may go on, which tells whose it is, or a refusal.
+// admit returns the context of a request that may go on, which tells whose it is, or a refusal: then there is a context where it is known whose it is.
 func (e *entry) admit(r *http.Request, a access) (context.Context, *refusal) {
 	ctx := r.Context()
 	if a.everybody {
@@ -120,7 +124,7 @@ func (e *entry) admit(r *http.Request, a access) (context.Context, *refusal) {
 	}
 	if !a.admits(key) {
 		e.log.WarnContext(ctx, "key refused", "key", key.ID, "tenant", owner.ID, "reason", "it lacks the scope", "scopes", key.Scopes)
-		return nil, outOfScope(a)
+		return tenant.NewContext(ctx, owner), outOfScope(a)
 	}
 	ctx = logcontext.With(logcontext.With(ctx, logcontext.Tenant, owner.ID), logcontext.Key, key.ID)
 	return tenant.NewKeyContext(tenant.NewContext(ctx, owner), key), nil
@@ -171,11 +175,16 @@ func closedDoor(cause error) *refusal {
 // enter guards a route.
 func (s *Server) enter(a access, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		runs, answer := a.runs, next
 		ctx, refused := s.entry.admit(c.Request(), a)
 		if refused != nil {
-			return refused
+			if ctx == nil {
+				return refused
+			}
+			runs, answer = false, func(echo.Context) error { return refused }
 		}
-		if owner, ok := tenant.FromContext(ctx); ok {
+		owner, ok := tenant.FromContext(ctx)
+		if ok {
 			if !s.open.take(owner.ID, 1) {
 				return &refusal{kind: kindBusy, detail: "The tenant has too many requests open.", retryAfter: time.Second}
 			}
@@ -186,6 +195,9 @@ func (s *Server) enter(a access, next echo.HandlerFunc) echo.HandlerFunc {
 			ctx = watched
 		}
 		c.SetRequest(c.Request().WithContext(ctx))
-		return next(c)
+		if ok && !a.everybody {
+			return s.counted(c, owner, runs, answer)
+		}
+		return answer(c)
 	}
 }

@@ -39,7 +39,7 @@ func TestQuotaForbids(t *testing.T) {
 	a := ask(t, s, post(`{"code":"1","language":"typescript","memoryLimitMB":65}`))
 	p := a.problem(t)
 	if a.status != http.StatusForbidden || p.Type != problemPrefix+"quota-forbidden" || p.Quota != "memoryLimitMB" || p.Field != "memoryLimitMB" ||
-		p.Limit == nil || *p.Limit != 64 || p.Used == nil || *p.Used != 65 || a.header.Get("Retry-After") != "" || a.header.Get(headerRate) != "" {
+		p.Limit == nil || *p.Limit != 64 || p.Used == nil || *p.Used != 65 || a.header.Get("Retry-After") != "" || strings.Contains(a.header.Get(headerRate), "requestsPerMinute") {
 		t.Errorf("%d %+v %v", a.status, p, a.header)
 	}
 	a = ask(t, s, post(`{"code":"1"}`))
@@ -70,7 +70,7 @@ func TestQuotaIsExceeded(t *testing.T) {
 		s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{RequestsPerMinute: 4}})
 		at := func(a answer, rate string) {
 			t.Helper()
-			if got := a.header.Get(headerRate); !strings.HasPrefix(got, rate) || a.header.Get(headerRatePolicy) != `"requestsPerMinute";q=4;w=60` {
+			if got := a.header.Get(headerRate); !strings.HasPrefix(got, rate) || a.header.Get(headerRatePolicy) != `"requestsPerMinute";q=4;w=60, "readsPerMinute";q=6000;w=60` {
 				t.Errorf("status %d: %s %q, %s %q; want %q", a.status, headerRate, got, headerRatePolicy, a.header.Get(headerRatePolicy), rate)
 			}
 		}
@@ -108,8 +108,8 @@ func TestQuotaOfAnotherKindIsExceeded(t *testing.T) {
 			quota        tenant.Quota
 			policy, rate string
 		}{
-			"alone":            {tenant.Quota{CPUSecondsPerDay: 0.5}, `"cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"cpuSecondsPerDay";r=0;t=86400`},
-			"beside requests'": {tenant.Quota{CPUSecondsPerDay: 0.5, RequestsPerMinute: 4}, `"requestsPerMinute";q=4;w=60, "cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"requestsPerMinute";r=3;t=15, "cpuSecondsPerDay";r=0;t=86400`},
+			"alone":            {tenant.Quota{CPUSecondsPerDay: 0.5, ReadsPerMinute: 9}, `"readsPerMinute";q=9;w=60, "cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"readsPerMinute";r=8;t=7, "cpuSecondsPerDay";r=0;t=86400`},
+			"beside requests'": {tenant.Quota{CPUSecondsPerDay: 0.5, RequestsPerMinute: 4, ReadsPerMinute: 9}, `"requestsPerMinute";q=4;w=60, "readsPerMinute";q=9;w=60, "cpuSecondsPerDay";q=0;w=86400;qu="cpu-seconds"`, `"requestsPerMinute";r=3;t=15, "readsPerMinute";r=8;t=7, "cpuSecondsPerDay";r=0;t=86400`},
 		} {
 			s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: c.quota})
 			if a := ask(t, s, post(`{"code":"1"}`)); a.status != http.StatusOK || strings.Contains(a.header.Get(headerRate), "cpuSecondsPerDay") {
@@ -121,6 +121,55 @@ func TestQuotaOfAnotherKindIsExceeded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What reads and what is refused was in no quota: one tenant's storm took the machine from others, whatever they were allowed.
+func TestReadsAndRefusedRequestsAreCounted(t *testing.T) {
+	const left = `"readsPerMinute";r=`
+	for name, refused := range map[string]struct {
+		request func() *http.Request
+		status  int
+	}{
+		"a list":                {func() *http.Request { return request("GET", "/v1/executions", nil) }, 200},
+		"what is not there":     {func() *http.Request { return request("GET", "/v1/executions/x", nil) }, 404},
+		"a stream":              {func() *http.Request { return request("GET", "/v1/executions/x/events", nil) }, 404},
+		"a cancellation":        {func() *http.Request { return request("DELETE", "/v1/executions/x", nil) }, 404},
+		"a query of no sense":   {func() *http.Request { return request("GET", "/v1/executions?limit=x", nil) }, 400},
+		"what is about":         {func() *http.Request { return request("GET", "/v1/info", nil) }, 200},
+		"no JSON":               {func() *http.Request { return post("{") }, 400},
+		"another media type":    {func() *http.Request { r := post("1"); r.Header.Set("Content-Type", "text/plain"); return r }, 415},
+		"more than is allowed":  {func() *http.Request { return post(`{"code":"1","memoryLimitMB":128}`) }, 403},
+		"an action's bad input": {func() *http.Request { return postTo("/v1/actions/nothing/runs", `{}`) }, 404},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := quotaServer(t, succeeds, tenant.Tenant{ID: "a", Quota: tenant.Quota{ReadsPerMinute: 2, MemoryLimitMB: 64}})
+			for n := range 2 {
+				a := ask(t, s, refused.request())
+				if a.status != refused.status {
+					t.Errorf("%s: %d %s", name, a.status, a.body)
+				}
+				if n == 0 { // which is not counted
+					ask(t, s, post(`{"code":"1"}`)).result(t)
+				}
+			}
+			for what, r := range map[string]*http.Request{"again": refused.request(), "a read": request("GET", "/v1/info", nil), "a script": post(`{"code":"1"}`)} {
+				a := ask(t, s, r)
+				if a.status != http.StatusTooManyRequests {
+					t.Errorf("%s, %s: %d %s", name, what, a.status, a.body)
+					continue
+				}
+				if p := a.problem(t); p.Quota != "readsPerMinute" || *p.Limit != 2 || a.header.Get("Retry-After") != "30" ||
+					!strings.HasPrefix(a.header.Get(headerRate), left+"0;t=") || a.header.Get(headerRatePolicy) != `"readsPerMinute";q=2;w=60` {
+					t.Errorf("%s, %s: %+v %v", name, what, p, a.header)
+				}
+			}
+			for _, path := range []string{"/healthz", "/openapi.yaml"} { // which are nobody's
+				if a := ask(t, s, request("GET", path, nil)); a.status != http.StatusOK {
+					t.Errorf("%s: %d", path, a.status)
+				}
+			}
+		})
+	}
 }
 
 // Without a tenant nothing changes.

@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,22 +17,15 @@ const (
 	headerRate       = "RateLimit"
 )
 
-// ratePolicy names the policy that every answer tells of, as a problem document names the quota.
-const ratePolicy = "requestsPerMinute"
-
-// tellRate has each answer to a tenant that has a quota of requests say where it stands with it, when the answer begins. The
+// tellRate has each answer to a tenant that has quotas of requests say where it stands with them, when the answer begins. The
 // tenant is known only once the request has been let in.
 func (s *Server) tellRate(c echo.Context) {
 	if s.config.Quotas == nil {
 		return
 	}
 	c.Response().Before(func() {
-		t, ok := tenant.FromContext(c.Request().Context())
-		if !ok {
-			return
-		}
-		if rate, ok := s.config.Quotas.Rate(t); ok {
-			setRate(c.Response().Header(), rate)
+		if t, ok := tenant.FromContext(c.Request().Context()); ok {
+			setRates(c.Response().Header(), s.config.Quotas.Rates(t))
 		}
 		if over, ok := c.Get(keyQuota).(*quota.Error); ok {
 			addUsedUp(c.Response().Header(), over)
@@ -65,11 +59,40 @@ func addUsedUp(header http.Header, over *quota.Error) {
 	appendTo(headerRate, fmt.Sprintf("%q;r=0;t=%d", over.Quota, retrySeconds(over.After)))
 }
 
-func setRate(header http.Header, rate quota.Rate) {
-	header.Set(headerRatePolicy, fmt.Sprintf("%q;q=%d;w=%d", ratePolicy, rate.Limit, int(quota.Window.Seconds())))
-	value := fmt.Sprintf("%q;r=%d", ratePolicy, rate.Remaining)
-	if rate.Full > 0 {
-		value += fmt.Sprintf(";t=%d", retrySeconds(rate.Full))
+// setRates names each policy as a problem document names the quota.
+func setRates(header http.Header, rates []quota.Rate) {
+	var policies, stands []string
+	for _, rate := range rates {
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", rate.Quota, rate.Limit, int(quota.Window.Seconds())))
+		stand := fmt.Sprintf("%q;r=%d", rate.Quota, rate.Remaining)
+		if rate.Full > 0 {
+			stand += fmt.Sprintf(";t=%d", retrySeconds(rate.Full))
+		}
+		stands = append(stands, stand)
 	}
-	header.Set(headerRate, value)
+	if len(rates) > 0 {
+		header.Set(headerRatePolicy, strings.Join(policies, ", "))
+		header.Set(headerRate, strings.Join(stands, ", "))
+	}
+}
+
+// counted answers a tenant's request within its quota of those that have nothing run: at once what a route never has run, and what it was to, and has
+// not, when that is known.
+func (s *Server) counted(c echo.Context, t tenant.Tenant, runs bool, next echo.HandlerFunc) error {
+	if s.config.Quotas == nil {
+		return next(c)
+	}
+	allow := s.config.Quotas.Read
+	if runs {
+		allow = s.config.Quotas.MayAsk
+	}
+	if err := allow(t); err != nil {
+		s.metrics.refused(c.Request().Context(), err)
+		return s.executorRefusal(c.Request().Context(), err)
+	}
+	err := next(c)
+	if runs && (err != nil || c.Response().Status >= http.StatusBadRequest) {
+		s.config.Quotas.Refused(t)
+	}
+	return err
 }

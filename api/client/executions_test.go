@@ -137,16 +137,20 @@ func TestWait(t *testing.T) {
 			if len(asked) == 1 {
 				time.Sleep(MaxWait) // of the bubble's clock
 			}
-			if len(asked) < 4 {
+			switch {
+			case len(asked) == 2: // which is no end of the wait
+				w.Header().Set("Retry-After", "30")
+				answer(w, 429, problemType, `{"type":"urn:glovebox:problem:quota-exceeded","title":"T","status":429,"detail":"D","quota":"readsPerMinute","requestId":"R"}`)
+			case len(asked) < 4:
 				answer(w, 200, jsonType, queued)
-			} else {
+			default:
 				answer(w, 200, jsonType, ended(t))
 			}
 			return w.Result(), nil
 		})
 		c := newClient(t, Config{BaseURL: "http://localhost", Transport: transport})
 		got, err := c.Executions().Wait(t.Context(), someID)
-		want := "[wait=1m0s at 0s wait=1m0s at 1m0s wait=1m0s at 1m1s wait=1m0s at 1m2s]"
+		want := "[wait=1m0s at 0s wait=1m0s at 1m0s wait=1m0s at 1m30s wait=1m0s at 1m31s]"
 		if err != nil || got.State != api.ExecutionEnded || fmt.Sprint(asked) != want {
 			t.Errorf("%+v, %v: %v", got, err, asked)
 		}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -150,10 +151,15 @@ func untilEnded[T any](ctx context.Context, ask func() (got T, ended bool, err e
 	for {
 		asked := time.Now()
 		got, ended, err := ask()
+		pause := askAgain - time.Since(asked)
+		var problem *ProblemError
+		if errors.As(err, &problem) && problem.Status == http.StatusTooManyRequests && problem.RetryAfter > 0 {
+			pause, err = problem.RetryAfter, nil // who only waits does as it is told
+		}
 		if err != nil || ended {
 			return got, err
 		}
-		if err := wait(ctx, askAgain-time.Since(asked)); err != nil {
+		if err := wait(ctx, pause); err != nil {
 			return got, err
 		}
 	}

@@ -31,6 +31,8 @@ var quotaTable = []quotaField{
 	count("concurrency", "concurrency", "scripts that run at once", func(q *tenant.Quota) *int { return &q.Concurrency }),
 	count("queue", "queue", "scripts that wait for a place, and as many accepted runs of agents", func(q *tenant.Quota) *int { return &q.Queue }),
 	count("requests-per-minute", "requestsPerMinute", "executions and tasks of agents that may be asked for in a minute", func(q *tenant.Quota) *int { return &q.RequestsPerMinute }),
+	count("reads-per-minute", "readsPerMinute", fmt.Sprintf("requests in a minute that have nothing run: what reads or cancels, and what is refused (default %d)", tenant.DefaultReadsPerMinute),
+		func(q *tenant.Quota) *int { return &q.ReadsPerMinute }),
 	number("cpu-seconds-per-day", "cpuSecondsPerDay", "processor time in seconds that its boxes may use in a day of UTC", func(q *tenant.Quota) *float64 { return &q.CPUSecondsPerDay }),
 	{
 		"max-memory", "memoryLimitMB", "SIZE", "most memory of a script, as in 256MiB",
@@ -261,6 +263,8 @@ func quotaRows(q tenant.Quota) [][]string {
 		switch {
 		case f.field == "weight":
 			text = strconv.Itoa(q.EffectiveWeight())
+		case f.field == "readsPerMinute":
+			text = strconv.Itoa(q.EffectiveReadsPerMinute())
 		case text == "":
 			text = "no bound"
 		}

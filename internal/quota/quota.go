@@ -36,8 +36,9 @@ type Config struct {
 
 // A Guard runs requests for tenants, within their quotas. It is safe for concurrent use.
 type Guard struct {
-	config Config
-	rates  rates
+	config   Config
+	requests rates // that have something run
+	reads    rates // and those that do not
 }
 
 // NewGuard returns a Guard.
@@ -45,7 +46,7 @@ func NewGuard(c Config) *Guard {
 	if c.Now == nil {
 		c.Now = func(t tenant.Tenant) tenant.Tenant { return t }
 	}
-	return &Guard{config: c}
+	return &Guard{config: c, requests: newRequests(), reads: newReads()}
 }
 
 // ShareOf is a tenant's share of the queue.
@@ -122,7 +123,7 @@ func (g *Guard) admit(ctx context.Context, t tenant.Tenant, n int) error {
 	if err := g.checkCPU(ctx, t); err != nil {
 		return err
 	}
-	return g.rates.take(t, n, time.Now())
+	return g.requests.take(t, n, time.Now())
 }
 
 type admittedKey struct{}
@@ -144,9 +145,26 @@ func Few(ctx context.Context) context.Context { return context.WithValue(ctx, fe
 
 func isFew(ctx context.Context) bool { return ctx.Value(fewKey{}) != nil }
 
-// Rate tells how many requests a tenant may make now; ok is false where it has no such quota.
-func (g *Guard) Rate(t tenant.Tenant) (r Rate, ok bool) {
-	return g.rates.read(g.config.Now(t), time.Now())
+// Read counts a request of a tenant's that has nothing run, or refuses it: the error is an *[Error].
+func (g *Guard) Read(t tenant.Tenant) error { return g.reads.take(t, 1, time.Now()) }
+
+// MayAsk refuses a request that would have something run where its tenant has used up what it may ask for in vain: the error is an *[Error]. Where
+// nothing is run for it in the end it counts by Refused.
+func (g *Guard) MayAsk(t tenant.Tenant) error { return g.reads.take(t, 0, time.Now()) }
+
+// Refused counts a request of a tenant's that was to have something run, and was refused.
+func (g *Guard) Refused(t tenant.Tenant) { g.reads.owe(t, time.Now()) }
+
+// Rates tells how many requests of each kind that has a quota a tenant may make now.
+func (g *Guard) Rates(t tenant.Tenant) []Rate {
+	var all []Rate
+	t, now := g.config.Now(t), time.Now()
+	for _, kind := range []*rates{&g.requests, &g.reads} {
+		if r, ok := kind.read(t, now); ok {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // asQuota names the quota where one of the tenant's own kept the request from waiting.

@@ -141,8 +141,8 @@ func TestRequestsPerMinute(t *testing.T) {
 		ctx, other := as(t, "a", tenant.Quota{RequestsPerMinute: 6}), as(t, "b", tenant.Quota{RequestsPerMinute: 1})
 		whose, _ := tenant.FromContext(ctx)
 		for n := range 6 {
-			if rate, ok := g.Rate(whose); !ok || rate != (Rate{6, 6 - n, time.Duration(n) * 10 * time.Second}) {
-				t.Errorf("after %d: %+v, %v", n, rate, ok)
+			if rate := g.Rates(whose)[0]; rate != (Rate{"requestsPerMinute", 6, 6 - n, time.Duration(n) * 10 * time.Second}) {
+				t.Errorf("after %d: %+v", n, rate)
 			}
 			if err := execute(ctx, g, plain); err != nil {
 				t.Fatal(err)
@@ -170,8 +170,8 @@ func TestRequestsPerMinute(t *testing.T) {
 		if err := execute(as(t, "a", tenant.Quota{}), g, plain); err != nil {
 			t.Error(err)
 		}
-		if _, ok := g.Rate(tenant.Tenant{ID: "a"}); ok {
-			t.Error("there is a rate without a quota")
+		if rates := g.Rates(tenant.Tenant{ID: "a"}); len(rates) != 1 || rates[0].Quota != "readsPerMinute" {
+			t.Errorf("without a quota there is %+v", rates)
 		}
 		raised := as(t, "b", tenant.Quota{RequestsPerMinute: 60})
 		if e := over(t, execute(raised, g, plain)); e.After >= time.Second {
@@ -184,9 +184,59 @@ func TestRequestsPerMinute(t *testing.T) {
 	})
 }
 
+// What has nothing run has an allowance of its own: what reads is counted at once, and what was to run when it turns out to be refused, though it is more
+// than is left.
+func TestReadsPerMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(&asked{})
+		ctx := as(t, "a", tenant.Quota{ReadsPerMinute: 6, RequestsPerMinute: 1})
+		whose, _ := tenant.FromContext(ctx)
+		stands := func(want Rate) {
+			t.Helper()
+			if got := g.Rates(whose)[1]; got != want {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+		}
+		for n := range 4 {
+			if err := g.Read(whose); err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		stands(Rate{"readsPerMinute", 6, 2, 40 * time.Second})
+		if err := execute(ctx, g, plain); err != nil {
+			t.Error("what runs is not for reads to stop:", err)
+		}
+		for range 4 { // which all were let in before any was refused
+			if err := g.MayAsk(whose); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 4 {
+			g.Refused(whose)
+		}
+		stands(Rate{"readsPerMinute", 6, 0, 80 * time.Second})
+		for name, err := range map[string]error{"a read": g.Read(whose), "what would run": g.MayAsk(whose)} {
+			if e := over(t, err); e.Quota != "readsPerMinute" || e.After != 30*time.Second || e.Forbidden || *e.Limit != 6 {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		if err := g.MayAsk(whose); err != nil {
+			t.Error(err)
+		}
+		if err := g.Read(whose); err != nil {
+			t.Error(err)
+		}
+		_ = over(t, g.Read(whose))
+		if err := g.Read(tenant.Tenant{ID: "b"}); err != nil {
+			t.Error("another tenant:", err)
+		}
+	})
+}
+
 // Forgotten are those whose allowance is full, and only those.
 func TestRatesAreForgotten(t *testing.T) {
-	var r rates
+	r := newRequests()
 	start := time.Now()
 	busy := tenant.Tenant{ID: "busy", Quota: tenant.Quota{RequestsPerMinute: 1}}
 	for n := range 10 * leastSwept {
@@ -323,7 +373,7 @@ func TestAdmit(t *testing.T) {
 		if e := over(t, g.Admit(ctx, small, small, small)); e.Forbidden || e.After != 10*time.Second {
 			t.Errorf("%+v", e)
 		}
-		if rate, _ := g.Rate(whose); rate.Remaining != 2 {
+		if rate := g.Rates(whose)[0]; rate.Remaining != 2 {
 			t.Errorf("%+v", rate)
 		}
 		for range 4 {
@@ -331,7 +381,7 @@ func TestAdmit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if rate, _ := g.Rate(whose); rate.Remaining != 2 || inner.shares[3].ID != "a" || inner.requests[3].Libraries == nil {
+		if rate := g.Rates(whose)[0]; rate.Remaining != 2 || inner.shares[3].ID != "a" || inner.requests[3].Libraries == nil {
 			t.Errorf("%+v, %+v", rate, inner.shares)
 		}
 		inner.err = &queue.FullError{Bound: queue.BoundWaiting}

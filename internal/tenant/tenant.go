@@ -25,8 +25,8 @@ type Tenant struct {
 	Quota    Quota `json:"quota"`
 }
 
-// A Quota bounds what a tenant may have. The zero value of a field is no bound beside the server's own; of Weight it is
-// [DefaultWeight].
+// A Quota bounds what a tenant may have. The zero value of a field is no bound beside the server's own; of Weight and
+// ReadsPerMinute it is a default.
 type Quota struct {
 	// Weight is its share of the queue against others': with twice the weight twice as many of its scripts are next.
 	Weight int `json:"weight,omitempty"`
@@ -37,6 +37,9 @@ type Quota struct {
 	// used, by days of UTC.
 	RequestsPerMinute int     `json:"requestsPerMinute,omitempty"`
 	CPUSecondsPerDay  float64 `json:"cpuSecondsPerDay,omitempty"`
+	// ReadsPerMinute counts HTTP requests that have nothing run: what reads or cancels, what is refused, and messages of the Model Context Protocol.
+	// Its zero value is [DefaultReadsPerMinute].
+	ReadsPerMinute int `json:"readsPerMinute,omitempty"`
 	// Ceilings of one request, in its own units.
 	MemoryLimitMB  int     `json:"memoryLimitMB,omitempty"`
 	CPUs           float64 `json:"cpus,omitempty"`
@@ -55,6 +58,13 @@ type Quota struct {
 const (
 	DefaultWeight = 10
 	MaxWeight     = 1000
+)
+
+// The bounds of requests in a minute. The default is a hundred a second, of which a client that polls, or comes back to a stream, each second
+// takes one: as much as a few per cent of a processor.
+const (
+	DefaultReadsPerMinute = 6000
+	maxPerMinute          = 1e6
 )
 
 // The levels of isolation.
@@ -90,7 +100,8 @@ func (q Quota) Validate() error {
 	}{
 		{"concurrency", float64(q.Concurrency), 1, api.MaxConcurrency, ""},
 		{"queue", float64(q.Queue), 1, 1e6, ""},
-		{"requestsPerMinute", float64(q.RequestsPerMinute), 1, 1e6, ""},
+		{"requestsPerMinute", float64(q.RequestsPerMinute), 1, maxPerMinute, ""},
+		{"readsPerMinute", float64(q.ReadsPerMinute), 1, maxPerMinute, ""},
 		{"cpuSecondsPerDay", q.CPUSecondsPerDay, 0, 1e9, " seconds"},
 		// A ceiling below what may be asked for at all would let nothing by.
 		{"memoryLimitMB", float64(q.MemoryLimitMB), api.MinMemoryLimitMB, api.MaxMemoryLimitMB, " MiB"},
@@ -100,7 +111,11 @@ func (q Quota) Validate() error {
 		{"inputBytes", float64(q.InputBytes), 1, api.MaxInputBytes, " bytes"},
 	} {
 		if !(f.value == 0 || f.value >= f.min && f.value > 0 && f.value <= f.max) { // NaN is neither
-			return &InvalidError{"quota." + f.name, fmt.Sprintf("from %s to %s%s, or 0 for no bound", decimal(f.min), decimal(f.max), f.unit)}
+			none := "no bound"
+			if f.name == "readsPerMinute" {
+				none = strconv.Itoa(DefaultReadsPerMinute)
+			}
+			return &InvalidError{"quota." + f.name, fmt.Sprintf("from %s to %s%s, or 0 for %s", decimal(f.min), decimal(f.max), f.unit, none)}
 		}
 	}
 	if !slices.Contains([]string{"", IsolationStandard, IsolationGVisor}, q.Isolation) {
@@ -123,4 +138,12 @@ func (q Quota) EffectiveWeight() int {
 		return DefaultWeight
 	}
 	return q.Weight
+}
+
+// EffectiveReadsPerMinute is ReadsPerMinute, or the default.
+func (q Quota) EffectiveReadsPerMinute() int {
+	if q.ReadsPerMinute == 0 {
+		return DefaultReadsPerMinute
+	}
+	return q.ReadsPerMinute
 }

@@ -1,5 +1,5 @@
 import { most, readAnswer } from './answer.js';
-import { AnswerError, ConnectionError } from './errors.js';
+import { AnswerError, ConnectionError, QuotaExceededError } from './errors.js';
 import type { ExecutionState } from './types.js';
 
 /** One request of this client's. */
@@ -77,9 +77,17 @@ export class Resources<T extends { state: ExecutionState }> {
   async wait(id: string, options: CallOptions): Promise<T> {
     for (;;) {
       const asked = Date.now();
-      const got = await this.get(id, { ...options, waitSeconds });
-      if (got.state === 'ended') return got;
-      await pause(askAgainMs - (Date.now() - asked), options.signal);
+      let pauseMs: number;
+      try {
+        const got = await this.get(id, { ...options, waitSeconds });
+        if (got.state === 'ended') return got;
+        pauseMs = askAgainMs - (Date.now() - asked);
+      } catch (error) {
+        // Who only waits does as it is told.
+        if (!(error instanceof QuotaExceededError) || error.retryAfter === undefined) throw error;
+        pauseMs = error.retryAfter * 1000;
+      }
+      await pause(pauseMs, options.signal);
     }
   }
 

@@ -739,7 +739,7 @@ export interface components {
              * @description The tenant's quota that the request is over, by its name in a tenant's `quota`.
              * @enum {string}
              */
-            quota?: "concurrency" | "queue" | "requestsPerMinute" | "cpuSecondsPerDay" | "memoryLimitMB" | "cpus" | "timeoutSeconds" | "codeBytes" | "inputBytes" | "isolation" | "languages";
+            quota?: "concurrency" | "queue" | "requestsPerMinute" | "readsPerMinute" | "cpuSecondsPerDay" | "memoryLimitMB" | "cpus" | "timeoutSeconds" | "codeBytes" | "inputBytes" | "isolation" | "languages";
             /** @description The quota itself, where it is a number, in its own unit. */
             limit?: number;
             /** @description What is used of the quota, or what the request asks for, in the quota's unit. */
@@ -1106,7 +1106,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The tenant has used up a quota: of requests, of processor time, or of places. `quota` says which. Nothing ran. */
+        /** @description The tenant has used up a quota: of requests, of reads, of processor time, or of places. `quota` says which. Nothing ran. */
         QuotaExceeded: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1282,13 +1282,13 @@ export interface components {
         /** @description That `respond-async` was heard (RFC 7240), where it was preferred. */
         PreferenceApplied: "respond-async";
         /**
-         * @description Where a tenant with a quota of requests per minute stands: `r` requests would pass now, and all of them again after `t` seconds
+         * @description Where a tenant stands with each quota of requests per minute that it has: `r` requests would pass now, and all of them again after `t` seconds
          *     without any. By draft-ietf-httpapi-ratelimit-headers-10. With 429 for another quota, of places or of processor time, that stands here
          *     too: none of it is left, and something is after `t` seconds.
          */
         RateLimit: string;
         /**
-         * @description The quotas that RateLimit tells of: `q` requests in `w` seconds, by the same draft; or of the unit `qu`, which is `concurrent-requests`, or
+         * @description The quotas that RateLimit tells of: each as `q` requests in `w` seconds, by the same draft; or of the unit `qu`, which is `concurrent-requests`, or
          *     `cpu-seconds`, a unit of this server's own, rounded down.
          */
         RateLimitPolicy: string;
@@ -1333,6 +1333,7 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1477,6 +1478,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1509,6 +1511,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1549,6 +1552,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchExecution"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1574,6 +1578,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1603,6 +1608,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchAction"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1696,6 +1702,7 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1826,6 +1833,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchRun"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1860,6 +1868,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchRun"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1902,6 +1911,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NoSuchRun"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1948,6 +1958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2007,6 +2018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2051,6 +2063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2076,6 +2089,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -2153,6 +2167,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };

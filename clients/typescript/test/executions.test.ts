@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnswerError, ConnectionError, Glovebox, NotFoundError } from '../src/index.js';
+import { AnswerError, ConnectionError, Glovebox, NotFoundError, QuotaExceededError } from '../src/index.js';
 import { fakeFetch, good, json, problem, stream } from './fake.js';
 
 const baseUrl = 'http://127.0.0.1:8080';
@@ -57,6 +57,16 @@ test('what is no execution is refused', async () => {
   }
   const { executions } = client(() => json({ executions: [{}] }));
   await assert.rejects(executions.list(), AnswerError);
+});
+
+test('who waits comes again when it is told to', async () => {
+  const over = () => problem(429, 'quota-exceeded', { quota: 'readsPerMinute', limit: 6000, used: 6000 }, { 'Retry-After': '1' });
+  const answers = [over(), json(ended)];
+  const { executions, of } = client(() => answers.shift() ?? json(queued));
+  const began = Date.now();
+  assert.equal((await executions.wait(id)).state, 'ended');
+  assert.ok(Date.now() - began >= 990 && of(1).url?.endsWith('?wait=60s'));
+  await assert.rejects(client(() => problem(429, 'quota-exceeded')).executions.wait(id), QuotaExceededError);
 });
 
 const log = { level: 'log', message: 'hé', atMs: 1 };

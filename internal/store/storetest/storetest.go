@@ -77,7 +77,7 @@ func plain(id string) tenant.Tenant { return tenant.Tenant{ID: id, CreatedAt: ea
 
 func full(id string) tenant.Tenant {
 	return tenant.Tenant{ID: id, CreatedAt: early, Suspended: true, KeepData: true, Quota: tenant.Quota{
-		Weight: 3, Concurrency: 4, Queue: 5, RequestsPerMinute: 6, CPUSecondsPerDay: 7.5, MemoryLimitMB: 64, CPUs: 0.5, TimeoutSeconds: 1.5,
+		Weight: 3, Concurrency: 4, Queue: 5, RequestsPerMinute: 6, ReadsPerMinute: 7, CPUSecondsPerDay: 7.5, MemoryLimitMB: 64, CPUs: 0.5, TimeoutSeconds: 1.5,
 		CodeBytes: 100, InputBytes: 200, Isolation: tenant.IsolationGVisor, Languages: []api.Language{api.TypeScript}, Libraries: []string{},
 	}}
 }
