@@ -153,6 +153,7 @@ type Server struct {
 	echo       *echo.Echo
 	metrics    *metrics
 	page       page
+	thin       *thinLog
 	held       budget // bytes of bodies and answers in memory
 	open       budget // requests of tenants
 
@@ -191,7 +192,8 @@ func newServer(config Config, b bounds) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller: register metrics: %w", err)
 	}
-	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), entry: &entry{keys: config.Keys, log: config.Log}}
+	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), thin: &thinLog{log: config.Log}}
+	s.entry = &entry{keys: config.Keys, log: s.thin}
 	s.held.most, s.open.most = b.heldBytes, b.open
 	s.executor = traced{measured{config.Executor, counted, config.Log}, config.Traces, config.Runtime}
 	if s.executions, err = config.Executions(s.executor); err != nil {

@@ -62,7 +62,7 @@ func (a access) admits(k tenant.Key) bool {
 // entry decides who may enter. It is safe for concurrent use.
 type entry struct {
 	keys Keys // nil where nobody is ever asked for one
-	log  *slog.Logger
+	log  *thinLog
 	// closed is set once there has been a tenant: a server that has asked for keys does not cease to when the last tenant goes.
 	closed atomic.Bool
 }
@@ -119,15 +119,21 @@ func (e *entry) admit(r *http.Request, a access) (context.Context, *refusal) {
 		err = key.Admit(presented, owner, time.Now())
 	}
 	if err != nil {
-		e.log.WarnContext(ctx, "key refused", "key", presented.ID, "tenant", owner.ID, "reason", err)
+		e.refused(ctx, presented.ID, owner.ID, err.Error())
 		return nil, unauthorized(keyTrouble, "invalid_token")
 	}
 	if !a.admits(key) {
-		e.log.WarnContext(ctx, "key refused", "key", key.ID, "tenant", owner.ID, "reason", "it lacks the scope", "scopes", key.Scopes)
+		e.refused(ctx, key.ID, owner.ID, "it lacks the scope", slog.Any("scopes", key.Scopes))
 		return tenant.NewContext(ctx, owner), outOfScope(a)
 	}
 	ctx = logcontext.With(logcontext.With(ctx, logcontext.Tenant, owner.ID), logcontext.Key, key.ID)
 	return tenant.NewKeyContext(tenant.NewContext(ctx, owner), key), nil
+}
+
+// refused tells of a key that is refused.
+func (e *entry) refused(ctx context.Context, key, owner, reason string, more ...slog.Attr) {
+	attrs := append([]slog.Attr{slog.String("key", key), slog.String("tenant", owner), slog.String("reason", reason)}, more...)
+	e.log.write(ctx, slog.LevelWarn, thinKind{"key refused", reason, owner}, attrs...)
 }
 
 var errUnknownKey = errors.New("there is no key by this id")

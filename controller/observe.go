@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -60,10 +61,6 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		route, status := s.routeName(c), c.Response().Status
 		s.metrics.request(route, status)
 		nameSpan(c, span, route, status)
-		level := slog.LevelDebug
-		if c.Request().Method == http.MethodPost && route != noRoute {
-			level = slog.LevelInfo // something was run
-		}
 		attrs := []slog.Attr{
 			slog.String("route", route), slog.Int("status", status),
 			slog.Duration("took", time.Since(started)), slog.Int64("bytes", c.Response().Size),
@@ -71,7 +68,15 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if code, ok := c.Get(keyResultCode).(string); ok {
 			attrs = append(attrs, slog.String("code", code))
 		}
-		s.config.Log.LogAttrs(c.Request().Context(), level, "request", attrs...)
+		ctx := c.Request().Context()
+		switch {
+		case c.Request().Method != http.MethodPost || route == noRoute:
+			s.config.Log.LogAttrs(ctx, slog.LevelDebug, "request", attrs...)
+		case status < http.StatusBadRequest: // something was run
+			s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
+		default:
+			s.thin.write(ctx, slog.LevelInfo, thinKind{"request", "status " + strconv.Itoa(status), tenantOf(ctx)}, attrs...)
+		}
 		return nil
 	}
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -131,7 +132,13 @@ func asRefusal(err error) *refusal {
 func (s *Server) answerError(err error, c echo.Context) {
 	r := asRefusal(err)
 	if r.cause != nil {
-		s.config.Log.ErrorContext(c.Request().Context(), "request failed", "problem", r.kind.name, "error", r.cause)
+		ctx := c.Request().Context()
+		attrs := []slog.Attr{slog.String("problem", r.kind.name), slog.Any("error", r.cause)}
+		if r.kind == kindInternal { // each may be another
+			s.config.Log.LogAttrs(ctx, slog.LevelError, "request failed", attrs...)
+		} else {
+			s.thin.write(ctx, slog.LevelError, thinKind{"request failed", r.kind.name, tenantOf(ctx)}, attrs...)
+		}
 	}
 	if c.Response().Committed {
 		return

@@ -51,6 +51,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	defer s.thin.flush()
 	s.draining.Store(true)
 	s.drainNow()
 	err = s.drain(server, cancelAll)
