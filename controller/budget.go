@@ -9,7 +9,7 @@ type budget struct {
 
 	mu   sync.Mutex
 	used int64
-	of   map[string]int64 // by tenant
+	of   map[string]int64 // by tenant, or whoever it is taken for
 }
 
 // take takes n for a tenant, or for whoever reaches an open server ("").

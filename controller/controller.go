@@ -126,6 +126,7 @@ type bounds struct {
 	headerBytes               int
 	heldBytes                 int64 // of bodies and of answers that are being taken, at once
 	open                      int64 // requests of tenants at once
+	connections               int64 // at once, whoever's they are
 }
 
 var defaultBounds = bounds{
@@ -134,6 +135,7 @@ var defaultBounds = bounds{
 	headerBytes: 16 << 10,
 	heldBytes:   512 << 20,
 	open:        4096,
+	connections: 8192,
 }
 
 // A Server answers HTTP requests. It is safe for concurrent use.
@@ -156,6 +158,7 @@ type Server struct {
 	thin       *thinLog
 	held       budget // bytes of bodies and answers in memory
 	open       budget // requests of tenants
+	conns      budget // connections, by the address that they come from
 
 	draining atomic.Bool
 	// drainStart ends when draining begins.
@@ -194,7 +197,7 @@ func newServer(config Config, b bounds) (*Server, error) {
 	}
 	s := &Server{config: config, hosts: hosts, bounds: b, metrics: counted, page: newPage(), thin: &thinLog{log: config.Log}}
 	s.entry = &entry{keys: config.Keys, log: s.thin}
-	s.held.most, s.open.most = b.heldBytes, b.open
+	s.held.most, s.open.most, s.conns.most = b.heldBytes, b.open, mostConnections(b.connections)
 	s.executor = traced{measured{config.Executor, counted, config.Log}, config.Traces, config.Runtime}
 	if s.executions, err = config.Executions(s.executor); err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	// What bounds a conversation was made for one request at a time on a connection.
 	server.Protocols.SetHTTP1(true)
+	listener = connListener{listener, &s.conns}
 	if s.config.TLS != nil {
 		listener = tls.NewListener(listener, s.config.TLS)
 	}
