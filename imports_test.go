@@ -219,6 +219,10 @@ var bans = []ban{
 		reason: "whoever writes a line can build on it",
 	},
 	{
+		what: "anything but the standard library in what knows loopback", from: []string{"./internal/loopback"}, banned: []string{"glovebox", "github.com", "golang.org"},
+		reason: "who judges an address can build on it",
+	},
+	{
 		what: "the project in what reads settings", from: []string{"./internal/config"}, banned: []string{"glovebox"},
 		reason: "a setting is a flag, and what it is for only the flag's owner knows",
 	},

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"glovebox/internal/loopback"
 )
 
 // CheckAdminAddress refuses an address for [ServeAdmin] that others than this host could reach, whatever keys there are for
@@ -18,7 +20,7 @@ func CheckAdminAddress(address string) error {
 	if err != nil {
 		return fmt.Errorf("admin address %q is not host:port, as in 127.0.0.1:6060", address)
 	}
-	if !isLoopback(host) {
+	if !loopback.Is(host) {
 		return fmt.Errorf("admin address %q is refused: it must be loopback's (127.0.0.1, [::1] or localhost)", address)
 	}
 	return nil

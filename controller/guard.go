@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"glovebox/internal/loopback"
 )
 
 // An Exposure says what stands between a server and whoever reaches it.
@@ -28,25 +30,16 @@ func CheckListenAddress(address string, e Exposure) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("listen address %q: the port must be a number from 0 to 65535", address)
 	}
-	const loopback = "listen on loopback only (127.0.0.1, [::1] or localhost)"
+	const onLoopback = "listen on loopback only (127.0.0.1, [::1] or localhost)"
 	switch {
-	case isLoopback(host), e.Keys && (e.TLS || e.InsecureHTTP):
+	case loopback.Is(host), e.Keys && (e.TLS || e.InsecureHTTP):
 		return nil
 	case !e.Keys:
 		return fmt.Errorf("listen address %q is refused: there is no tenant, and whoever reached the server could run code. Make one with "+
-			"glovebox tenant create, and a key with glovebox key create, or %s", address, loopback)
+			"glovebox tenant create, and a key with glovebox key create, or %s", address, onLoopback)
 	}
 	return fmt.Errorf("listen address %q is refused: without TLS, keys, code and data could be read on their way. Give --tls-cert and --tls-key, "+
-		"or %s; --insecure-http allows it, for where something in front does TLS", address, loopback)
-}
-
-// isLoopback reports whether a host, as it stands in an address or a Host header, is this one.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+		"or %s; --insecure-http allows it, for where something in front does TLS", address, onLoopback)
 }
 
 // guard refuses requests that a page of some other site has made a browser send: a name that was
@@ -109,7 +102,7 @@ func (rule hostRule) allows(host, port string, at local) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	ours := isLoopback(host) || (err == nil && ip.Unmap() == at.ip)
+	ours := loopback.Is(host) || (err == nil && ip.Unmap() == at.ip)
 	return ours && at.port != "" && portOr(port, at.usualPort) == at.port
 }
 

@@ -195,19 +195,19 @@ func (w *wire) Close() error {
 	return nil
 }
 
-func (w *wire) Addr() net.Addr { return loopback }
+func (w *wire) Addr() net.Addr { return loopbackAddr }
 
 // A wired end of a pipe is at the address of the server: its rules of hosts ask for that.
 type wired struct{ net.Conn }
 
-func (wired) LocalAddr() net.Addr { return loopback }
+func (wired) LocalAddr() net.Addr { return loopbackAddr }
 
-var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+var loopbackAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
 
 // request makes a request as a client on this host would send it, for a server that is not listening.
 func request(method, path string, body io.Reader) *http.Request {
 	r := httptest.NewRequest(method, "http://127.0.0.1:8080"+path, body)
-	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(loopback)))
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(loopbackAddr)))
 }
 
 func post(body string) *http.Request { return postTo("/v1/executions", body) }

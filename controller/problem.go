@@ -18,6 +18,10 @@ import (
 const (
 	problemType   = "application/problem+json"
 	problemPrefix = "urn:glovebox:problem:"
+
+	unrecordedName = "unrecorded"
+	// ProblemUnrecorded is the type of the problem of a server that cannot write its record.
+	ProblemUnrecorded = problemPrefix + unrecordedName
 )
 
 // A kind is what all problems of one type have in common.
@@ -41,7 +45,7 @@ var (
 	kindMedia          = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is not plain JSON"}
 	kindInternal       = kind{"internal", http.StatusInternalServerError, "Glovebox itself failed"}
 	kindBusy           = kind{"busy", http.StatusServiceUnavailable, "There is no place now"}
-	kindUnrecorded     = kind{"unrecorded", http.StatusServiceUnavailable, "The server cannot write its record"}
+	kindUnrecorded     = kind{unrecordedName, http.StatusServiceUnavailable, "The server cannot write its record"}
 	kindUnavailable    = kind{"unavailable", http.StatusServiceUnavailable, "Glovebox cannot run scripts now"}
 )
 

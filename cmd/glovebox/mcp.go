@@ -166,9 +166,6 @@ func modelContextOf(catalogue *metadata.Catalogue, smith smithMaker, info api.In
 	}
 }
 
-// problemUnrecorded is the type of the problem of a server that cannot write its record.
-const problemUnrecorded = "urn:glovebox:problem:unrecorded"
-
 // A remoteExecutor runs requests on a server. Logs come with the result.
 type remoteExecutor struct{ client *client.Client }
 
@@ -182,7 +179,7 @@ func (e remoteExecutor) Execute(ctx context.Context, request api.Request, onLog 
 			Forbidden: over.Status == http.StatusForbidden, After: over.RetryAfter}
 	}
 	var refused *client.ProblemError
-	if errors.As(err, &refused) && refused.Type == problemUnrecorded && refused.Retryable() {
+	if errors.As(err, &refused) && refused.Type == controller.ProblemUnrecorded && refused.Retryable() {
 		return result, &kept.NotBegunError{Err: err}
 	}
 	if err == nil && onLog != nil {

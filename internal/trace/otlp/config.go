@@ -3,12 +3,13 @@ package otlp
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"strings"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"glovebox/internal/loopback"
 )
 
 // The variables that are read here; the SDK and its exporter read others by themselves (OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_…,
@@ -136,7 +137,7 @@ func checkHeaders(endpoint *url.URL) error {
 			}
 		}
 	}
-	if name, _ := first(envTracesHeaders, envHeaders); name != "" && endpoint.Scheme == "http" && !isLoopback(endpoint.Hostname()) {
+	if name, _ := first(envTracesHeaders, envHeaders); name != "" && endpoint.Scheme == "http" && !loopback.Is(endpoint.Hostname()) {
 		if _, insecure := first(envTracesInsecure, envInsecure); !strings.EqualFold(insecure, "true") {
 			return fmt.Errorf("the headers of %s would be sent as they are for all to read: use https, or say %s=true", name, envInsecure)
 		}
@@ -154,9 +155,4 @@ func isToken(name string) bool {
 		}
 	}
 	return name != ""
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
