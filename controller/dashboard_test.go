@@ -98,7 +98,7 @@ func everyMetric(t *testing.T) map[string][]string {
 		Load: func() (boxes, waiting int) { return 0, 0 },
 		Collectors: slices.Concat(pool.Collectors(func() sandbox.PoolStats { return sandbox.PoolStats{} }),
 			NewWebhookMetrics().Collectors(func(context.Context) (int, error) { return 0, nil }), NewAgentMetrics("smith").Collectors(),
-			KeptCollectors(nothingKept, nothingKept)),
+			KeptCollectors(nothingKept, nothingKept), WaitingCollectors(func() int { return 0 }, func() int { return 0 })),
 	})
 	if err != nil {
 		t.Fatal(err)

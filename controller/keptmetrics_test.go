@@ -7,6 +7,19 @@ import (
 	"testing"
 )
 
+// What was accepted waits for its turn outside of the queue, and was in no metric: of 60 executions of a batch the queue had 15.
+func TestWaitingMetrics(t *testing.T) {
+	s := testServer(t, succeeds, func(c *Config, _ *bounds) {
+		c.Collectors = WaitingCollectors(func() int { return 56 }, func() int { return 3 })
+	})
+	shown := string(ask(t, s, get("/metrics")).body)
+	for _, line := range []string{`glovebox_accepted_waiting{of="executions"} 56`, `glovebox_accepted_waiting{of="agent_runs"} 3`} {
+		if !strings.Contains(shown, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+}
+
 func TestKeptMetrics(t *testing.T) {
 	s := testServer(t, succeeds, func(c *Config, _ *bounds) {
 		c.Collectors = KeptCollectors(

@@ -122,6 +122,10 @@ func (a *acceptance) executionBytes(ctx context.Context) (int64, error) {
 }
 func (a *acceptance) runBytes(ctx context.Context) (int64, error) { return a.runs.Bytes(ctx) }
 
+// executionsWaiting and runsWaiting are how many of each have not begun.
+func (a *acceptance) executionsWaiting() int { return a.executions.Waiting() }
+func (a *acceptance) runsWaiting() int       { return a.runs.Waiting() }
+
 // tellLost says what the database had and has not any more.
 func tellLost(log *slog.Logger, l sqlite.Loss) {
 	switch {

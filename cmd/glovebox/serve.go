@@ -251,7 +251,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: readiness(boxes, executor.Pool, kept), Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), Watch: watch, TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
 		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors(),
-			controller.KeptCollectors(accepted.executionBytes, accepted.runBytes)),
+			controller.KeptCollectors(accepted.executionBytes, accepted.runBytes), controller.WaitingCollectors(accepted.executionsWaiting, accepted.runsWaiting)),
 	})
 	if err == nil {
 		// Whoever started us on port 0, or waits for us, reads the address here.

@@ -158,6 +158,9 @@ func (s *Service) recover(ctx context.Context) error {
 	return nil
 }
 
+// Waiting is how many runs were accepted, and have not begun.
+func (s *Service) Waiting() int { return s.board.Waiting() }
+
 // end has the store keep how a run ended; false says that it had ended already.
 func (s *Service) end(ctx context.Context, r Record, outcome agent.Outcome, steps []Step, at time.Time) (bool, error) {
 	ended, err := s.config.Store.End(ctx, r.ID, outcome, steps, at)

@@ -140,3 +140,24 @@ func TestAcceptedRunsForItsTenant(t *testing.T) {
 		}
 	})
 }
+
+// All that has not begun is told of, and not only what the executor's queue has.
+func TestWaitingIsCounted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := openFor(t, execution.NewMemory(), newFake(), 20, tenant.Tenant{ID: "acme"})
+		defer b.close(t, time.Hour)
+		var last string
+		for range 9 {
+			last = b.submit(t, submission("slow")).ID
+		}
+		synctest.Wait()
+		if n := b.Waiting(); n != 7 {
+			t.Errorf("%d wait while two of nine run", n)
+		}
+		b.wait(t, last)
+		time.Sleep(time.Hour)
+		if n := b.Waiting(); n != 0 {
+			t.Errorf("%d wait behind the end of all", n)
+		}
+	})
+}

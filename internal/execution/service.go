@@ -139,6 +139,9 @@ func (s *Service) recover(ctx context.Context) error {
 	return nil
 }
 
+// Waiting is how many executions were accepted, and have not begun.
+func (s *Service) Waiting() int { return s.board.Waiting() }
+
 // end has the store keep how an execution ended; false says that it had ended already.
 func (s *Service) end(ctx context.Context, r Record, result api.Result, at time.Time) (bool, error) {
 	ended, err := s.config.Store.End(ctx, r.ID, result, at)

@@ -140,6 +140,16 @@ func (b *Board[E]) Release(l *Live[E]) {
 	l.end()
 }
 
+// Waiting is how many items have not begun.
+func (b *Board[E]) Waiting() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, h := range b.held {
+		n += h.waiting
+	}
+	return n
+}
+
 // LookUp returns what has not ended by its id, or nil.
 func (b *Board[E]) LookUp(id string) *Live[E] {
 	b.mu.Lock()
