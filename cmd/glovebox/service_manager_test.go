@@ -48,7 +48,7 @@ func notified(t *testing.T) <-chan string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, "notify")
 	t.Setenv(envNotifySocket, path)
 	messages := make(chan string, 1000)
