@@ -34,19 +34,31 @@ func recorded(ctx context.Context, executor *sandbox.Executor, s store.Store, in
 	return recorder.New(executor, s.Ledger()), nil
 }
 
-// checkedAtBegin has a check made once, when a box is there; where that is not fit, another gets what has begun.
+// checkedAtBegin has a check made once, when a box is there; where that is not fit, another gets what has begun. A beginning that is kept
+// ([ledger.WithBeginning]) is what a recorder calls first, in the place of the hook.
 func checkedAtBegin(ctx context.Context, check func() error) context.Context {
-	hooks := sandbox.HooksOf(ctx)
-	outer, checked := hooks.Begin, false
-	hooks.Begin = func() error {
-		if !checked {
-			if err := check(); err != nil {
+	checked := false
+	once := func() error {
+		if checked {
+			return nil
+		}
+		err := check()
+		checked = err == nil
+		return err
+	}
+	if begin, keeps := ledger.BeginningFrom(ctx); keeps {
+		ctx = ledger.WithBeginning(ctx, func(entry ledger.Draft) error {
+			if err := once(); err != nil {
 				return err
 			}
-			checked = true
-		}
-		if outer == nil {
-			return nil
+			return begin(entry)
+		})
+	}
+	hooks := sandbox.HooksOf(ctx)
+	outer := hooks.Begin
+	hooks.Begin = func() error {
+		if err := once(); err != nil || outer == nil {
+			return err
 		}
 		return outer()
 	}
