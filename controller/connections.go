@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -48,6 +49,15 @@ type countedConn struct {
 func (c *countedConn) Close() error {
 	defer c.done()
 	return c.Conn.Close()
+}
+
+// CloseWrite ends what is written and leaves what is read: so net/http has a client get an answer before it has sent its body, which a
+// connection that is closed whole would destroy.
+func (c *countedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // remoteOf names where a connection comes from: its address or, of IPv6, the network of 64 bits that one host has the whole of.

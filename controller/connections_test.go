@@ -29,7 +29,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err := beyond.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := beyond.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, errTimeout(err)) {
+	if n, err := beyond.Read(make([]byte, 1)); n != 0 || err == nil || isTimeout(err) {
 		t.Errorf("one more is left open: %d, %v", n, err)
 	}
 	if !s.conns.take("192.0.2.1", 1) {
@@ -50,13 +50,44 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// errTimeout is err where it is that the time was up.
-func errTimeout(err error) error {
+func isTimeout(err error) bool {
 	var timed net.Error
-	if errors.As(err, &timed) && timed.Timeout() {
-		return err
+	return errors.As(err, &timed) && timed.Timeout()
+}
+
+// net/http closes one side of a connection that it has answered early: what it was given could not, since it counted.
+func TestACountedConnectionIsHalfClosed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return errors.ErrUnsupported
+	defer listener.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := connListener{listener, &budget{most: 2}}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok {
+		t.Fatal("net/http does not see that it can be")
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("%v, want the end", err)
+	}
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+		t.Errorf("what is still sent does not come: %v", err)
+	}
 }
 
 type addressed struct {
