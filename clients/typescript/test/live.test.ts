@@ -79,7 +79,10 @@ test('what is no Glovebox is told apart', live, async () => {
 test('an execution is accepted, followed and ended', live, async () => {
   const { id } = await client.executions.submit({ code: 'console.log("one"); await new Promise((go) => setTimeout(go, 200)); console.log("two"); return 1' });
   const seen: string[] = [];
-  for await (const event of client.executions.events<number>(id)) seen.push(event.type === 'log' ? event.log.message : `${event.execution.result?.output}`);
+  for await (const event of client.executions.events<number>(id)) {
+    if (event.type === 'log') seen.push(event.log.message);
+    else if (event.type === 'end') seen.push(`${event.execution.result?.output}`);
+  }
   assert.deepEqual(seen, ['one', 'two', '1']);
   const endless = await client.executions.submit({ code: 'for (;;) {}' });
   assert.equal((await client.executions.cancel(endless.id)).resultCode, 'CANCELLED');
