@@ -29,7 +29,7 @@ type order struct {
 
 // readOrder reads a request to run one script, or several.
 func (s *Server) readOrder(c echo.Context, body []byte) (o order, err error) {
-	query, err := parseQuery(c) // what is not known here is not heard, as it never was
+	query, err := queryOf(c, "attestation", "safeToRepeat")
 	if err != nil {
 		return o, err
 	}

@@ -43,7 +43,7 @@ func (f *dataFlags) path(flags *pflag.FlagSet) (string, error) {
 		return filepath.Abs(defaultDataDir(os.Geteuid(), os.Getenv))
 	}
 	if f.dir == "" {
-		return "", badSetting(errors.New("--data-dir is empty; leave it out for the default"), "data-dir")
+		return "", badSetting(errors.New("--data-dir is empty: name a directory, or leave it out"), "data-dir")
 	}
 	return filepath.Abs(f.dir)
 }

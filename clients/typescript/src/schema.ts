@@ -1248,7 +1248,10 @@ export interface components {
         RunId: string;
         /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
         Prefer: string;
-        /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+        /**
+         * @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request: also for another try of one that has
+         *     ended as EXECUTION_FAILED, of which the old key goes on telling.
+         */
         IdempotencyKey: string;
         State: components["schemas"]["ExecutionState"];
         /** @description Those that were accepted at this time or later. */
@@ -1355,7 +1358,10 @@ export interface operations {
             header?: {
                 /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
                 Prefer?: components["parameters"]["Prefer"];
-                /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+                /**
+                 * @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request: also for another try of one that has
+                 *     ended as EXECUTION_FAILED, of which the old key goes on telling.
+                 */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -1713,7 +1719,10 @@ export interface operations {
             header?: {
                 /** @description `respond-async`, and with it `wait=SECONDS` (RFC 7240). What else is preferred is not heard. */
                 Prefer?: components["parameters"]["Prefer"];
-                /** @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request. */
+                /**
+                 * @description From 1 to 255 visible characters of ASCII without quotes and backslashes, a new one for each new request: also for another try of one that has
+                 *     ended as EXECUTION_FAILED, of which the old key goes on telling.
+                 */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {

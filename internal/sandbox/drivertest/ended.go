@@ -37,7 +37,7 @@ func (f *fixture) testAskedToEnd(t *testing.T) {
 	if sandbox.RuntimeKind(f.spec.Runtime) == sandbox.KindRunsc {
 		t.Skip("its processes on the host are gVisor's own")
 	}
-	_, result, err := f.signalled(t, Case{Code: busy, TimeoutSeconds: 1}, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
+	_, result, err := f.signalled(t, Case{Code: busy, TimeoutSeconds: 2}, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	if err != nil || result.ResultCode != api.Timeout {
 		t.Errorf("a box that was asked to end: %s (%+v), %v; want TIMEOUT", result.ResultCode, result.Error, err)
 	}
