@@ -275,7 +275,7 @@ func cmdRecords(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdOlder makes a data directory's database what it was before its last migration: older $GLOVEBOX_DATA_DIR.
+// cmdOlder makes a data directory's database what it was before its last two migrations: older $GLOVEBOX_DATA_DIR.
 func cmdOlder(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: older DIRECTORY")
@@ -285,6 +285,7 @@ func cmdOlder(ts *testscript.TestScript, neg bool, args []string) {
 	for _, change := range []string{
 		"ALTER TABLE executions DROP COLUMN idempotency_salt",
 		"ALTER TABLE agent_runs DROP COLUMN idempotency_salt",
+		"ALTER TABLE executions DROP COLUMN repeats",
 		"DELETE FROM goose_db_version WHERE version_id > 6",
 	} {
 		_, err := db.Exec(change)
