@@ -33,9 +33,10 @@ func TestAMigrationIsTold(t *testing.T) {
 	atVersion(t, dir, 5)
 	file := filepath.Join(dir, FileName)
 	want := []Progress{
-		{Phase: Migrating, File: file, From: 5, To: 7, At: 5},
-		{Phase: Migrating, File: file, From: 5, To: 7, At: 6},
-		{Phase: Migrated, File: file, From: 5, To: 7, At: 7},
+		{Phase: Migrating, File: file, From: 5, To: 8, At: 5},
+		{Phase: Migrating, File: file, From: 5, To: 8, At: 6},
+		{Phase: Migrating, File: file, From: 5, To: 8, At: 7},
+		{Phase: Migrated, File: file, From: 5, To: 8, At: 8},
 	}
 	told := progressOf(t, dir, Server)
 	if diff := cmp.Diff(want, told, cmpopts.IgnoreFields(Progress{}, "Took")); diff != "" {
