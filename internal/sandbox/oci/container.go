@@ -177,7 +177,8 @@ func (c *container) adopt() error {
 }
 
 // awaitCopy waits for the end of a copy that crun makes of itself to start a box that is detached: until then the box's
-// process is its child and not ours. It ends right after crun itself, which tells nobody.
+// process is its child and not ours, but with a user namespace, where it is ours at once (and the copy is found by end). It ends right
+// after crun itself, which tells nobody.
 func (c *container) awaitCopy(pid int) error {
 	_, parent, _ := stat(pid)
 	if parent == os.Getpid() || !isChild(parent) {
@@ -227,7 +228,7 @@ func (c *container) adoptHelpers() error {
 }
 
 // adoptStrays finds children of ours that name the box on their command line: copies that the runtime has
-// made of itself and not put in the cgroup yet. The runtime is gone, and no other program that we start
+// made of itself, and not put in the cgroup yet or not at all. The runtime is gone, and no other program that we start
 // is told a box's name. mu is held.
 func (c *container) adoptStrays() {
 	for _, pid := range childrenNaming(c.claim.ID) {
@@ -315,9 +316,12 @@ func (c *container) Remove(ctx context.Context) error {
 // end kills the box and waits for its processes, so that no zombie stays.
 func (c *container) end(ctx context.Context) error {
 	c.mu.Lock()
+	crun := c.bundle.kind == sandbox.KindCrun
 	if c.starter != 0 && c.main == nil {
 		// The runtime failed, or was killed halfway.
 		reapGroup(c.starter)
+	}
+	if c.starter != 0 && (c.main == nil || crun) {
 		c.adoptStrays()
 	}
 	err := c.adoptHelpers()
@@ -338,6 +342,9 @@ func (c *container) end(ctx context.Context) error {
 	}
 	if since, ok := c.mayHaveForgotten(); ok {
 		reapForgotten(since)
+	}
+	if crun {
+		reapCopies()
 	}
 	return c.group.kill(ctx) // as a rule nobody is left, which one look shows
 }

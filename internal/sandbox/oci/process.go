@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -129,25 +130,56 @@ func reapGroup(pgid int) {
 // children of ours that have ended, begun no earlier than the runtime that left them, leaders of sessions of their own, as no
 // child is that os/exec waits for here, and that nobody waits for.
 func reapForgotten(since uint64) {
-	entries, err := os.ReadDir("/proc")
+	reapZombies(func(pid, session int, start uint64) bool { return session == pid && start >= since })
+}
+
+// reapCopies reaps the copies that crun makes of itself to start boxes that are detached (see awaitCopy), whichever box's they were: they
+// ended before anybody saw them, are in a session that another has begun, and nobody waits for them. A box's process begins its own.
+func reapCopies() {
+	ours, err := unix.Getsid(0)
 	if err != nil {
 		return
 	}
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
+	reapZombies(func(pid, session int, _ uint64) bool { return session != pid && session != ours })
+}
+
+// reapZombies reaps children of ours that have ended, that nobody waits for and that are told by their session and by when they began.
+func reapZombies(which func(pid, session int, start uint64) bool) {
+	for _, pid := range children() {
 		if _, known := watched.Load(pid); known {
 			continue
 		}
 		state, parent, start := stat(pid)
-		if session, err := unix.Getsid(pid); err != nil || session != pid || state != 'Z' || parent != os.Getpid() || start < since {
+		if session, err := unix.Getsid(pid); err != nil || state != 'Z' || parent != os.Getpid() || !which(pid, session, start) {
 			continue
 		}
 		var status unix.WaitStatus
 		_, _ = unix.Wait4(pid, &status, unix.WNOHANG, nil)
 	}
+}
+
+// children returns our children, whichever of our threads the kernel has given them to. One that ends meanwhile may hide another, which is there
+// the next time.
+func children() (pids []int) {
+	lists, _ := filepath.Glob("/proc/self/task/[0-9]*/children") // the pattern is ours
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // the thread may have ended
+		for field := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	if len(lists) > 0 {
+		return pids
+	}
+	entries, _ := os.ReadDir("/proc") // this kernel does not list them
+	for _, entry := range entries {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil && isChild(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // A sighting names one process for ever, as a pid alone does not.
@@ -197,17 +229,8 @@ func isChild(pid int) bool {
 }
 
 // childrenNaming returns our children whose command lines hold a name.
-func childrenNaming(name string) []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || !isChild(pid) {
-			continue
-		}
+func childrenNaming(name string) (pids []int) {
+	for _, pid := range children() {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err == nil && bytes.Contains(line, []byte(name)) {
 			pids = append(pids, pid)
