@@ -78,7 +78,7 @@ var unitDirectives = map[string][]string{
 	"Service": {
 		"Type", "NotifyAccess", "TimeoutStartSec", "WatchdogSec", "Environment", "LimitCORE", "ExecStart", "ExecStopPost", "KillMode", "TimeoutStopSec", "Restart", "RestartSec", "RestartPreventExitStatus", "Delegate",
 		"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
-		"NoNewPrivileges", "CapabilityBoundingSet", "ProtectSystem", "ReadWritePaths", "ProtectHome", "PrivateTmp", "PrivateDevices",
+		"NoNewPrivileges", "CapabilityBoundingSet", "ProtectSystem", "ReadWritePaths", "ExecPaths", "ProtectHome", "PrivateTmp", "PrivateDevices",
 		"ProtectKernelModules", "ProtectClock", "DevicePolicy", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "UMask",
 		"RestrictAddressFamilies", "SystemCallArchitectures", "SystemCallFilter", "SystemCallErrorNumber", "IPAddressDeny", "IPAddressAllow",
 	},
@@ -154,8 +154,10 @@ func TestSystemdUnit(t *testing.T) {
 	if state != "/run/"+unit["RuntimeDirectory"] || unit["RuntimeDirectoryMode"] != "0700" || unit["RuntimeDirectoryPreserve"] != "yes" {
 		t.Errorf("state is kept in %s", state)
 	}
-	if writable := unit["ReadWritePaths"]; !strings.HasPrefix(state+"-rootfs", writable+"/") {
-		t.Errorf("%s may be written, and not %s-rootfs", writable, state)
+	for _, may := range []string{"ReadWritePaths", "ExecPaths"} { // /run may be noexec
+		if paths := unit[may]; !strings.HasPrefix(state+"-rootfs", paths+"/") {
+			t.Errorf("%s is %s, and not %s-rootfs", may, paths, state)
+		}
 	}
 
 	sweep := parsed(t, strings.Fields(strings.TrimPrefix(unit["ExecStopPost"], "-"))[1:])

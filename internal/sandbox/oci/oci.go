@@ -38,7 +38,8 @@ type Config struct {
 	Log     *slog.Logger
 	// RootfsDir is where the boxes' shared root file system is kept; it is made where it is missing.
 	// "" is the state directory's path with "-rootfs" behind it: not within, since a box in a user
-	// namespace could not pass through a directory of mode 0700.
+	// namespace could not pass through a directory of mode 0700. For root it is /var/lib/glovebox-rootfs where no program may be run
+	// from there, as with a /run that is mounted noexec.
 	RootfsDir string
 }
 
@@ -81,9 +82,16 @@ func New(cfg Config) (*Driver, error) {
 		}
 		user = &found
 	}
-	rootfsDir := cfg.RootfsDir
-	if rootfsDir == "" {
-		rootfsDir = cfg.State.Path() + "-rootfs"
+	rootfsDirs := []string{cfg.RootfsDir}
+	if cfg.RootfsDir == "" {
+		rootfsDirs[0] = cfg.State.Path() + "-rootfs"
+		if user == nil {
+			rootfsDirs = append(rootfsDirs, rootfsElsewhere)
+		}
+	}
+	rootfsDir, why, err := executableDir(rootfsDirs...)
+	if err != nil {
+		return nil, err
 	}
 	d := &Driver{
 		image: cfg.Image, state: cfg.State, runtime: cfg.Runtime, log: cfg.Log, user: user,
@@ -93,6 +101,9 @@ func New(cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("oci: %w", err)
 	}
 	print, err := d.rootfs.prepare()
+	if err != nil && why != "" {
+		err = fmt.Errorf("%w (and %s)", err, why)
+	}
 	if err != nil {
 		return nil, err
 	}

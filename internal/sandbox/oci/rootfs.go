@@ -28,6 +28,35 @@ var mountPoints = []string{"dev", "proc"}
 // tempPrefix begins the names of root file systems in the making.
 const tempPrefix = "new-"
 
+// rootfsElsewhere is where root file systems are kept where /run is mounted noexec, as Debian's and Ubuntu's initramfs do. It outlives a boot.
+const rootfsElsewhere = "/var/lib/glovebox-rootfs"
+
+// executableDir returns the first of the directories, which need not be there yet, from which programs may be run, and says why it is none
+// before it, or "".
+func executableDir(dirs ...string) (dir, why string, err error) {
+	for i, dir := range dirs {
+		var stat unix.Statfs_t
+		err := unix.Statfs(dir, &stat)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = unix.Statfs(filepath.Dir(dir), &stat)
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("oci: root file system: %w", &fs.PathError{Op: "statfs", Path: dir, Err: err})
+		}
+		if stat.Flags&unix.ST_NOEXEC == 0 {
+			return dir, noexec(dirs[:i]), nil
+		}
+	}
+	return "", "", fmt.Errorf("oci: root file system: %s; keep the state elsewhere with --state-dir", noexec(dirs))
+}
+
+func noexec(dirs []string) string {
+	if len(dirs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("no program may be run from %s: what it is on is mounted noexec", strings.Join(dirs, ", or from "))
+}
+
 // A rootfs is the root file system that all boxes of one image share. Nobody can write to it, and
 // every box mounts it read-only.
 type rootfs struct {

@@ -5,10 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"glovebox/internal/runnerimage"
 )
@@ -162,6 +165,38 @@ func TestRootfsIsRefusedWhereOthersCanWrite(t *testing.T) {
 	if _, err := rootfsOf(link, "", goldenImage).prepare(); err == nil {
 		t.Error("a link was taken for the directory")
 	}
+}
+
+// Debian's and Ubuntu's initramfs mounts /run noexec: a runner there could not be started in any box.
+func TestRootfsIsKeptWhereProgramsMayBeRun(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts: needs root")
+	}
+	bare, good := t.TempDir(), filepath.Join(t.TempDir(), "rootfs")
+	tested := make(chan struct{})
+	go func() {
+		defer close(tested)
+		runtime.LockOSThread() // and never unlocked: the thread ends, and its mounts with it
+		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+			unix.Mount("none", bare, "tmpfs", unix.MS_NOEXEC|unix.MS_NOSUID|unix.MS_NODEV, "size=64k")); err != nil {
+			t.Error(err)
+			return
+		}
+		missing := filepath.Join(bare, "rootfs")
+		for _, dirs := range [][]string{{good}, {missing, good}, {bare, good}, {good, missing}} {
+			dir, why, err := executableDir(dirs...)
+			told := strings.Contains(why, "noexec") && strings.Contains(why, dirs[0])
+			if err != nil || dir != good || told != (dirs[0] != good) || !told && why != "" {
+				t.Errorf("of %q it is kept in %q, %q, %v", dirs, dir, why, err)
+			}
+		}
+		for _, dirs := range [][]string{{missing}, {bare, missing}} {
+			if dir, _, err := executableDir(dirs...); err == nil || !strings.Contains(err.Error(), "noexec") || !strings.Contains(err.Error(), missing) {
+				t.Errorf("of %q it is kept in %q, %v", dirs, dir, err)
+			}
+		}
+	}()
+	<-tested
 }
 
 func TestSweepTakesRootFileSystemsThatNobodyUses(t *testing.T) {
