@@ -20,6 +20,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"glovebox/api"
 	"glovebox/internal/store/sqlite"
@@ -292,6 +293,17 @@ func cmdOlder(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(db.Close())
+}
+
+// cmdHold keeps others from opening a data directory's database until the script ends, as whoever migrates it does: hold $GLOVEBOX_DATA_DIR.
+func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold DIRECTORY")
+	}
+	dir, err := os.Open(args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = dir.Close() })
+	ts.Check(unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB))
 }
 
 // answer leaves a response's body on stdout.

@@ -146,7 +146,7 @@ func scripts(t *testing.T, dir string, p pair, f found) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "tty": cmdTTY, "grow": cmdGrow, "same": cmdSame,
 			"start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "holds": cmdHolds,
-			"model": cmdModel, "post": cmdPost, "get": cmdGet, "shows": cmdShows, "records": cmdRecords, "older": cmdOlder, "manager": cmdManager, "json": cmdJSON, "result": cmdResult, "signed": cmdSigned,
+			"model": cmdModel, "post": cmdPost, "get": cmdGet, "shows": cmdShows, "records": cmdRecords, "older": cmdOlder, "hold": cmdHold, "manager": cmdManager, "json": cmdJSON, "result": cmdResult, "signed": cmdSigned,
 			"collector": cmdCollector, "spans": cmdSpans,
 		},
 	}

@@ -145,6 +145,13 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	log.Info("settings", "file", configFile(cmd.Flags()), "given", givenBy(cmd))
 	manager := openServiceManager(ctx, log)
 	defer manager.close()
+	listens := false
+	defer func() {
+		if !listens && ctx.Err() != nil && errors.Is(err, context.Canceled) { // as a long migration may be: it goes on with the next start
+			log.Info("told to stop before it listened", "error", err)
+			err = nil
+		}
+	}()
 	if err := f.entry.open(log); err != nil {
 		return err
 	}
@@ -254,6 +261,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 			controller.KeptCollectors(accepted.executionBytes, accepted.runBytes), controller.WaitingCollectors(accepted.executionsWaiting, accepted.runsWaiting)),
 	})
 	if err == nil {
+		listens = true
 		// Whoever started us on port 0, or waits for us, reads the address here.
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s://%s\n", f.entry.scheme(), listener.Addr())
 		log.Info("serving", "driver", boxes.name, "runtime", boxes.spec.Runtime, "concurrency", f.concurrency, "queue", f.queue,
