@@ -240,6 +240,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 	rules.admit, rules.observe, rules.watch = guard.AdmitTask, tasks.Observe, watch
 	smith := smiths.under(rules)
 	var accepted acceptance
+	ready := readiness(boxes, executor.Pool, kept)
 	server, err := controller.New(controller.Config{
 		Executions: func(e controller.Executor) (_ *execution.Service, err error) {
 			accepted.executions, err = execution.Open(ctx, accepting(e, kept, hooks, watch, f.retention.policy, log))
@@ -255,7 +256,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 		},
 		DrainLimit: drainLimit, Executor: guard, Quotas: guard, HostCPUs: hostCPUs(), Build: build,
 		Libraries: about.controllerLibraries(), Actions: actionsOf(catalogue, smith), Agents: agentsOf(smith),
-		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: readiness(boxes, executor.Pool, kept), Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
+		ModelContext: modelContextOf(catalogue, smith, about.info(), log), Ready: ready, Load: executor.Load, Parties: executor.Parties, Runtime: boxes.spec.Runtime,
 		AllowedHosts: f.entry.allowHosts, Log: log, Keys: keys(kept), Watch: watch, TLS: f.entry.tls(), InsecureHTTP: f.entry.insecureHTTP, Traces: traces,
 		Collectors: slices.Concat(metrics.Collectors(executor.Pool), hooks.metrics.Collectors(hooks.pending), tasks.Collectors(),
 			controller.KeptCollectors(accepted.executionBytes, accepted.runBytes), controller.WaitingCollectors(accepted.executionsWaiting, accepted.runsWaiting)),
@@ -268,7 +269,7 @@ func serve(cmd *cobra.Command, f *serveFlags) (err error) {
 			"pool", poolText(pool))
 		manager.ready(served{
 			about: fmt.Sprintf("serving at %s://%s, boxes by %s with %s", f.entry.scheme(), listener.Addr(), boxes.name, boxes.spec.Runtime),
-			works: func() { executor.Load(); executor.Pool() }, ready: boxes.ready, // each script needs their locks
+			works: func() { executor.Load(); executor.Pool() }, ready: ready, // each script needs their locks
 		})
 		err = serveUntil(ctx, server, accepted, listener)
 	} else { // what it has taken up is left again

@@ -19,7 +19,7 @@ const envNotifySocket = "NOTIFY_SOCKET"
 const (
 	// startPatience is how long a start may go on after a migration has last been told of: as long as the unit gives to one without.
 	startPatience = 90 * time.Second
-	// statusEvery is how often it is looked whether boxes can be made.
+	// statusEvery is how often it is looked whether scripts can be run.
 	statusEvery = 5 * time.Second
 	// tellingLimit bounds the wait, at the end, for a service manager that does not read.
 	tellingLimit = time.Second
@@ -101,10 +101,10 @@ func (m *serviceManager) starts(doing string) {
 type served struct {
 	about string                      // says what it does, in one line
 	works func()                      // returns unless the server hangs
-	ready func(context.Context) error // reports whether a box could be made now
+	ready func(context.Context) error // reports whether a script that came now could be run
 }
 
-// ready says that the server listens, and from then on how it is. That no box can be made, as when Docker's daemon is dead, is told, and is no reason
+// ready says that the server listens, and from then on how it is. That no script can be run, as when Docker's daemon is dead, is told, and is no reason
 // to end the server: a next one would find no daemon either, and not start, while this one answers, keeps what it has accepted, and goes on as
 // soon as there is one. The watchdog ends a server that hangs itself.
 func (m *serviceManager) ready(s served) {
@@ -122,7 +122,7 @@ func (m *serviceManager) ready(s served) {
 	}
 }
 
-// tellStatus says whether boxes can be made, whenever that changes, until the server is to stop.
+// tellStatus says whether scripts can be run, whenever that changes, until the server is to stop.
 func (m *serviceManager) tellStatus(s served) {
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
@@ -137,7 +137,7 @@ func (m *serviceManager) tellStatus(s served) {
 		}
 		status := s.about
 		if err := s.ready(m.ctx); err != nil {
-			status = "no box can be made now: " + err.Error()
+			status = "no script can be run now: " + err.Error()
 		}
 		if m.ctx.Err() == nil && status != told {
 			m.tell(statusLine(status))

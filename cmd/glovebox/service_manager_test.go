@@ -134,8 +134,8 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 	m.close()
 }
 
-// That no box can be made is told, and keeps nobody from feeding the watchdog, whatever time it takes to find out.
-func TestServiceManagerIsToldThatNoBoxCanBeMade(t *testing.T) {
+// That no script can be run is told, and keeps nobody from feeding the watchdog, whatever time it takes to find out.
+func TestServiceManagerIsToldThatNoScriptCanBeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Its socket would be outside of the bubble.
 		m := &serviceManager{ctx: t.Context(), log: slog.New(slog.DiscardHandler), messages: make(chan string, 100), closing: make(chan struct{}), sent: make(chan struct{})}
@@ -155,7 +155,7 @@ func TestServiceManagerIsToldThatNoBoxCanBeMade(t *testing.T) {
 		for message := range m.messages {
 			told = append(told, message)
 		}
-		if !slices.Equal(told, []string{"STATUS=no box can be made now: no daemon answers", "STATUS=serving"}) || looked != 6 {
+		if !slices.Equal(told, []string{"STATUS=no script can be run now: no daemon answers", "STATUS=serving"}) || looked != 6 {
 			t.Errorf("it is told %q, by %d looks", told, looked)
 		}
 	})
