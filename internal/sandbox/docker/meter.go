@@ -108,9 +108,10 @@ func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
 		}
 		return usage, nil
 	}
+	exited := false
 	select {
 	case <-m.box.exited:
-		m.dead = true
+		exited, m.dead = true, true
 	default:
 	}
 	err := m.refresh(ctx)
@@ -118,15 +119,13 @@ func (m *meter) read(ctx context.Context) (sandbox.Usage, error) {
 		err = nil // it has died since the last reading
 	}
 	var inspectErr error
-	select {
-	case <-m.box.exited:
-		// The daemon watches for the same event, and remembers.
+	if exited { // who lives did not run out of memory, and the daemon takes its time
+		// It watches for the same event, and remembers.
 		var state client.ContainerInspectResult
 		state, inspectErr = m.box.driver.client.ContainerInspect(ctx, m.box.name, client.ContainerInspectOptions{})
 		if inspectErr == nil && state.Container.State != nil && state.Container.State.OOMKilled {
 			m.last.OOMKilled = true
 		}
-	default: // who lives did not run out of memory, and the daemon takes its time
 	}
 	if err = errors.Join(err, inspectErr); err != nil {
 		return m.last, fmt.Errorf("docker: usage: %w", err)

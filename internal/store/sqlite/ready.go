@@ -18,7 +18,7 @@ const (
 // A readiness is what was last seen of whether anything can be kept.
 type readiness struct {
 	turn chan struct{} // of room for one: whose the rest is
-	seen time.Time     // zero before the first look
+	seen time.Time     // zero, and so long ago, before the first look
 	err  error
 	file os.FileInfo // of the database that was opened
 }
@@ -33,7 +33,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if r.seen.IsZero() || time.Since(r.seen) >= readyFor {
+	if time.Since(r.seen) >= readyFor {
 		looks, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyLimit) // whoever asked may go: the next one wants to know, too
 		defer cancel()
 		r.err, r.seen = s.look(looks), time.Now()
